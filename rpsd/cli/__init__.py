@@ -1,0 +1,1 @@
+"""The command line: one file per noun; numerics are imported inside commands only."""

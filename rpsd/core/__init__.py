@@ -1,0 +1,1 @@
+"""Nouns that every layer shares; imports numpy and nothing else."""

@@ -1,0 +1,122 @@
+"""Parameters of every method with bounds and one sentence each; read by config, web and CLI without any numerics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, get_type_hints
+
+from rpsd.core.errors import BadParameter, Fault
+
+T = TypeVar("T")
+
+
+def bounded(default: Any, doc: str, *, ge: float | None = None, le: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with its default, one sentence, inclusive bounds or the allowed words."""
+    return field(default=default, metadata={"doc": doc, "ge": ge, "le": le, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class WaveletParameters:
+    """The classic pipeline: wavelet shrinkage, then a zero-phase low pass."""
+
+    wavelet: str = bounded("db4", "Name of any discrete PyWavelets wavelet.")
+    level: int = bounded(4, "Depth of the transform, clipped to what the length allows.", ge=1, le=20)
+    threshold_mode: str = bounded("bayes", "How the threshold of each level is chosen.", choices=("bayes", "universal"))
+    shrinkage: str = bounded("soft", "How coefficients above the threshold are treated.", choices=("soft", "hard", "garrote"))
+    noise: str = bounded("finest", "Level from which the noise is estimated.", choices=("finest", "per_level"))
+    boundary: str = bounded(
+        "symmetric", "How the series is continued beyond its ends.", choices=("symmetric", "reflect", "periodization", "smooth", "zero")
+    )
+    use_fir_filter: bool = bounded(True, "Follow the shrinkage by a zero-phase FIR low pass of 101 taps.")
+    fir_cutoff: float = bounded(0.1, "Cut-off of the FIR in cycles per sample; 0.1 is a period of ten bars.", ge=0.001, le=0.499)
+    strength: float = bounded(1.0, "Multiplier of the thresholds and of the FIR's part; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class KalmanParameters:
+    """The causal local-level filter, its signal-to-noise ratio refitted by maximum likelihood on a trailing window."""
+
+    ratio: float = bounded(0.0, "Variance of the state's step over that of the noise; 0 estimates it on a trailing window.", ge=0.0, le=1e6)
+    window: int = bounded(512, "Samples of the trailing window of the estimate.", ge=64, le=65536)
+    refit_every: int = bounded(64, "Samples between two estimates.", ge=1, le=65536)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EmaParameters:
+    """The exponential moving average."""
+
+    span: float = bounded(10.0, "Span n of the average; its weight is 2 / (n + 1).", ge=1.0, le=1e6)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailParameters:
+    """The guardrails: which family decides, and what happens on a failure."""
+
+    policy: str = bounded("calibrated", "Which guardrails decide.", choices=("calibrated", "classic", "none"))
+    on_failure: str = bounded("back_off", "What a failure does.", choices=("back_off", "flag", "reject"))
+    correlation_threshold: float = bounded(0.85, "Classic: least Pearson correlation of input and output.", ge=-1.0, le=1.0)
+    rmse_threshold: float = bounded(0.5, "Classic: largest RMSE in standard deviations of the input.", ge=0.0, le=1e6)
+    trend_threshold: float = bounded(0.90, "Classic: least share of equal signs of 30-bar slopes.", ge=0.0, le=1.0)
+    power_threshold: float = bounded(0.95, "Classic: least share of the low-frequency power kept.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HmmParameters:
+    """The Gaussian hidden Markov model of returns in percent."""
+
+    k: int = bounded(3, "Number of states.", ge=1, le=5)
+    starts: int = bounded(8, "Short runs from different beginnings; the best goes on.", ge=1, le=64)
+    sticky: float = bounded(100.0, "Dirichlet pseudo-count on the diagonal of the transition matrix.", ge=0.0, le=10000.0)
+    spread: float = bounded(1.0, "Dirichlet pseudo-count off the diagonal.", ge=0.0, le=1000.0)
+    max_iterations: int = bounded(500, "Most EM iterations of the final run.", ge=1, le=10000)
+    tolerance: float = bounded(1e-6, "Gain of the penalised log-likelihood per bar below which EM has converged.", ge=0.0, le=1.0)
+    variance_floor: float = bounded(1e-3, "Least variance of a state as a share of the sample's.", ge=0.0, le=1.0)
+    engine: str = bounded("numba", "Which implementation fits.", choices=("numba", "hmmlearn"))
+
+
+PARAMETERS: tuple[type[Any], ...] = (WaveletParameters, KalmanParameters, EmaParameters, GuardrailParameters, HmmParameters)
+
+
+_WORDS: dict[type, str] = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+
+
+def _reason(value: Any, kind: type, metadata: Mapping[str, Any]) -> str | None:
+    """Why the value cannot stand for a field of this kind, or None when it can."""
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        return f"expected {_WORDS[kind]}, got {type(value).__name__}"
+    if metadata["choices"] and value not in metadata["choices"]:
+        return f"expected one of {', '.join(metadata['choices'])}, got {str(value)[:40]!r}"
+    low, high = metadata["ge"], metadata["le"]
+    inside = (low is None or value >= low) and (high is None or value <= high)
+    return None if inside else f"expected {low} to {high}, got {value}"
+
+
+def build(cls: type[T], given: Mapping[str, Any], pointer: str = "/params") -> T:
+    """An instance of the parameter class with the given values over its defaults. Raises BadParameter, naming every bad one."""
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    kinds = get_type_hints(cls)
+    faults, values = [], {}
+    for name, value in given.items():
+        if name not in known:
+            faults.append(Fault(f"{pointer}/{name[:40]}", f"unknown; known are {', '.join(known)}"))
+        elif reason := _reason(value, kinds[name], known[name].metadata):
+            faults.append(Fault(f"{pointer}/{name}", reason))
+        else:
+            values[name] = float(value) if kinds[name] is float else value
+    if faults:
+        raise BadParameter(f"{faults[0].pointer}: {faults[0].reason}", errors=faults)
+    return cls(**values)
+
+
+def described(cls: type[Any]) -> list[dict[str, Any]]:
+    """The fields of a parameter class as JSON: name, type, default, minimum, maximum, choices, description."""
+    kinds = get_type_hints(cls)
+    rows = []
+    for f in fields(cls):
+        row = {"name": f.name, "type": kinds[f.name].__name__, "default": f.default, "description": f.metadata["doc"]}
+        bounds = {"minimum": f.metadata["ge"], "maximum": f.metadata["le"], "choices": list(f.metadata["choices"]) or None}
+        rows.append(row | {name: bound for name, bound in bounds.items() if bound is not None})
+    return rows

@@ -1,0 +1,95 @@
+"""Results of the numerics, in the words of the contract."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd.core.market import Times, Vector
+
+Matrix = npt.NDArray[np.float64]
+"""Float64 array of two dimensions."""
+Labels = npt.NDArray[np.int64]
+"""Int64 array of state numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something doubtful that the answer rests on."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guardrail:
+    """One guardrail: measured value, threshold, and whether it passed; None when it does not apply."""
+
+    value: float | None
+    threshold: float | None
+    passed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiseResult:
+    """A denoised series x̂ (n,) in the input's unit, with the account of how far to trust it.
+
+    `action`: accepted, backed_off, flagged or returned_original. `noise_sigma` in the unit of the working scale. `snr_gain_db` is the
+    predicted gain -10 log10 of the estimated risk, `trace` lists the back-off attempts.
+    """
+
+    values: Vector
+    method: str
+    params: Mapping[str, Any]
+    causal: bool
+    guardrails: Mapping[str, Guardrail]
+    passed: bool
+    action: str
+    reason: str
+    noise_sigma: float
+    snr_gain_db: float | None
+    variance_reduction: float
+    quality_score: float
+    scale: str
+    trace: tuple[Mapping[str, Any], ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Warned, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeStatistics:
+    """One state over its own spells; mean and volatility in percent per bar, annual figures as fractions, durations in bars.
+
+    None where a state has no bars on the path to measure, and for the duration of a state that is never left.
+    """
+
+    label: str
+    alias: str
+    label_confidence: float
+    mean: float
+    volatility: float
+    annual_return: float | None
+    annual_volatility: float | None
+    sharpe: float | None
+    max_drawdown: float | None
+    expected_duration: float | None
+    occupancy: float
+    episodes: int
+    win_rate: float | None
+    mean_duration: float | None
+    median_duration: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegimePath:
+    """Regimes over n bars: times t (n,), state numbers (n,), probabilities (n, k) that sum to one in each row."""
+
+    t: Times
+    states: Labels
+    probabilities: Matrix
+    mode: str
+    causal: bool
+    causal_from_ns: int | None
+    trained_until_ns: int

@@ -1,0 +1,1 @@
+"""The only home of apsw: rows in and out of core types."""

@@ -1,0 +1,1 @@
+"""The HTTP edge: wire structs and handlers, no logic."""
