@@ -1,0 +1,170 @@
+"""The database of one data directory: many readers, one writer, a lock, and copies of itself."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import apsw
+
+from rpsd.core.errors import UnsafeStorage
+from rpsd.store import query, setting
+from rpsd.store.copying import copy_database
+from rpsd.store.lock import DirectoryLock
+from rpsd.store.practices import WRITER, Connection, connect, migrate, migrations, refuse_foreign, refuse_old_sqlite
+from rpsd.store.readers import Readers
+from rpsd.store.verify import verify_database
+from rpsd.store.writer import Writer, checkpoint
+
+__all__ = ["FILE_NAME", "Connection", "Database", "verify_database"]
+
+T = TypeVar("T")
+
+FILE_NAME: Final = "rpsd.db"
+"""The database's file within the data directory."""
+_VACUUM_PAGES: Final = 1024
+
+
+class Database:
+    """Opened with Database.open(); close() it, or leave its `with`, to end well."""
+
+    def __init__(self, directory: Path, lock: DirectoryLock, writer: Writer, schema: int) -> None:
+        self.directory = directory
+        self.path = directory / FILE_NAME
+        self.schema = schema
+        self._lock = lock
+        self._writer = writer
+        self._readers = Readers(self.path)
+
+    @classmethod
+    def open(cls, directory: Path, *, min_free_bytes: int = 0, clock: Callable[[], int]) -> Self:
+        """Create or open the database of the directory, locked for this process and lifted to the newest schema.
+
+        Raises DirectoryLocked, UnsafeStorage, NewerSchema.
+        """
+        refuse_old_sqlite(apsw.sqlite_lib_version())
+        lock = DirectoryLock(directory)
+        try:
+            connection, schema = _opened(directory / FILE_NAME)
+            if setting.find(connection, "created_ns") is None:
+                setting.put(connection, "created_ns", clock())
+            return cls(directory, lock, Writer(connection, lambda: free_bytes(directory), min_free_bytes), schema)
+        except BaseException:
+            lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, fn: Callable[[Connection], T], *, deadline_seconds: float | None = None) -> T:
+        """fn's value, computed inside one read transaction. fn must not return an open cursor or generator: see reading().
+
+        Raises DeadlineExceeded past the deadline, CorruptData, Unavailable.
+        """
+        with self._readers.reading(deadline_seconds) as connection:
+            return fn(connection)
+
+    @contextmanager
+    def reading(self, *, deadline_seconds: float | None = None) -> Iterator[Connection]:
+        """A read transaction for streams: it lasts as long as the `with`. Raises like read()."""
+        with self._readers.reading(deadline_seconds) as connection:
+            yield connection
+
+    def write(self, fn: Callable[[Connection], T]) -> "Future[T]":
+        """Queue fn for the writer thread; the future holds its value once the commit is on disk.
+
+        fn runs in a savepoint of its own: its exception undoes its changes alone and is raised by its future. The future raises DiskFull
+        or Unavailable when there was no commit. Raises Unavailable at once when the queue is full or the writer has stopped.
+        """
+        return self._writer.submit(fn)
+
+    @property
+    def heartbeat_ns(self) -> int:
+        """When the writer thread last gave a sign of life, on time.monotonic_ns(); idle it beats four times a second."""
+        return self._writer.heartbeat_ns
+
+    @property
+    def healthy(self) -> bool:
+        """Whether writes are possible at all; False for good after an I/O error."""
+        return self._writer.healthy
+
+    @property
+    def queue_depth(self) -> int:
+        """Writes that wait."""
+        return self._writer.depth
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log on disk."""
+        log = self.path.with_name(self.path.name + "-wal")
+        return log.stat().st_size if log.exists() else 0
+
+    def snapshot(
+        self, target: Path, *, progress: Callable[[float], None] | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> None:
+        """Copy the database as of now to target while writes go on; the file appears complete and synced, or not at all.
+
+        progress is called with the share done. Raises Cancelled, DiskFull, Unavailable.
+        """
+        with self._readers.reading() as source:
+            copy_database(source, target, progress, cancelled)
+
+    def checkpoint(self) -> None:
+        """Move the whole write-ahead log into the database file and cut it, as far as readers allow."""
+        self._writer.submit(lambda c: checkpoint(c, truncate=True), alone=True).result()
+
+    def vacuum(self) -> int:
+        """Give free pages back to the disk, some at a time so that writes hardly wait; returns the pages given back."""
+        before = self.read(_free_pages)
+        left = before
+        while left:
+            self.write(lambda c: query.rows(c, f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")).result()
+            now = self.read(_free_pages)
+            if now >= left:
+                break
+            left = now
+        return before - left
+
+    def upkeep(self) -> None:
+        """Vacuum, refresh the planner's statistics, checkpoint."""
+        self.vacuum()
+        self.write(lambda c: query.rows(c, "PRAGMA optimize")).result()
+        self.checkpoint()
+
+    def close(self) -> None:
+        """Finish the queued writes, checkpoint and give the directory free; harmless when done twice."""
+        self._readers.close()
+        self._writer.close()
+        self._lock.release()
+
+
+def _opened(path: Path) -> tuple[Connection, int]:
+    """The writing connection with practices and newest schema, and that schema's number."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its -wal and -shm the mode of this file
+    steps = migrations()
+    try:
+        with Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE) as probe:
+            refuse_foreign(probe, steps)
+        probe.close()
+        connection = connect(path, WRITER)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise UnsafeStorage(f"{path} is not a database", hint="Restore a backup, or choose an empty storage.data_dir.") from error
+    try:
+        return connection, migrate(connection, steps)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _free_pages(c: Connection) -> int:
+    return int(query.value(c, "PRAGMA freelist_count"))
+
+
+def free_bytes(directory: Path) -> int:
+    """Bytes that this process may still write on the directory's file system."""
+    facts = os.statvfs(directory)
+    return facts.f_bavail * facts.f_frsize

@@ -1,0 +1,55 @@
+"""Idempotency keys: the same request again gives the first answer, in the same transaction as its effect."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rpsd.core.errors import IdempotencyConflict
+from rpsd.core.market import DAY_NS
+from rpsd.store import query
+from rpsd.store.practices import Connection
+
+KEPT_NS: Final = DAY_NS
+"""How long an answer is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What identifies a request: the client's key, who asks, the route, and a hash of the body."""
+
+    key: str
+    principal: str
+    route: str
+    body_hash: str
+
+
+def run_once(c: Connection, once: Once | None, now_ns: int, fn: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+    """fn's answer and False, or the answer of the first such request and True.
+
+    Call it in the transaction that fn writes in. Raises IdempotencyConflict when the key was used for another route or body.
+    """
+    if once is None:
+        return fn(), False
+    rows = query.rows(
+        c,
+        "SELECT route, body_hash, answer FROM idempotency WHERE principal = ? AND key = ? AND created_ns > ?",
+        (once.principal, once.key, now_ns - KEPT_NS),
+    )
+    if rows:
+        route, body_hash, answer = rows[0]
+        if (route, body_hash) != (once.route, once.body_hash):
+            raise IdempotencyConflict(f"the key {once.key[:64]!r} was used for another request")
+        return json.loads(answer), True
+    answer = fn()
+    c.execute(
+        "INSERT OR REPLACE INTO idempotency (principal, key, route, body_hash, created_ns, answer) VALUES (?, ?, ?, ?, ?, ?)",
+        (once.principal, once.key, once.route, once.body_hash, now_ns, json.dumps(answer, allow_nan=False)),
+    )
+    return answer, False
+
+
+def prune(c: Connection, now_ns: int) -> int:
+    """Forget the answers that are older than a day; returns how many."""
+    c.execute("DELETE FROM idempotency WHERE created_ns <= ?", (now_ns - KEPT_NS,))
+    return c.changes()

@@ -1,0 +1,75 @@
+"""API keys: never the secret, only its keyed hash, with scopes and times."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rpsd.core.errors import StateConflict, UnknownKey
+from rpsd.store import query
+from rpsd.store.practices import Connection
+
+_FIELDS: Final = "id, name, hash, scopes, created_ns, expires_ns, revoked_ns, last_used_ns, rate_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as stored; times in ns UTC, `limit` in requests a minute (None: the default)."""
+
+    id: str
+    name: str
+    hash: bytes
+    scopes: tuple[str, ...]
+    created_ns: int
+    expires_ns: int | None = None
+    revoked_ns: int | None = None
+    last_used_ns: int | None = None
+    limit: int | None = None
+
+
+def _row(row: tuple[Any, ...]) -> KeyRow:
+    key_id, name, digest, scopes, *rest = row
+    return KeyRow(key_id, name, digest, tuple(json.loads(scopes)), *rest)
+
+
+def add(c: Connection, row: KeyRow) -> None:
+    """Store the key. Raises StateConflict when its id is taken."""
+    c.execute(
+        f"INSERT INTO key ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
+        (
+            row.id,
+            row.name,
+            row.hash,
+            json.dumps(list(row.scopes)),
+            row.created_ns,
+            row.expires_ns,
+            row.revoked_ns,
+            row.last_used_ns,
+            row.limit,
+        ),
+    )
+    if not c.changes():
+        raise StateConflict(f"there is a key {row.id} already")
+
+
+def find(c: Connection, key_id: str) -> KeyRow | None:
+    """The key of that id, revoked and expired ones too, or None."""
+    rows = query.rows(c, f"SELECT {_FIELDS} FROM key WHERE id = ?", (key_id,))  # noqa: S608
+    return _row(rows[0]) if rows else None
+
+
+def list_keys(c: Connection) -> list[KeyRow]:
+    """All keys, oldest first."""
+    return [_row(row) for row in query.rows(c, f"SELECT {_FIELDS} FROM key ORDER BY created_ns, id")]  # noqa: S608
+
+
+def revoke(c: Connection, key_id: str, now_ns: int) -> KeyRow:
+    """Revoke the key from now_ns on; a second time changes nothing. Raises UnknownKey."""
+    c.execute("UPDATE key SET revoked_ns = coalesce(revoked_ns, ?) WHERE id = ?", (now_ns, key_id))
+    if (row := find(c, key_id)) is None:
+        raise UnknownKey(f"there is no key {key_id[:40]!r}")
+    return row
+
+
+def touch(c: Connection, key_id: str, now_ns: int) -> None:
+    """Note that the key was used."""
+    c.execute("UPDATE key SET last_used_ns = max(coalesce(last_used_ns, 0), ?) WHERE id = ?", (now_ns, key_id))

@@ -1,0 +1,100 @@
+"""A damaged file never passes for a whole one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rpsd.core.errors import CorruptData
+from rpsd.core.market import Samples
+from rpsd.core.model import Packet
+from rpsd.store import audit, derived, model, series
+from rpsd.store.db import Connection, Database, verify_database
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    t = np.arange(5000, dtype=np.int64)
+
+    def fill(c: Connection) -> None:
+        for offset in (0.0, 1.0):  # the second post makes revisions
+            series.upsert(c, "A", "1s", Samples(t.copy(), {"close": t + offset}), now_ns=10**18)
+        info = series.require(c, "A", "1s")
+        series.upsert(c, "A", "1s", Samples(np.array([9000]), {"close": np.array([1.0])}), now_ns=10**18)
+        derived.write_group(c, info, "smooth", {"method": "ema"}, t.copy(), {"x": t * 1.0}, 1)
+        packet = Packet({"k": 2}, {"means": np.zeros(2)}).pack()
+        model.add(c, "m", packet, trained_from_ns=0, trained_until_ns=1, data_fingerprint="f", card={}, now_ns=1)
+        for number in range(3):
+            audit.append(c, "me", "test", "it", {"n": number}, number)
+
+    with Database.open(tmp_path / "data", clock=lambda: 0) as database:
+        database.write(fill).result()
+        database.snapshot(tmp_path / "copy.db")
+    return tmp_path / "copy.db"
+
+
+def test_a_whole_file_passes_with_its_counts(whole: Path) -> None:
+    facts = verify_database(whole)
+    assert (facts["rows"], facts["schema"], facts["bytes"]) == (5001, 1, whole.stat().st_size)
+    assert facts["tables"] == {
+        "series": 1, "block": 4, "tail": 1, "revision": 2, "derived": 1, "model": 1, "key": 0, "job": 0, "audit": 3
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("UPDATE block SET payload = zeroblob(length(payload)) WHERE id = (SELECT min(id) FROM block)", "series A 1s: block"),
+        ("UPDATE block SET payload = zeroblob(length(payload)) WHERE group_id > 0", "group smooth: block"),
+        ("UPDATE revision SET payload = zeroblob(length(payload)) WHERE id = 2", "series A 1s: revision 2"),
+        ("UPDATE tail SET crc = crc + 1", "series A 1s: the tail's row"),
+        ("UPDATE series SET rows = rows + 1", "series A 1s: 5001 rows are stored"),
+        ("DELETE FROM block WHERE first_ns > 0", "series A 1s: 4097 rows are stored"),
+        ("UPDATE model SET packet = zeroblob(40)", "model m version 1"),
+        ("DROP TRIGGER audit_keeps_words; UPDATE audit SET actor = 'you' WHERE seq = 2", "audit row 2"),
+        ("DROP TRIGGER audit_keeps_rows; DELETE FROM audit WHERE seq = 1", "audit row 1"),
+        ("PRAGMA application_id = 1", "not a database of rpsd"),
+        ("PRAGMA foreign_keys = off; DELETE FROM series", "belongs to nothing"),
+    ],
+)
+def test_every_damage_is_named(whole: Path, damage: str, words: str) -> None:
+    c = Connection(str(whole))
+    c.execute(damage)
+    c.close()
+    with pytest.raises(CorruptData, match=words):
+        verify_database(whole)
+
+
+def served(path: Path) -> list[bytes]:
+    """Everything that the copy serves of its series, as it stands and as of a moment before the revisions."""
+    c = Connection(str(path))
+    try:
+        info = series.require(c, "A", "1s")
+        reads = [series.read(c, info), series.read(c, info, as_of_ns=10**17), derived.read_group(c, info, "smooth")[1]]
+        return [array.tobytes() for samples in reads for array in (samples.t, *samples.columns.values())]
+    finally:
+        c.close()
+
+
+def test_a_flipped_bit_is_found_or_changes_nothing(whole: Path) -> None:
+    clean, rng, found = whole.read_bytes(), np.random.default_rng(3), 0
+    before = served(whole)
+    for position in rng.integers(0, len(clean), 60):
+        damaged = bytearray(clean)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        whole.write_bytes(damaged)
+        try:
+            verify_database(whole)
+        except CorruptData:
+            found += 1
+        else:
+            assert served(whole) == before  # the flip fell on an unused byte
+    assert found > 30
+
+
+def test_no_file_and_no_database(tmp_path: Path) -> None:
+    with pytest.raises(CorruptData):
+        verify_database(tmp_path / "none.db")
+    (tmp_path / "text.db").write_text("hello" * 1000)
+    with pytest.raises(CorruptData):
+        verify_database(tmp_path / "text.db")
