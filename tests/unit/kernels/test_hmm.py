@@ -1,0 +1,119 @@
+"""The kernels of the hidden Markov model equal their readable references, stay finite in the tails and never look ahead."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rpsd.core.market import Vector
+from rpsd.kernels import hmm
+
+Case = tuple[Vector, hmm.Model]
+
+
+def simplex(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Random probabilities whose last axis sums to one, none so small that logs of the reference lose digits."""
+    weights = 0.01 + rng.random(shape)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Observations and a random model of one to five states."""
+    k, n = draw(st.integers(1, 5)), draw(st.integers(1, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    model = (simplex(rng, k), simplex(rng, k, k), rng.normal(0, 2, k), np.exp(rng.normal(0, 1, k)))
+    return rng.normal(0, 3, n), model
+
+
+def forward(x: Vector, model: hmm.Model) -> tuple[float, hmm.Pass]:
+    n, k = x.size, model[2].size
+    done = (np.empty((n, k)), np.empty((n, k)), np.empty(n))
+    return hmm.forward(x, model, done), done
+
+
+@given(cases())
+def test_forward_equals_the_reference(case: Case) -> None:
+    x, model = case
+    log_likelihood, (_, alpha, _) = forward(x, model)
+    expected, evidence = hmm.filter_reference(x, model)
+    np.testing.assert_allclose(alpha, expected, rtol=1e-11, atol=1e-13)
+    assert log_likelihood == pytest.approx(evidence.sum(), rel=1e-12, abs=1e-11)
+
+
+@given(cases())
+def test_smooth_equals_the_reference(case: Case) -> None:
+    x, model = case
+    _, done = forward(x, model)
+    gamma = np.empty(done[1].shape)
+    hmm.smooth(model[1], done, gamma)
+    np.testing.assert_allclose(gamma, hmm.smoother_reference(x, model), rtol=1e-9, atol=1e-12)
+
+
+@given(cases())
+def test_viterbi_equals_the_reference(case: Case) -> None:
+    x, model = case
+    path = np.empty(x.size, np.int64)
+    hmm.viterbi(x, model, path)
+    assert path.tolist() == hmm.viterbi_reference(x, model).tolist()
+
+
+@given(cases())
+def test_the_filter_is_the_forward_pass_bit_for_bit(case: Case) -> None:
+    x, model = case
+    log_likelihood, (_, alpha, _) = forward(x, model)
+    again, evidence = np.empty(alpha.shape), np.empty(x.size)
+    hmm.filter_on(x, model[0], model, again, evidence)
+    assert np.array_equal(alpha, again)
+    assert sum(evidence.tolist()) == log_likelihood
+
+
+@given(cases(), st.integers(1, 60))
+def test_the_filter_never_looks_ahead(case: Case, m: int) -> None:
+    x, model = case
+    _, (_, whole, _) = forward(x, model)
+    _, (_, prefix, _) = forward(x[:m].copy(), model)
+    assert np.array_equal(whole[:m], prefix)
+
+
+def test_the_smoother_does_look_ahead() -> None:
+    """The failing control of the test above: the same comparison must be able to lose."""
+    x = np.array([0.0, 0.1, 5.0, 5.1])
+    model = (np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([0.0, 5.0]), np.array([4.0, 4.0]))
+    rows = []
+    for data in (x, x[:2].copy()):
+        _, done = forward(data, model)
+        gamma = np.empty(done[1].shape)
+        hmm.smooth(model[1], done, gamma)
+        rows.append(gamma[:2])
+    assert not np.allclose(*rows)
+
+
+def test_impossible_states_and_far_outliers_stay_finite() -> None:
+    """State 1 can never be entered though it alone explains the outlier: no division by an underflown sum."""
+    x = np.array([0.0, 1e3, 0.0])
+    model = (np.array([1.0, 0.0]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([0.0, 1e3]), np.array([0.1, 0.1]))
+    log_likelihood, done = forward(x, model)
+    gamma = np.empty((3, 2))
+    hmm.smooth(model[1], done, gamma)
+    assert np.isfinite(log_likelihood)
+    assert done[1].tolist() == gamma.tolist() == [[1.0, 0.0]] * 3
+
+
+def test_a_vanishing_probability_does_not_break_the_backward_pass() -> None:
+    x = np.array([0.0, 60.0, 60.0, 0.0])
+    model = (np.array([0.5, 0.5]), np.array([[1 - 1e-300, 1e-300], [1e-300, 1 - 1e-300]]), np.array([0.0, 60.0]), np.array([1.0, 1.0]))
+    _, done = forward(x, model)
+    gamma = np.empty((4, 2))
+    hmm.smooth(model[1], done, gamma)
+    assert np.isfinite(gamma).all()
+    np.testing.assert_allclose(gamma.sum(axis=1), 1.0)
+
+
+def test_every_kernel_has_one_signature() -> None:
+    """A second signature, say of a read-only array, would compile for seconds inside a request."""
+    hmm.warm()
+    hmm.warm()
+    assert {name: len(getattr(hmm, name).signatures) for name in ("forward", "smooth", "filter_on", "predict", "viterbi")} == dict.fromkeys(
+        ("forward", "smooth", "filter_on", "predict", "viterbi"), 1
+    )
