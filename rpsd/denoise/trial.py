@@ -1,0 +1,97 @@
+"""One attempt of a method under the guardrails, and the back-off that follows a failure."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd.core.catalogue import Method
+from rpsd.core.market import Times, Vector
+from rpsd.core.parameters import GuardrailParameters
+from rpsd.core.result import Guardrail, Warned
+from rpsd.denoise import classic, guardrail, spectrum
+from rpsd.denoise.noise import Noise
+from rpsd.kernels import residual
+
+PROBES: Final = 3
+_EPS: Final = 0.1  # size of a probe in sigmas
+_ONE_IS_ENOUGH: Final = 1 << 18
+_HALVINGS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every attempt shares: the working series, its noise, the random signs of the probes (3, n/64 words) and the rules."""
+
+    y: Vector
+    starts: Times
+    noise: Noise
+    signs: npt.NDArray[np.uint64]
+    rules: GuardrailParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """x̂ (n,) of one attempt with its guardrails, the names of the deciding ones that failed, its risk and quality in 0..100."""
+
+    x: Vector
+    params: Any
+    guardrails: dict[str, Guardrail]
+    failed: tuple[str, ...]
+    risk: float
+    quality: float
+    warnings: tuple[Warned, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """One line of the trace."""
+        return {"strength": self.params.strength, "risk": self.risk, "failed": list(self.failed)}
+
+
+def random_signs(n: int, seed: int) -> npt.NDArray[np.uint64]:
+    """Random bits for the probes of n samples; equal for equal seeds."""
+    return np.random.default_rng(seed).integers(0, 1 << 64, size=(PROBES, (n + 63) // 64), dtype=np.uint64)
+
+
+def apply(method: Method, y: Vector, starts: Times, params: Any) -> Vector:
+    """x̂ (n,): the method on each session by itself."""
+    if starts.size == 2:
+        return method.run(y, params)
+    return np.concatenate([method.run(y[a:b], params) for a, b in pairwise(starts)])
+
+
+def _divergence(setting: Setting, method: Method, params: Any, x: Vector) -> float:
+    """sum sigma_t^2 dx̂_t/dy_t, the mean over three random probes of eps = 0.1 sigma.
+
+    A probe's own error falls with sqrt(n): from 2^18 samples on one probe is as good as three are at a third of the length.
+    """
+    draws, probe = [], np.empty(x.size)
+    for bits in setting.signs[: PROBES if x.size < _ONE_IS_ENOUGH else 1]:
+        residual.perturb(setting.y, setting.noise.at, bits, _EPS, probe)
+        draws.append(residual.response(apply(method, probe, setting.starts, params), x, setting.noise.at, bits, _EPS))
+    return float(np.mean(draws))
+
+
+def attempt(setting: Setting, method: Method, params: Any) -> Trial:
+    """Run the method once and judge the result; both families are computed, the policy says which decides."""
+    x = apply(method, setting.y, setting.starts, params)
+    divergence = _divergence(setting, method, params, x)
+    powers = spectrum.powers(setting.y, x, setting.noise.at, setting.starts)
+    verdict = guardrail.judge(setting.y, x, setting.noise, setting.starts, divergence=divergence, powers=powers)
+    shown = classic.judge(setting.y, x, setting.starts, powers, setting.rules)
+    deciding = shown if setting.rules.policy == "classic" else verdict.guardrails
+    removed = min(max(1.0 - verdict.risk, 0.0), 1.0)
+    quality = 100.0 * removed * guardrail.share_passed(deciding)
+    return Trial(x, params, verdict.guardrails | shown, guardrail.failed(deciding), verdict.risk, quality, verdict.warnings)
+
+
+def back_off(setting: Setting, method: Method, first: Trial) -> tuple[Trial | None, tuple[dict[str, Any], ...]]:
+    """The first attempt that passes when the strength is halved up to six times, or None; and the trace of all attempts."""
+    trial, trace = first, [first.summary()]
+    for _ in range(_HALVINGS):
+        if not trial.failed:
+            break
+        trial = attempt(setting, method, replace(trial.params, strength=trial.params.strength / 2.0))
+        trace.append(trial.summary())
+    return (None if trial.failed else trial), tuple(trace)
