@@ -1,0 +1,42 @@
+"""The catalogue of regime models: each fits returns in percent and gives the same kind of model state."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from rpsd.core.market import Vector
+from rpsd.core.model import Packet
+from rpsd.core.parameters import HmmParameters
+from rpsd.regime import hmm, hmmlearn_hmm
+
+
+class Fit(Protocol):
+    """Fit x (n,), log returns in percent; deterministic under a seed; `warm` is a model state of as many states to go on from."""
+
+    def __call__(self, x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None) -> Packet:
+        """The model state. Raises TooShort, NotFinite, ConstantSeries."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeModel:
+    """A member of the catalogue: `name` is the setting regimes.engine, `summary` one sentence."""
+
+    name: str
+    fit: Fit
+    summary: str
+    source: str
+
+
+MODELS: Final[tuple[RegimeModel, ...]] = (
+    RegimeModel(
+        "numba",
+        hmm.fit,
+        "Gaussian hidden Markov model on the appliance's own kernels: several starts, sticky prior, variance floor.",
+        "Rabiner (1989), Proc. IEEE 77(2), 257-286; Hamilton (1989), Econometrica 57(2), 357-384",
+    ),
+    RegimeModel(
+        "hmmlearn",
+        hmmlearn_hmm.fit,
+        "The same model from the same starts, fitted by hmmlearn: an independent peer, some twenty times slower.",
+        "hmmlearn 0.3, GaussianHMM",
+    ),
+)

@@ -1,0 +1,205 @@
+"""One flow from prices to the regime answer (`detect`) and to a stored model (`train`)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from rpsd.core.errors import Fault, InvalidRequest, TooShort
+from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
+from rpsd.core.model import Packet
+from rpsd.core.parameters import HmmParameters
+from rpsd.core.regime import mode as known_mode
+from rpsd.core.regime import states_of
+from rpsd.core.result import Matrix, RegimePath, Warned
+from rpsd.regime import MODELS, Fit
+from rpsd.regime.evaluate import held_out
+from rpsd.regime.hmm import filtered, smoothed, stationary
+from rpsd.regime.labels import NAMES, matched, named
+from rpsd.regime.observe import Observations, observations
+from rpsd.regime.select import choose
+from rpsd.regime.soundness import doubts, sound
+from rpsd.regime.statistics import calendar, expected_duration, spells, statistics
+from rpsd.regime.walk import burn_in, walk_forward
+
+_ENGINES: Final[Mapping[str, Fit]] = {model.name: model.fit for model in MODELS}
+Selection = tuple[dict[str, Any], ...]
+"""The table of `auto`, empty otherwise."""
+
+_HORIZONS: Final = (1, 5, 21)
+"""Bars ahead for which the chance of leaving is told: a day, a week, a month of days."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A labelled model with the path it gives, the selection table of `auto`, and what was doubtful on the way."""
+
+    state: Packet
+    path: RegimePath
+    selection: Selection
+    warnings: tuple[Warned, ...]
+
+
+def detect(
+    prices: Vector, t: Times, *, regime_type: str, mode: str, params: HmmParameters, interval: str, seed: int, refit_every: int = 21
+) -> Packet:
+    """Regimes of prices (n,) at t (n,) in ns UTC, fitted on this range alone; the path has a row for each bar that has a return.
+
+    mode `filtered`: causal rows under parameters of the whole range, so hindsight up to its end. `smoothed`: hindsight. `walk_forward`:
+    causal throughout; bars of the burn-in have no row. Head: regime_type, n_states, mode, causal, causal_from_ns, trained_until_ns,
+    current, states, labels, log_likelihood, aic, bic, converged, iterations, annualisation, selection, warnings, model. Arrays: t, states,
+    probabilities (m, k), transition_matrix (k, k), stationary (k,) and the model's startprob, means, variances, weights.
+    Raises InvalidRequest, NotFinite, NotPositive, TooShort, ConstantSeries, DegenerateFit.
+    """
+    if refit_every < 1:
+        raise InvalidRequest("refit_every is below 1", errors=[Fault("/refit_every", "expected 1 or more")])
+    k, mode = states_of(regime_type), known_mode(mode)
+    seen = observations(prices, t, interval, k or 1)
+    params = replace(params, k=k or 1)
+    walks = mode == "walk_forward"
+    fitted = _walked(seen, k, params, seed, refit_every) if walks else _at_once(seen, k, params, seed, mode)
+    return _answer(seen, fitted, regime_type, interval)
+
+
+def _at_once(seen: Observations, k: int | None, params: HmmParameters, seed: int, mode: str) -> _Fitted:
+    """The model fitted on all observations, and its filtered or smoothed path."""
+    fit = _ENGINES[params.engine]
+    selection: Selection = ()
+    if k is None:
+        choice = choose(seen.x, params, fit, seed)
+        state, selection = choice.state, choice.table
+    else:
+        state = fit(seen.x, params, seed=seed)
+    state = named(sound(state))
+    probabilities = (smoothed if mode == "smoothed" else filtered)(state, seen.x)
+    end = int(seen.t[-1])
+    causal_from = None if mode == "smoothed" else end
+    return _Fitted(state, _path(seen.t, probabilities, mode, causal_from, end), selection, ())
+
+
+def _walked(seen: Observations, k: int | None, params: HmmParameters, seed: int, refit_every: int) -> _Fitted:
+    """The walk-forward path; `auto` chooses on the burn-in alone, or the choice would know the future."""
+    fit = _ENGINES[params.engine]
+    selection: Selection = ()
+    if k is None:
+        choice = choose(seen.x[: burn_in(1)], params, fit, seed)
+        params, selection = replace(params, k=choice.state.head["k"]), choice.table
+    walk = walk_forward(seen.x, params, fit, seed=seed, refit_every=refit_every)
+    t = seen.t[walk.first :]
+    path = _path(t, walk.probabilities, "walk_forward", int(t[0]), int(seen.t[walk.fitted_on - 1]))
+    skipped = f"{walk.skipped} of {walk.refits} refits were degenerate; the model before them stayed in use"
+    return _Fitted(walk.state, path, selection, (Warned("refit_skipped", skipped),) if walk.skipped else ())
+
+
+def _path(t: Times, probabilities: Matrix, mode: str, causal_from_ns: int | None, trained_until_ns: int) -> RegimePath:
+    """The path whose state at each bar is the likeliest one."""
+    states = probabilities.argmax(axis=1).astype(np.int64)
+    return RegimePath(t, states, probabilities, mode, mode == "walk_forward", causal_from_ns, trained_until_ns)
+
+
+def _answer(seen: Observations, fitted: _Fitted, regime_type: str, interval: str) -> Packet:
+    """The packet of an answer: head and arrays as `detect` tells."""
+    state, path = fitted.state, fitted.path
+    x = seen.x[seen.x.size - path.t.size :]
+    year = calendar(seen.t, interval)
+    warnings = [*seen.warnings, *fitted.warnings, *doubts(state, seen.x[: state.head["n"]])]
+    if regime_type == "auto":
+        warnings.append(Warned("selection_by_bic", "chosen by BIC under Gaussian emissions, which counts too many under heavy tails"))
+    head = {
+        "regime_type": regime_type,
+        "n_states": state.head["k"],
+        "labels": list(NAMES[state.head["k"]]),
+        "mode": path.mode,
+        "causal": path.causal,
+        "causal_from_ns": path.causal_from_ns,
+        "trained_from_ns": int(seen.t[0]),
+        "trained_until_ns": path.trained_until_ns,
+        "current": _current(state, path, interval),
+        "states": [asdict(row) for row in statistics(state, x, path.states, year.bars_per_year)],
+        "annualisation": asdict(year),
+        "selection": list(fitted.selection),
+        "warnings": [asdict(warning) for warning in warnings],
+        "model": f"gaussian_hmm/{state.head['engine']}",
+    }
+    head |= {
+        name: state.head[name] for name in ("log_likelihood", "penalised", "aic", "bic", "converged", "iterations", "started", "scale")
+    }
+    arrays = {name: state.arrays[name] for name in ("startprob", "means", "variances", "weights")}
+    arrays |= {"transition_matrix": state.arrays["transmat"], "stationary": stationary(state)}
+    return Packet(head, {**arrays, "t": path.t, "states": path.states, "probabilities": path.probabilities})
+
+
+def _current(state: Packet, path: RegimePath, interval: str) -> dict[str, Any]:
+    """The regime of the last bar: how sure, since when, and how long it may last."""
+    names, last = NAMES[state.head["k"]], path.probabilities[-1]
+    now, since = int(path.states[-1]), int(spells(path.states).first[-1])
+    bars = path.states.size - since
+    elapsed = (int(path.t[-1]) - int(path.t[since]) + INTERVALS[interval]) / DAY_NS
+    stay = float(state.arrays["transmat"][now, now])
+    possible = last[last > 0]
+    return {
+        "regime": names[now],
+        "state": now,
+        "probabilities": dict(zip(names, last.tolist(), strict=True)),
+        "confidence": float(last[now]),
+        "entropy": float(-(possible * np.log(possible)).sum()),
+        "since_index": since,
+        "since_ns": int(path.t[since]),
+        "bars_in_regime": bars,
+        "days_in_regime": bars if interval == "1d" else round(elapsed, 3),
+        "expected_remaining": expected_duration(stay),
+        "leaving": {str(horizon): 1 - stay**horizon for horizon in _HORIZONS},
+    }
+
+
+def train(
+    prices: Vector,
+    t: Times,
+    *,
+    regime_type: str,
+    interval: str,
+    params: HmmParameters,
+    seed: int,
+    previous: Packet | None = None,
+    cold: bool = False,
+) -> Packet:
+    """A model state of prices (n,) at t (n,) in ns UTC that `hmm.step` can serve: the fit on all of them with its account.
+
+    With `previous`, a packet of this function with as many states, EM starts from it (unless cold) and states keep its numbers and names
+    where they are the same states. Head: that of `detect` in mode filtered, `evaluation` (held-out log-likelihood against one state),
+    `labels_kept` and `last_price`. Arrays: startprob, transmat, means, variances, weights, trace, stationary, and alpha (k,), the filter
+    after the last bar. Raises as `detect`. Hindsight up to trained_until_ns, causal for bars after it.
+    """
+    k = states_of(regime_type)
+    seen = observations(prices, t, interval, k or 1)
+    fit = _ENGINES[params.engine]
+    selection: Selection = ()
+    if k is None:
+        choice = choose(seen.x, params, fit, seed)
+        k, selection = choice.state.head["k"], choice.table
+    params = replace(params, k=k)
+    alike = previous if previous is not None and previous.head["n_states"] == k else None
+    state = sound(fit(seen.x, params, seed=seed, warm=None if cold else alike))
+    state, kept = (named(state), False) if alike is None else matched(state, alike)
+    probabilities, end = filtered(state, seen.x), int(seen.t[-1])
+    answer = _answer(seen, _Fitted(state, _path(seen.t, probabilities, "filtered", end, end), selection, ()), regime_type, interval)
+    evaluation, warnings = _evaluated(seen.x, params, fit, seed)
+    head = {
+        **state.head,
+        **answer.head,
+        "interval": interval,
+        "evaluation": evaluation,
+        "labels_kept": kept,
+        "last_price": float(prices[-1]),
+        "warnings": [*answer.head["warnings"], *(asdict(warning) for warning in warnings)],
+    }
+    return Packet(head, {**state.arrays, "stationary": answer.arrays["stationary"], "alpha": probabilities[-1].copy()})
+
+
+def _evaluated(x: Vector, params: HmmParameters, fit: Fit, seed: int) -> tuple[dict[str, Any] | None, list[Warned]]:
+    """The held-out evaluation, or a warning that the range is too short to hold any bars out."""
+    try:
+        return held_out(x, params, fit, seed=seed), []
+    except TooShort as error:
+        return None, [Warned("not_evaluated", f"without the held-out bars: {error.detail}")]

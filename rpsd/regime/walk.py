@@ -1,0 +1,62 @@
+"""Walk-forward regimes: every bar under parameters that were fitted only on bars before it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rpsd.core.errors import DegenerateFit, TooShort
+from rpsd.core.market import Vector
+from rpsd.core.model import Packet
+from rpsd.core.parameters import HmmParameters
+from rpsd.core.result import Matrix
+from rpsd.regime import Fit
+from rpsd.regime.hmm import filtered
+from rpsd.regime.labels import matched, named
+from rpsd.regime.observe import BARS_PER_STATE
+from rpsd.regime.soundness import sound
+
+BURN_IN: Final = 250
+"""Bars before the first fit, about a year of days; they carry no regime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Probabilities (n - first, k) of the bars from index `first` on, the last labelled model and the bars it was fitted on.
+
+    `refits` counts the fits after the first, `skipped` those whose result was degenerate: the model before them stayed in use.
+    """
+
+    first: int
+    probabilities: Matrix
+    state: Packet
+    fitted_on: int
+    refits: int
+    skipped: int
+
+
+def burn_in(k: int) -> int:
+    """Bars before the first fit of k states: it depends on nothing that comes later."""
+    return max(BURN_IN, BARS_PER_STATE * k)
+
+
+def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit_every: int) -> Walk:
+    """Regimes of x (n,), returns in percent: a cold fit on the burn-in, then a warm refit every refit_every bars on all bars before.
+
+    Causal throughout: row t is the same whatever follows bar t; a refit takes its labels from the one before it. Raises TooShort when no
+    bar is left after the burn-in, DegenerateFit when the first fit is. Cost: n / refit_every warm fits.
+    """
+    first = burn_in(params.k)
+    if x.size <= first:
+        raise TooShort(f"{x.size} returns; walk-forward needs more than its burn-in of {first}")
+    state = named(sound(fit(x[:first], params, seed=seed)))
+    rows, refits, skipped, fitted_on = [], 0, 0, first
+    for start in range(first, x.size, refit_every):
+        if start > first:
+            refits += 1
+            try:
+                state, fitted_on = matched(sound(fit(x[:start], params, seed=seed, warm=state)), state)[0], start
+            except DegenerateFit:
+                skipped += 1
+        rows.append(filtered(state, x[: start + refit_every])[start:])
+    return Walk(first, np.concatenate(rows), state, fitted_on, refits, skipped)

@@ -1,0 +1,108 @@
+"""The engine: it finds planted regimes, tells how EM went, serves bar by bar what it serves in bulk, and agrees with hmmlearn."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rpsd.core.model import Packet
+from rpsd.core.parameters import HmmParameters
+from rpsd.regime import hmm
+from rpsd.regime.state import opened
+
+TWO, THREE = HmmParameters(k=2), HmmParameters(k=3)
+
+
+def test_planted_regimes_are_found(two: Any) -> None:
+    state = hmm.fit(two.x, TWO, seed=0)
+    assert state.head["converged"]
+    np.testing.assert_allclose(np.sqrt(state.arrays["variances"]), [0.5, 2.0], rtol=0.15)
+    truth = 1 - two.states  # states rise in variance; the planted bear, number 0, is the volatile one
+    assert (hmm.smoothed(state, two.x).argmax(axis=1) == truth).mean() > 0.97
+    assert (hmm.viterbi(state, two.x) == truth).mean() > 0.97
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
+def test_em_is_monotone_in_the_penalised_likelihood(three: Any, k: int) -> None:
+    state = hmm.fit(three.x, HmmParameters(k=k, tolerance=1e-9), seed=0)
+    trace = state.arrays["trace"]
+    assert state.head["iterations"] == trace.size
+    assert trace.size == 2 or np.diff(trace).min() > -1e-8
+    assert trace[-1] == state.head["penalised"]
+
+
+def test_one_bar_at_a_time_equals_the_batch_bit_for_bit(three: Any) -> None:
+    state = hmm.fit(three.x, THREE, seed=0)
+    whole = hmm.filtered(state, three.x)
+    p = hmm.filtered(state, three.x[:1000])[-1]
+    for t in range(1000, three.x.size):
+        p = hmm.step(state, p, float(three.x[t]))
+        assert np.array_equal(p, whole[t])
+
+
+def test_sealed_packets_and_slices_are_read_as_well(three: Any) -> None:
+    """The worker hands over read-only arrays; they must give the same bits, and be left alone."""
+    state = hmm.fit(three.x, THREE, seed=0)
+    travelled = Packet.unpack(state.pack())
+    assert np.array_equal(hmm.filtered(travelled, three.x[::2]), hmm.filtered(state, three.x[::2].copy()))
+
+
+def test_forecasts_go_to_the_stationary_shares(three: Any) -> None:
+    state = hmm.fit(three.x, THREE, seed=0)
+    rows = hmm.forecast(state, np.array([1.0, 0.0, 0.0]), 2000)
+    np.testing.assert_allclose(rows[0], state.arrays["transmat"][0])
+    np.testing.assert_allclose(rows[-1], hmm.stationary(state), atol=1e-9)
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0)
+
+
+def test_stationary_of_a_chain_that_never_moves_is_even() -> None:
+    state = Packet({}, {"transmat": np.eye(3)})
+    np.testing.assert_allclose(hmm.stationary(state), np.full(3, 1 / 3))
+
+
+def test_a_stopped_fit_says_that_it_has_not_converged(three: Any) -> None:
+    state = hmm.fit(three.x, replace(THREE, max_iterations=3, starts=1, tolerance=0.0), seed=0)
+    assert not state.head["converged"]
+    assert state.head["iterations"] == 3
+
+
+def test_a_warm_fit_goes_on_where_the_other_ended(three: Any) -> None:
+    cold = hmm.fit(three.x, THREE, seed=0)
+    warm = hmm.fit(three.x, THREE, seed=0, warm=cold)
+    assert warm.head["started"] == "warm"
+    assert warm.head["iterations"] <= 3
+    assert warm.head["penalised"] >= cold.head["penalised"] - 1e-9
+
+
+def test_a_sticky_prior_lengthens_the_stay(one: Any) -> None:
+    loose = hmm.fit(one.x, replace(TWO, sticky=0.0, spread=0.0), seed=0)
+    sticky = hmm.fit(one.x, replace(TWO, sticky=200.0, spread=1.0), seed=0)
+    assert np.diag(sticky.arrays["transmat"]).mean() > np.diag(loose.arrays["transmat"]).mean()
+
+
+def test_a_state_on_equal_returns_is_reported_as_collapsed() -> None:
+    x = np.concatenate([np.zeros(150), np.random.default_rng(3).normal(0, 1, 150)])
+    state = hmm.fit(x, TWO, seed=0)
+    assert state.head["collapsed"] == [0]
+
+
+def test_aic_and_bic_count_the_parameters(three: Any) -> None:
+    head = hmm.fit(three.x, THREE, seed=0).head
+    assert head["aic"] == pytest.approx(2 * 14 - 2 * head["log_likelihood"])
+    assert head["bic"] == pytest.approx(14 * np.log(three.x.size) - 2 * head["log_likelihood"])
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_hmmlearn_agrees_at_fixed_parameters(three: Any, k: int) -> None:
+    from hmmlearn.hmm import GaussianHMM
+
+    state = hmm.fit(three.x, HmmParameters(k=k), seed=0)
+    startprob, transmat, means, variances = opened(state)
+    peer = GaussianHMM(k, covariance_type="diag", implementation="log")
+    peer.startprob_, peer.transmat_, peer.means_, peer.covars_ = startprob, transmat, means.reshape(-1, 1), variances.reshape(-1, 1)
+    rows = three.x.reshape(-1, 1)
+    log_likelihood, posteriors = peer.score_samples(rows)
+    assert state.head["log_likelihood"] == pytest.approx(log_likelihood, abs=1e-9)
+    np.testing.assert_allclose(hmm.smoothed(state, three.x), posteriors, rtol=0, atol=1e-11)
+    assert hmm.viterbi(state, three.x).tolist() == peer.decode(rows)[1].tolist()

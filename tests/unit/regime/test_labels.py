@@ -1,0 +1,99 @@
+"""Names by rank, how sure they are, and that they stay with their states from one model to the next."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from rpsd.core.model import Packet
+from rpsd.regime import labels
+from rpsd.regime.state import permuted
+
+
+def model(means: list[float], deviations: list[float], weights: list[float] | None = None) -> Packet:
+    k = len(means)
+    arrays = {
+        "startprob": np.full(k, 1 / k),
+        "transmat": np.full((k, k), 1 / k),
+        "means": np.array(means),
+        "variances": np.array(deviations) ** 2,
+        "weights": np.array(weights or [1e4] * k),
+    }
+    return Packet({"k": k, "collapsed": []}, arrays)
+
+
+S8 = ([-0.27, -0.07, 0.014, 0.095], [3.46, 1.54, 0.97, 0.52], [4e3, 3e4, 3e4, 4e4])
+
+
+@pytest.mark.parametrize(
+    ("means", "deviations", "weights"),
+    [
+        ([-0.1, 0.1], [2.0, 0.6], [1e4] * 2),
+        ([-0.15, 0.0, 0.1], [2.0, 1.0, 0.6], [1e4] * 3),
+        S8,
+        ([-0.3, -0.1, 0.0, 0.08, 0.4], [3.5, 1.6, 0.9, 0.5, 2.0], [1e4] * 5),
+    ],
+)
+def test_clear_states_get_their_names_whatever_their_order(means: list[float], deviations: list[float], weights: list[float]) -> None:
+    """The states are written here in the order of NAMES; from any order they come back to it, and confidently."""
+    expected = model(means, deviations, weights)
+    for order in permutations(range(len(means))):
+        found = labels.named(permuted(expected, order))
+        assert found.arrays["means"].tolist() == means
+        assert labels.confidence(found).min() > 0.95
+
+
+def test_crisis_is_volatile_and_falling_not_just_the_lowest_mean() -> None:
+    found = labels.named(model([-0.40, -0.30, 0.0, 0.1], [0.5, 3.0, 1.0, 0.6]))
+    assert found.arrays["means"][0] == -0.30
+
+
+def test_euphoric_prefers_a_volatile_rise() -> None:
+    found = labels.named(model([-0.3, -0.1, 0.0, 0.30, 0.25], [3.0, 1.5, 0.9, 0.4, 2.0]))
+    assert found.arrays["means"][4] == 0.25
+    assert labels.confidence(found)[4] < 0.95  # the quiet Bull earns more, and the confidence says so
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5])
+def test_equal_means_have_names_of_low_confidence_and_aliases_by_volatility(k: int) -> None:
+    found = labels.named(model([0.0] * k, [0.5 + i for i in range(k)], [400.0] * k))
+    beliefs = labels.confidence(found)
+    assert (beliefs < labels.DISTINGUISHABLE).all()
+    assert len(labels.doubtful(labels.NAMES[k], beliefs)) == k
+    ranked = [name for _, name in sorted(zip(found.arrays["variances"], labels.aliases(found.arrays["variances"]), strict=True))]
+    assert tuple(ranked) == labels.ALIASES[k]
+
+
+def test_one_state_is_certain() -> None:
+    assert labels.confidence(labels.named(model([0.1], [1.0]))).tolist() == [1.0]
+
+
+def test_names_are_distinct() -> None:
+    for table in (labels.NAMES, labels.ALIASES):
+        assert all(len(set(names)) == k == len(names) for k, names in table.items())
+
+
+def test_a_refit_keeps_the_names_of_its_states() -> None:
+    """Bear and Sideways swap ranks by a hair: a fresh naming would relabel years of history, the matched one does not."""
+    before = labels.named(model([-0.02, 0.0, 0.1], [2.0, 1.0, 0.5], [300.0] * 3))
+    after = permuted(model([0.01, 0.0, 0.1], [2.05, 1.0, 0.5], [300.0] * 3), (2, 0, 1))
+    kept, same = labels.matched(after, before)
+    assert same
+    assert np.sqrt(kept.arrays["variances"]).tolist() == pytest.approx([2.05, 1.0, 0.5])
+    assert labels.named(after).arrays["means"].tolist() != kept.arrays["means"].tolist()
+
+
+def test_a_refit_that_found_other_states_is_named_anew() -> None:
+    before = labels.named(model([-0.1, 0.0, 0.1], [2.0, 1.0, 0.5]))
+    _, same = labels.matched(model([-0.1, 0.0, 0.1], [9.0, 1.0, 0.5]), before)
+    assert not same
+
+
+def test_a_name_that_the_data_contradict_is_not_kept() -> None:
+    before = labels.named(model([-0.2, 0.2], [1.0, 1.1]))
+    after, same = labels.matched(model([0.2, -0.2], [1.0, 1.1]), before)
+    assert same  # the nearest assignment swaps them back
+    assert after.arrays["means"].tolist() == [-0.2, 0.2]
+    risen, same = labels.matched(model([0.5, -0.1], [3.0, 0.5]), labels.named(model([-0.1, 0.1], [3.0, 0.5])))
+    assert not same
+    assert risen.arrays["means"].tolist() == [-0.1, 0.5]
