@@ -1,0 +1,95 @@
+"""Settings as text: the commented file that ships, and each effective value with its origin."""
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rpsd.config.kinds import Rate
+from rpsd.config.settings import Entry, Settings, entries, sections, value
+
+_HEAD = """\
+# Settings of rpsd. Every line below is a comment that shows a default; remove the `# ` before a setting and before its
+# section to change it. Durations: 30s 15m 24h 30d 2y, a bare number is seconds. Sizes: 512KiB 32MiB 2GiB.
+# RPSD_<SECTION>__<KEY> in the environment wins over this file. `rpsd config check` reads the file, `rpsd config show`
+# prints each effective value with its origin. Times of day stand in quotes. (live): taken over by `systemctl reload rpsd`.
+"""
+
+
+class Row(NamedTuple):
+    """One setting as it stands: dotted name, value in JSON terms, and its origin."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def written(found: Any) -> Any:
+    """The value in JSON terms."""
+    if isinstance(found, Rate):
+        return f"{found.count}/{ {1.0: 's', 60.0: 'min', 3600.0: 'h'}[found.per_seconds] }"
+    if isinstance(found, Path | ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return str(found)
+    if isinstance(found, tuple | list):
+        return [written(item) for item in found]
+    if isinstance(found, Mapping):
+        return {key: written(item) for key, item in found.items()}
+    return int(found) if isinstance(found, float) and found.is_integer() else found
+
+
+def _masked(name: str, found: Any) -> Any:
+    """The value without what may be a secret: anything set below sources and alert webhooks."""
+    if name in ("sources", "alerts.webhooks") and found:
+        return "(set)"
+    return found
+
+
+def explain(settings: Settings) -> list[Row]:
+    """Every effective setting with its origin, in the order of settings.py; no secrets."""
+    return [
+        Row(entry.name, _masked(entry.name, written(value(settings, entry.name))), settings.origin.get(entry.name, "default"))
+        for entry in entries()
+    ]
+
+
+def unused(settings: Settings) -> list[tuple[str, str]]:
+    """Settings that were set although nothing uses them yet: dotted name and the part of rpsd they wait for."""
+    rooms = {entry.name: entry.room for entry in entries()}
+    return [(name, rooms[name]) for name, origin in settings.origin.items() if rooms[name] and not origin.startswith("follows ")]
+
+
+def _default(entry: Entry) -> str:
+    """The default as YAML on one line."""
+    found = entry.written
+    if found is None or isinstance(found, bool | int | float):
+        return json.dumps(found)
+    if isinstance(found, list):
+        return "[" + ", ".join(item if isinstance(item, str) else json.dumps(item) for item in found) + "]"
+    if isinstance(found, dict):
+        return "{}"
+    quoted = (":" in found and not found.startswith("/")) or found.startswith("*") or "#" in found
+    return json.dumps(found) if quoted else str(found)
+
+
+def traits(entry: Entry) -> str:
+    """What else to know of a setting: live, or not yet in use."""
+    words = [*(["live"] if entry.live else []), *([f"not yet in use: {entry.room}"] if entry.room else [])]
+    return f" ({'; '.join(words)})" if words else ""
+
+
+def render() -> str:
+    """The file etc/config.yaml: every setting commented out with its default and one sentence."""
+    lines, docs = [_HEAD], {name: doc for name, _, doc in sections()}
+    seen: set[str] = set()
+    for entry in entries():
+        parents = entry.name.split(".")[:-1]
+        for depth in range(len(parents)):
+            name = ".".join(parents[: depth + 1])
+            if name not in seen:
+                seen.add(name)
+                lines.append(("\n" if depth == 0 else "") + f"# {'  ' * depth}{parents[depth]}:".ljust(50) + f" # {docs[name]}")
+        blank = "" if parents else "\n"
+        text = f"{blank}# {'  ' * len(parents)}{entry.name.rpartition('.')[2]}: {_default(entry)}"
+        lines.append(f"{text:<50} # {entry.doc}{traits(entry)}")
+    return "\n".join(lines) + "\n"

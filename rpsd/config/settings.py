@@ -1,0 +1,356 @@
+"""Every setting once: its type, its default as it is written, and one sentence."""
+# ruff: noqa: RUF009 - setting() and section() return dataclass fields
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from rpsd.config import kinds
+from rpsd.config.kinds import Kind, Network, Rate
+from rpsd.core.parameters import GuardrailParameters, HmmParameters, WaveletParameters
+
+
+def setting(written: Any, kind: Kind, doc: str, *, live: bool = False, room: str = "", follows: str = "") -> Any:
+    """A field with its default as written in YAML.
+
+    `live`: SIGHUP applies it without a restart. `room`: the part of rpsd that will use it, while that is not built.
+    `follows`: the setting that gives the value while this one is not set.
+    """
+    metadata = {"written": written, "kind": kind, "doc": doc, "live": live, "room": room, "follows": follows}
+    return field(default_factory=lambda: kind.parse(written), metadata=metadata)
+
+
+def section(cls: type[Any], doc: str) -> Any:
+    """A field that holds further settings."""
+    return field(default_factory=cls, metadata={"doc": doc})
+
+
+def _bounded_kind(meta: Mapping[str, Any], default: Any) -> Kind:
+    """The kind of a parameter that core/parameters.py describes."""
+    if meta["choices"]:
+        return kinds.word(*meta["choices"])
+    if isinstance(default, bool):
+        return kinds.FLAG
+    if isinstance(default, int):
+        return kinds.integer(meta["ge"], meta["le"])
+    return kinds.number(meta["ge"], meta["le"]) if isinstance(default, float) else kinds.TEXT
+
+
+def parameter(cls: type[Any], name: str) -> Any:
+    """A setting that is the default of a method's parameter: same value, bounds and sentence."""
+    found = next(f for f in fields(cls) if f.name == name)
+    return setting(found.default, _bounded_kind(found.metadata, found.default), found.metadata["doc"])
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How rpsd listens."""
+
+    host: str = setting("127.0.0.1", kinds.TEXT, "Address to listen on; beyond loopback it needs TLS, a trusted proxy or plain_http_from.")
+    port: int = setting(8000, kinds.integer(0, 65535), "TCP port of the API; 0 takes any free one.")
+    admin_socket: Path = setting(
+        "/run/rpsd/admin.sock", kinds.PATH, "UNIX socket through which the CLI reaches the running server.", follows="storage.data_dir"
+    )
+    tls_cert: Path | None = setting(None, kinds.optional(kinds.PATH), "Certificate chain in PEM form; with tls_key the API speaks HTTPS.")
+    tls_key: Path | None = setting(None, kinds.optional(kinds.PATH), "Private key of tls_cert, readable by rpsd alone.")
+    trusted_proxies: tuple[Network, ...] = setting([], kinds.NETWORKS, "Networks of proxies whose forwarded headers are believed.")
+    allowed_hosts: tuple[str, ...] = setting(["localhost", "127.0.0.1"], kinds.TEXTS, "Host names that a request may carry.")
+    cors_origins: tuple[str, ...] = setting([], kinds.TEXTS, "Origins whose pages may call the API from a browser; none by default.")
+    max_body_bytes: int = setting("32MiB", kinds.SIZE, "Largest request body after decompression.")
+    max_stream_bytes: int = setting("2GiB", kinds.SIZE, "Largest streamed body of rows.")
+    max_connections: int = setting(12000, kinds.integer(16, 1_000_000), "Connections held at a time.")
+    request_timeout: float = setting("30s", kinds.DURATION, "Longest time a request may compute or read before it is interrupted.")
+    first_byte_timeout: float = setting("15s", kinds.DURATION, "Longest silence after connecting.")
+    header_timeout: float = setting("15s", kinds.DURATION, "Longest time the headers may take to arrive.")
+    body_timeout: float = setting("15s", kinds.DURATION, "Longest pause within a request body.")
+    keepalive: float = setting("60s", kinds.DURATION, "How long an idle connection stays open.")
+    shutdown_grace: float = setting("30s", kinds.DURATION, "How long running requests may finish after SIGTERM.")
+    plain_http_from: tuple[Network, ...] = setting(
+        [], kinds.NETWORKS, "Private networks that may speak plain HTTP to a non-loopback address."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where data lives."""
+
+    data_dir: Path = setting(
+        "/var/lib/rpsd", kinds.PATH, "Directory of the database; setting it moves cache, inbox, backups and socket below it."
+    )
+    cache_dir: Path = setting("/var/cache/rpsd", kinds.PATH, "Directory of compiled kernels; safe to delete.", follows="storage.data_dir")
+    secrets_dir: Path = setting(
+        "/var/lib/rpsd/secrets", kinds.PATH, "Directory (0700) of the pepper and other secrets; systemd credentials come first.",
+        follows="storage.data_dir",
+    )  # fmt: skip
+    min_free_bytes: int = setting("512MiB", kinds.SIZE, "Free space below which writes are refused with 507.")
+    retention: Mapping[str, float] = setting(
+        {}, kinds.RETENTION, "How long samples are kept, by interval, e.g. {1s: 30d}.", room="retention"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Denoiser:
+    """Defaults of denoising when a request does not say otherwise."""
+
+    method: str = setting("auto", kinds.TEXT, "Method of a request that names none.")
+    wavelet: str = parameter(WaveletParameters, "wavelet")
+    level: int = parameter(WaveletParameters, "level")
+    threshold_mode: str = parameter(WaveletParameters, "threshold_mode")
+    use_fir_filter: bool = parameter(WaveletParameters, "use_fir_filter")
+    fir_cutoff: float = parameter(WaveletParameters, "fir_cutoff")
+
+
+@dataclass(frozen=True, slots=True)
+class Regimes:
+    """Defaults of regime detection and its models."""
+
+    default_regime_type: str = setting(
+        "3_state", kinds.word("2_state", "3_state", "4_state", "5_state", "auto"), "Number of regimes of a request that names none."
+    )
+    engine: str = parameter(HmmParameters, "engine")
+    train_window: float = setting("2y", kinds.DURATION, "Stretch of history that a retrain fits.")
+    retrain_interval: float = setting("24h", kinds.DURATION, "Age from which the retrain job fits a model anew.")
+    max_model_age: float = setting("30d", kinds.DURATION, "Age from which answers of a model carry the warning stale_model.")
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What a new model must show before it serves."""
+
+    min_heldout_gain_nats: float = setting(0.0, kinds.number(), "Least gain per held-out bar over the model in production.")
+    min_observations: int = setting(250, kinds.integer(2, 1_000_000), "Least bars that a model must have seen.")
+    block_on_data_drift: str = setting(
+        "HIGH", kinds.word("NONE", "LOW", "MEDIUM", "HIGH"), "Data drift from which on nothing is promoted.", room="drift"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The model registry."""
+
+    promotion: Promotion = section(Promotion, "What a new model must show before it serves.")
+    shadow: bool = setting(True, kinds.FLAG, "Let candidates predict beside production and keep score.", room="promotion gate")
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Order books."""
+
+    levels: int = setting(10, kinds.integer(1, 1000), "Price levels kept per side.", room="order book")
+    label: str = setting("next_mid_move", kinds.TEXT, "What the predictor foretells.", room="order book")
+    horizon_events: int = setting(10, kinds.integer(1, 100_000), "Events ahead that a prediction looks.", room="order book")
+    staleness: float = setting("5s", kinds.DURATION, "Age from which a book is too old to predict from.", room="order book")
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The feature store."""
+
+    default_view: str = setting("core_technical", kinds.TEXT, "View of a request that names none.", room="features")
+    quality_threshold: float = setting(0.9, kinds.number(0, 1), "Quality below which a feature raises an alert.", room="features")
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The drift monitor."""
+
+    interval: float = setting("3600s", kinds.DURATION, "Time between two scans.", room="drift")
+    psi: tuple[float, ...] = setting(
+        [0.1, 0.2, 0.3], kinds.THRESHOLDS, "Population stability index of LOW, MEDIUM and HIGH drift.", room="drift"
+    )
+    false_alarm_rate: float = setting(0.01, kinds.number(0, 1), "Share of scans that may cry drift where there is none.", room="drift")
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """When recurring work runs: a time of day, a weekday with its time, or an interval."""
+
+    timezone: str = setting("UTC", kinds.ZONE, "IANA zone in which the times below are read.")
+    retrain: str = setting("02:00", kinds.SCHEDULE, "Fit the regime models of all daily series.")
+    backup: str = setting("01:00", kinds.SCHEDULE, "Take and verify a backup, then prune old ones.")
+    upkeep: str = setting("03:00", kinds.SCHEDULE, "Fold, compress and prune the database.")
+    restore_drill: str = setting("Sun 04:00", kinds.SCHEDULE, "Restore the newest backup into scratch and compare.", room="operations")
+    materialise: str = setting("5m", kinds.SCHEDULE, "Compute feature views.", room="features")
+    fetch: str = setting("15m", kinds.SCHEDULE, "Pull market data from the sources.", room="sources")
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """The folder that files may be dropped into."""
+
+    dir: Path = setting("/var/lib/rpsd/inbox", kinds.PATH, "Directory that is watched.", room="inbox", follows="storage.data_dir")
+    pattern: str = setting("*.csv", kinds.TEXT, "Names of the files that are taken.", room="inbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """When failed logins lock a peer out."""
+
+    failures: int = setting(10, kinds.integer(1, 10_000), "Failed logins that lock a peer out.", room="access")
+    window: float = setting("5m", kinds.DURATION, "Stretch of time in which they are counted.", room="access")
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Who may call."""
+
+    required: bool = setting(True, kinds.FLAG, "Ask for an API key; false only on loopback.")
+    jwt_ttl: float = setting("15m", kinds.DURATION, "Life of a token made from a key.", room="access")
+    lockout: Lockout = section(Lockout, "When failed logins lock a peer out.")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Calls per key."""
+
+    read: Rate = setting("120000/min", kinds.RATE, "Reads of one key.", room="access")
+    predict: Rate = setting("120000/min", kinds.RATE, "Predictions of one key.", room="access")
+    ingest: Rate = setting("120000/min", kinds.RATE, "Ingest requests of one key.", room="access")
+    train: Rate = setting("600/min", kinds.RATE, "Fits of one key.", room="access")
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """Threads and caches."""
+
+    max_workers: int | None = setting("auto", kinds.WORKERS, "Threads that compute and read; auto takes one per core.", room="tuning")
+    chunk_size: int = setting(1000, kinds.integer(1, 1_000_000), "Rows of one page of a streamed answer.", room="tuning")
+    cache_size: int = setting(1000, kinds.integer(0, 1_000_000), "Answers that the cache holds.")
+    cache_ttl: float = setting("1h", kinds.DURATION, "How long a cached answer is used.")
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where heavy work runs."""
+
+    scheduler: str = setting("local", kinds.SCHEDULER, "local, or the address of a Dask scheduler.", room="cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """Service level objectives."""
+
+    availability: float = setting(0.999, kinds.number(0, 1), "Share of requests that must succeed.", room="alerts")
+    predict_p99: float = setting("50ms", kinds.DURATION, "99th percentile of predictions.", room="alerts")
+    detect_fresh_p99: float = setting("2s", kinds.DURATION, "99th percentile of fresh regime detections.", room="alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """Logs, metrics and health."""
+
+    metrics_enabled: bool = setting(True, kinds.FLAG, "Answer /metrics.")
+    metrics_port: int = setting(
+        8000,
+        kinds.integer(0, 65535),
+        "Port of /metrics; another than server.port opens a second listener.",
+        room="second listener",
+        follows="server.port",
+    )
+    metrics_allow: tuple[Network, ...] = setting(
+        ["127.0.0.0/8"], kinds.NETWORKS, "Networks that read /metrics and detailed health without a key."
+    )
+    health_check_interval: float = setting("30s", kinds.DURATION, "Time between two readings of the system and its parts.")
+    health_check_timeout: float = setting("30s", kinds.DURATION, "Age from which a missing heartbeat is a failure.")
+    resource_limit: float = setting(90, kinds.number(1, 100), "Percent of CPU, memory or disk above which health is degraded.")
+    log_level: str = setting("INFO", kinds.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "Least level that is logged.", live=True)
+    log_format: str = setting("flat", kinds.word("flat", "ecs"), "Names of the log fields: plain, or Elastic Common Schema.", live=True)
+    log_file: Path | None = setting(None, kinds.optional(kinds.PATH), "File that receives the log beside stdout.", live=True)
+    symbol_label_limit: int = setting(0, kinds.integer(0, 1000), "Symbols that metrics may carry as labels.", room="symbol labels")
+    classic_metric_names: bool = setting(False, kinds.FLAG, "Expose the metric names of earlier systems as well.", room="operations")
+    slo: Slo = section(Slo, "Service level objectives.")
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Alerts and where they go."""
+
+    webhooks: tuple[Any, ...] = setting([], kinds.WEBHOOKS, "Addresses that alerts are sent to.", room="alerts")
+    rules: Any = setting("default", kinds.RULES, "default, or a list of rules.", room="alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """Backups."""
+
+    dir: Path = setting("/var/backups/rpsd", kinds.PATH, "Directory of the backups.", follows="storage.data_dir")
+    keep_days: int = setting(30, kinds.integer(1, 36_500), "Days after which the nightly job removes a backup; the newest always stays.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, read once and passed on. `origin` maps a dotted name to where its value came from; absent means default."""
+
+    server: Server = section(Server, "How rpsd listens.")
+    storage: Storage = section(Storage, "Where data lives.")
+    denoiser: Denoiser = section(Denoiser, "Defaults of denoising when a request does not say otherwise.")
+    guardrails: GuardrailParameters = section(GuardrailParameters, "Which guardrails decide on a denoised series, and what a failure does.")
+    regimes: Regimes = section(Regimes, "Defaults of regime detection and its models.")
+    models: Models = section(Models, "The model registry.")
+    books: Books = section(Books, "Order books.")
+    features: Features = section(Features, "The feature store.")
+    drift: Drift = section(Drift, "The drift monitor.")
+    jobs: Jobs = section(Jobs, "When recurring work runs: a time of day, a weekday with its time, or an interval.")
+    sources: Mapping[str, Any] = setting(
+        {}, kinds.MAPPING, "Market data vendors: yahoo, alpha_vantage, stooq, http_csv, binance.", room="sources"
+    )
+    inbox: Inbox = section(Inbox, "The folder that files may be dropped into.")
+    auth: Auth = section(Auth, "Who may call.")
+    limits: Limits = section(Limits, "Calls per key.")
+    performance: Performance = section(Performance, "Threads and caches.")
+    compute: Compute = section(Compute, "Where heavy work runs.")
+    monitoring: Monitoring = section(Monitoring, "Logs, metrics and health.")
+    alerts: Alerts = section(Alerts, "Alerts and where they go.")
+    backup: Backup = section(Backup, "Backups.")
+    path: Path | None = None
+    origin: Mapping[str, str] = field(default_factory=lambda: types.MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting as the reader and the manual see it: dotted name, default as written, kind, sentence, and its traits."""
+
+    name: str
+    written: Any
+    kind: Kind
+    doc: str
+    live: bool = False
+    room: str = ""
+    follows: str = ""
+
+
+def is_section(found: "Field[Any]", hint: Any) -> bool:
+    """Whether the field holds further settings."""
+    return is_dataclass(hint) and "written" not in found.metadata and "choices" not in found.metadata
+
+
+def entries(cls: type[Any] = Settings, prefix: str = "") -> Iterator[Entry]:
+    """Every setting in the order of this file."""
+    hints = get_type_hints(cls)
+    for f in fields(cls):
+        name = f"{prefix}{f.name}"
+        if is_section(f, hints[f.name]):
+            yield from entries(hints[f.name], f"{name}.")
+        elif "written" in f.metadata:
+            yield Entry(name, **f.metadata)
+        elif "choices" in f.metadata:  # a parameter class of core, nested as it is
+            yield Entry(name, f.default, _bounded_kind(f.metadata, f.default), f.metadata["doc"])
+
+
+def sections(cls: type[Any] = Settings, prefix: str = "") -> Iterator[tuple[str, type[Any], str]]:
+    """Every section: its dotted name, its class and one sentence; the outer before the inner."""
+    hints = get_type_hints(cls)
+    for f in fields(cls):
+        if is_section(f, hints[f.name]):
+            yield f"{prefix}{f.name}", hints[f.name], f.metadata["doc"]
+            yield from sections(hints[f.name], f"{prefix}{f.name}.")
+
+
+def value(settings: Settings, name: str) -> Any:
+    """The value of a dotted name."""
+    found: Any = settings
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found

@@ -1,0 +1,264 @@
+"""Logs: one JSON object a line, written by a thread of its own, so that logging never blocks or fails a request."""
+
+import atexit
+import contextlib
+import json
+import logging
+import math
+import os
+import re
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import structlog
+
+from rpsd import __version__
+
+CAPACITY = 10_000
+"""Lines that wait at most; then the oldest is dropped and counted."""
+
+_KEY = re.compile(r"\brpsd_([A-Za-z0-9]{4,32})_[A-Za-z0-9_-]{16,}")
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+_SECRET_FIELDS = frozenset({"authorization", "x-api-key", "api_key", "key", "secret", "password", "token", "pepper", "jwt"})
+_ECS = {
+    "timestamp": "@timestamp", "level": "log.level", "service": "service.name", "operation": "event.action", "user_id": "user.id",
+    "message": "message", "request_id": "http.request.id", "version": "service.version", "outcome": "event.outcome",
+    "error_code": "error.code", "method": "http.request.method", "route": "url.path", "status": "http.response.status_code",
+    "client_ip": "client.ip", "exception": "error.stack_trace", "logger": "log.logger",
+}  # fmt: skip
+_ECS_VERSION = "8.11.0"
+
+Event = MutableMapping[str, Any]
+
+
+def redact(text: str) -> str:
+    """The text without the secret part of API keys and without JWTs.
+
+    >>> redact("key rpsd_ab12cd34_0123456789abcdef0123 given")
+    'key rpsd_ab12cd34_*** given'
+    """
+    if "rpsd_" in text:
+        text = _KEY.sub(r"rpsd_\1_***", text)
+    return _JWT.sub("[jwt]", text) if "eyJ" in text else text
+
+
+def _plain(value: Any) -> Any:
+    """What JSON cannot hold, in words it can; NaN and infinity become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): "***" if str(key).lower() in _SECRET_FIELDS else _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _dressed(_logger: Any, level: str, event: Event) -> Event:
+    """The fields that every line carries, in the order of the contract."""
+    known = {
+        "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        "level": {"exception": "ERROR", "warn": "WARNING"}.get(level, level.upper()),
+        "service": "rpsd",
+        "version": __version__,
+        "message": event.pop("event", ""),
+    }
+    return known | {name: "***" if name.lower() in _SECRET_FIELDS else value for name, value in event.items()}
+
+
+def _as_ecs(_logger: Any, _level: str, event: Event) -> Event:
+    """The same fields under the names of the Elastic Common Schema; what it has no name for goes below rpsd."""
+    named = {_ECS.get(name, f"rpsd.{name}"): value for name, value in event.items() if name != "processing_time"}
+    if event.get("processing_time") is not None:
+        named["event.duration"] = int(float(event["processing_time"]) * 1e9)
+    return named | {"ecs.version": _ECS_VERSION}
+
+
+def _render(_logger: Any, _level: str, event: Event) -> str:
+    """One line; a value that cannot be rendered never costs the line."""
+    try:
+        return redact(json.dumps(_plain(event), default=str, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        kept = {name: value for name, value in event.items() if isinstance(value, str)}
+        return redact(json.dumps(kept, ensure_ascii=False))
+
+
+class LogWriter:
+    """A bounded queue of lines and the thread that writes them to a stream and, when named, to a file."""
+
+    def __init__(
+        self, stream: BinaryIO | None, file: Path | None, *, capacity: int = CAPACITY, on_drop: Callable[[], None] | None = None
+    ) -> None:
+        self.dropped = 0
+        self.on_drop = on_drop
+        self._stream, self._path = stream, file
+        self._file: int | None = None
+        self._file_identity: tuple[int, int] | None = None
+        self._lines: deque[str] = deque()
+        self._capacity = capacity
+        self._wake = threading.Condition()
+        self._idle = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._write_forever, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, line: str) -> None:
+        """Queue the line; when the queue is full the oldest gives way. Never blocks on the sink."""
+        lost = False
+        with self._wake:
+            if len(self._lines) >= self._capacity:
+                self._lines.popleft()
+                self.dropped += 1
+                lost = True
+            self._lines.append(line)
+            self._idle.clear()
+            self._wake.notify()
+        if lost and self.on_drop is not None:
+            self.on_drop()
+
+    def redirect(self, file: Path | None) -> None:
+        """Write to another file from the next line on, or to none."""
+        self._path = file
+
+    def flush(self, seconds: float = 2.0) -> bool:
+        """Wait until everything queued is written, at most so long; whether it was."""
+        with self._wake:
+            if not self._lines and self._idle.is_set():
+                return True
+        return self._idle.wait(seconds)
+
+    def close(self) -> None:
+        """Write what waits, within two seconds, and end the thread."""
+        self.flush()
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join(2.0)
+
+    def _write_forever(self) -> None:
+        while True:
+            with self._wake:
+                while not self._lines and not self._closing:
+                    self._idle.set()
+                    self._wake.wait()
+                if self._closing and not self._lines:
+                    break
+                batch = list(self._lines)
+                self._lines.clear()
+            data = "".join(f"{line}\n" for line in batch).encode("utf-8", "replace")
+            # a sink that fails (closed pipe, full disk) must not end the thread: the lines are lost and counted
+            self._attempt(self._write_stream, data, len(batch))
+            if self._path is not None or self._file is not None:
+                self._attempt(self._write_file, data, len(batch))
+        self._idle.set()
+
+    def _attempt(self, write: Callable[[bytes], None], data: bytes, lines: int) -> None:
+        try:
+            write(data)
+        except (OSError, ValueError):
+            self.dropped += lines
+            if self.on_drop is not None:
+                self.on_drop()
+
+    def _write_stream(self, data: bytes) -> None:
+        if self._stream is not None:
+            self._stream.write(data)
+            self._stream.flush()
+
+    def _write_file(self, data: bytes) -> None:
+        """Append to the file; opened anew when it was rotated away or another was named."""
+        identity: tuple[int, int] | None = None
+        if self._path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                found = self._path.stat()
+                identity = (found.st_dev, found.st_ino)
+        if self._file is not None and identity != self._file_identity:
+            os.close(self._file)
+            self._file = None
+        if self._path is None:
+            return
+        if self._file is None:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            opened = os.fstat(self._file)
+            self._file_identity = (opened.st_dev, opened.st_ino)
+        os.write(self._file, data)
+
+
+class _Sink:
+    """What structlog writes through: every level is one put."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._put = writer.put
+
+    def __getattr__(self, _level: str) -> Callable[[str], None]:
+        return self._put
+
+
+class _Foreign(logging.Handler):
+    """Lines of libraries (server, framework) through the same queue."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = structlog.get_logger()
+        try:
+            fields: dict[str, Any] = {"logger": record.name}
+            if record.exc_info:
+                fields["exc_info"] = record.exc_info
+            event.log(max(record.levelno, logging.DEBUG), record.getMessage(), **fields)
+        except Exception:  # noqa: BLE001 - a log line never fails its caller
+            self.handleError(record)
+
+
+def configure_logging(
+    level: str = "INFO",
+    format: Literal["flat", "ecs"] | str = "flat",
+    file: Path | None = None,
+    *,
+    writer: LogWriter | None = None,
+    stream: BinaryIO | None = None,
+    on_drop: Callable[[], None] | None = None,
+) -> LogWriter:
+    """Log from `level` on, to stdout (or `stream`) and to `file`; called again with the `writer` it changes level, format and file.
+
+    Returns the writer; its close() flushes at most two seconds, which also happens at exit.
+    """
+    if writer is None:
+        writer = LogWriter(stream if stream is not None else sys.stdout.buffer, file, on_drop=on_drop)
+        atexit.register(writer.close)
+    else:
+        writer.redirect(file)
+    number = logging.getLevelNamesMapping()[level]
+    sink = _Sink(writer)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            _dressed,
+            *([_as_ecs] if format == "ecs" else []),
+            _render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda *_: sink,
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, _Foreign):
+            root.removeHandler(handler)
+    root.addHandler(_Foreign())
+    root.setLevel(max(number, logging.WARNING))  # the chatter of libraries is not ours to log
+    return writer
+
+
+def logger(**bound: Any) -> Any:
+    """A logger whose lines carry the given fields: logger(operation="denoise").info("denoised", data_size=1741)."""
+    return structlog.get_logger(**bound)
+
+
+def seconds_since(started: float) -> float:
+    """Seconds since a time.perf_counter() reading, to the microsecond, for processing_time."""
+    return round(time.perf_counter() - started, 6)

@@ -1,0 +1,112 @@
+"""Every metric that this release serves: names with units, labels from closed sets."""
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from rpsd import __version__
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a timestamp beside every counter doubles the text and nobody reads it
+
+_REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_RATIO_BUCKETS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One metric for the manual: full name, type, labels and one sentence."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    doc: str
+
+
+class Metrics:
+    """One registry; attributes are named after the metrics without their prefix `rpsd_`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._described: list[Description] = []
+        self._http()
+        self._numerics()
+        self._operations()
+        self._machine()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _http(self) -> None:
+        self.http_requests_total = self._counter("rpsd_http_requests_total", "HTTP requests answered.", "method", "route", "status")
+        self.http_request_duration_seconds = self._histogram(
+            "rpsd_http_request_duration_seconds", "Time to answer an HTTP request.", _REQUEST_BUCKETS, "method", "route"
+        )
+        self.errors_total = self._counter("rpsd_errors_total", "Errors answered or recorded, by code.", "code")
+        self.ingest_rows_total = self._counter("rpsd_ingest_rows_total", "Sample rows accepted and committed.")
+
+    def _numerics(self) -> None:
+        self.denoise_points_total = self._counter("rpsd_denoise_points_total", "Points denoised.", "method")
+        self.denoise_seconds = self._histogram("rpsd_denoise_seconds", "Time of one denoising.", _REQUEST_BUCKETS, "method")
+        self.guardrail_results_total = self._counter("rpsd_guardrail_results_total", "Guardrail verdicts.", "guardrail", "result")
+        self.variance_reduction_ratio = self._histogram(
+            "rpsd_variance_reduction_ratio", "Share of the variance of increments that a denoising removed.", _RATIO_BUCKETS
+        )
+        self.model_predictions_total = self._counter("rpsd_model_predictions_total", "Answers given by a model.", "kind", "regime_type")
+        self.prediction_seconds = self._histogram("rpsd_prediction_seconds", "Time of one answer of a model.", _REQUEST_BUCKETS, "kind")
+        self.active_models = self._gauge("rpsd_active_models", "Models in production.")
+        self.model_age_seconds = self._gauge("rpsd_model_age_seconds", "Age of the oldest model in production.")
+        self.cache_hits_total = self._counter("rpsd_cache_hits_total", "Answers taken from the cache.", "cache")
+        self.cache_misses_total = self._counter("rpsd_cache_misses_total", "Answers that the cache did not hold.", "cache")
+
+    def _operations(self) -> None:
+        self.job_runs_total = self._counter("rpsd_job_runs_total", "Runs of jobs, by outcome.", "job", "outcome")
+        self.job_last_success_timestamp_seconds = self._gauge(
+            "rpsd_job_last_success_timestamp_seconds", "When a job last succeeded, in seconds since 1970.", "job"
+        )
+        self.job_queue_depth = self._gauge("rpsd_job_queue_depth", "Runs that are queued.")
+        self.backup_last_success_timestamp_seconds = self._gauge(
+            "rpsd_backup_last_success_timestamp_seconds", "When a backup was last taken and verified, in seconds since 1970."
+        )
+        self.db_wal_bytes = self._gauge("rpsd_db_wal_bytes", "Size of the write-ahead log.")
+        self.log_dropped_total = self._counter("rpsd_log_dropped_total", "Log lines dropped because the sink was slow or failed.")
+        self.config_last_reload_successful = self._gauge(
+            "rpsd_config_last_reload_successful", "1 when the settings in use are those of the file, 0 after a reload that failed."
+        )
+        self.config_last_reload_successful.set(1)
+        self.active_keys = self._gauge("rpsd_active_keys", "API keys that are neither expired nor revoked.")
+
+    def _machine(self) -> None:
+        self.system_cpu_ratio = self._gauge("rpsd_system_cpu_ratio", "Share of CPU time in use, without niced work.")
+        self.system_memory_ratio = self._gauge("rpsd_system_memory_ratio", "Share of memory in use.")
+        self.disk_used_ratio = self._gauge("rpsd_disk_used_ratio", "Share of the data directory's disk in use.")
+        self.uptime_seconds = self._gauge("rpsd_uptime_seconds", "Time since the start of the process.")
+        started = time.monotonic()
+        self.uptime_seconds.set_function(lambda: time.monotonic() - started)
+        self.build_info = self._gauge("rpsd_build_info", "Always 1; the labels tell what is running.", "version", "python")
+        self.build_info.labels(__version__, platform.python_version()).set(1)
+
+    def _counter(self, name: str, doc: str, *labels: str) -> Counter:
+        self._described.append(Description(name, "counter", labels, doc))
+        return Counter(name, doc, labels, registry=self.registry)
+
+    def _gauge(self, name: str, doc: str, *labels: str) -> Gauge:
+        self._described.append(Description(name, "gauge", labels, doc))
+        return Gauge(name, doc, labels, registry=self.registry)
+
+    def _histogram(self, name: str, doc: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        self._described.append(Description(name, "histogram", labels, doc))
+        return Histogram(name, doc, labels, buckets=buckets, registry=self.registry)
+
+    def described(self) -> Iterator[Description]:
+        """Every metric of rpsd's own, in the order of this file; process and garbage collection come on top."""
+        yield from self._described
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """All metrics and their content type: OpenMetrics when `accept` asks for it, else the Prometheus text format."""
+        encoder, content_type = choose_encoder(accept)
+        return encoder(self.registry), content_type

@@ -1,0 +1,47 @@
+"""Metrics and their exposition."""
+
+import re
+
+from rpsd.telemetry import Metrics
+
+CONTRACT = """
+rpsd_http_requests_total rpsd_http_request_duration_seconds rpsd_denoise_points_total rpsd_denoise_seconds rpsd_guardrail_results_total
+rpsd_variance_reduction_ratio rpsd_model_predictions_total rpsd_prediction_seconds rpsd_active_models rpsd_model_age_seconds
+rpsd_cache_hits_total rpsd_cache_misses_total rpsd_errors_total rpsd_job_runs_total rpsd_job_last_success_timestamp_seconds
+rpsd_backup_last_success_timestamp_seconds rpsd_db_wal_bytes rpsd_ingest_rows_total rpsd_log_dropped_total
+rpsd_config_last_reload_successful rpsd_system_cpu_ratio rpsd_system_memory_ratio rpsd_disk_used_ratio rpsd_active_keys
+rpsd_uptime_seconds rpsd_job_queue_depth rpsd_build_info
+"""
+
+
+def test_every_metric_of_the_rooms_that_are_built() -> None:
+    metrics = Metrics()
+    assert {metric.name for metric in metrics.described()} == set(CONTRACT.split())
+    assert all(hasattr(metrics, name.removeprefix("rpsd_")) for name in CONTRACT.split())
+    text, _ = metrics.exposition()
+    assert set(re.findall(r"^# TYPE (rpsd_\w+)", text.decode(), re.M)) >= set(CONTRACT.split())
+    assert b"process_resident_memory_bytes" in text
+
+
+def test_each_has_a_sentence_and_a_unit() -> None:
+    units = ("_total", "_seconds", "_ratio", "_bytes", "_info", "_models", "_depth", "_keys", "_successful")
+    for metric in Metrics().described():
+        assert metric.doc.endswith(".")
+        assert metric.name.endswith(units)
+
+
+def test_accept_chooses_the_format() -> None:
+    metrics = Metrics()
+    metrics.errors_total.labels("too_short").inc()
+    plain, plain_type = metrics.exposition("")
+    open_metrics, open_type = metrics.exposition("application/openmetrics-text; version=1.0.0")
+    assert plain_type.startswith("text/plain")
+    assert open_type.startswith("application/openmetrics-text")
+    assert open_metrics.endswith(b"# EOF\n")
+    assert b'rpsd_errors_total{code="too_short"} 1.0' in plain
+
+
+def test_two_registries_do_not_meet() -> None:
+    first, second = Metrics(), Metrics()
+    first.ingest_rows_total.inc(5)
+    assert b"rpsd_ingest_rows_total 0.0" in second.exposition()[0]
