@@ -1,0 +1,204 @@
+"""Denoising in the user's words: values of a request, or a stored column that may keep its result."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+
+from rpsd.config import Settings
+from rpsd.core import market
+from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, TooShort
+from rpsd.core.market import Samples, SeriesInfo, Times, Vector
+from rpsd.core.model import fingerprint
+from rpsd.core.parameters import GuardrailParameters, build, described
+from rpsd.core.result import DenoiseResult
+from rpsd.store import audit, derived
+from rpsd.store import series as rows
+from rpsd.store.db import Connection, Database
+from rpsd.telemetry import Metrics
+
+_RECENT: Final = 10_000
+_MINUTE: Final = 60.0
+
+
+class DenoiseService:
+    """Denoises with the settings' defaults and keeps count."""
+
+    def __init__(self, settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], int]) -> None:
+        self._settings, self._database, self._metrics, self._clock = settings, database, metrics, clock
+        self._recent: deque[tuple[float, float, bool]] = deque(maxlen=_RECENT)
+
+    def run(
+        self,
+        values: Vector,
+        *,
+        t: Times | None = None,
+        method: str | None = None,
+        causality: str = "hindsight",
+        scale: str = "auto",
+        fill: str = "none",
+        params: Mapping[str, Any] | None = None,
+        guardrails: Mapping[str, Any] | None = None,
+    ) -> DenoiseResult:
+        """The values (n,) denoised, at times t (n,) when sessions matter; what is left out comes from the settings.
+
+        Raises NotFinite, TooShort, BadRows, UnknownMethod, BadParameter, NotPositive, InvalidRequest, GuardrailFailed.
+        """
+        from rpsd.denoise import run  # numerics wait for the warm-up
+
+        rules = build(GuardrailParameters, {**asdict(self._settings.guardrails), **(guardrails or {})}, "/guardrails")
+        started, well = time.perf_counter(), False
+        try:
+            result = run.denoise(
+                np.ascontiguousarray(values, np.float64),
+                t=t,
+                method=method or self._settings.denoiser.method,
+                causality=causality,
+                scale=scale,
+                fill=fill,
+                params=params or {},
+                guardrails=rules,
+                defaults=self._defaults(),
+            )
+            well = True
+        finally:
+            self._recent.append((time.monotonic(), time.perf_counter() - started, well))
+        self._count(result, time.perf_counter() - started)
+        return result
+
+    def stored(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        column: str = "close",
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        save_as: str | None = None,
+        by: str = "",
+        **how: Any,
+    ) -> tuple[Times, DenoiseResult]:
+        """Times and result of a stored column from start_ns to end_ns (inclusive); `how` as in run().
+
+        With save_as the result is kept beside the series as a derived column of that name, with its method, parameters and causality.
+        Raises UnknownSeries, UnknownColumn, BadRange, InvalidRequest (a name in use), and as run().
+        """
+        symbol, interval = market.symbol(symbol), market.interval(interval)
+        if start_ns is not None and end_ns is not None and end_ns < start_ns:
+            raise BadRange("the end lies before the start", errors=[Fault("/end", "before the start")])
+
+        def read(c: Connection) -> tuple[SeriesInfo, Samples]:
+            info = rows.require(c, symbol, interval)
+            return info, rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=[column])
+
+        info, samples = self._database.read(read, deadline_seconds=self._settings.server.request_timeout)
+        if samples.n == 0:
+            raise TooShort(f"{symbol} {interval} has no rows in this range")
+        name = None if save_as is None else _free_name(save_as, info)
+        result = self.run(samples.columns[column], t=samples.t, **how)
+        if name is not None:
+            self._save(info, name, column, samples, result, by)
+        return samples.t, result
+
+    def methods(self) -> list[dict[str, Any]]:
+        """The catalogue: name, causal, parameters with defaults and bounds, source, cost, summary."""
+        from rpsd.denoise import METHODS  # numerics wait for the warm-up
+
+        configured = self._defaults()
+        return [
+            {
+                "name": method.name,
+                "causal": method.causal,
+                "summary": method.summary,
+                "parameters": [
+                    row | ({"default": configured[row["name"]]} if method.name == "wavelet" and row["name"] in configured else {})
+                    for row in described(method.params)
+                ],
+                "source": method.source,
+                "cost": method.cost,
+            }
+            for method in METHODS
+        ]
+
+    def recent(self) -> dict[str, float]:
+        """The last minute: requests_per_minute, average_processing_time (seconds), error_rate."""
+        since = time.monotonic() - _MINUTE
+        seen = [one for one in list(self._recent) if one[0] >= since]
+        n = len(seen)
+        average = sum(seconds for _, seconds, _ in seen) / n if n else 0.0
+        failed = sum(not well for _, _, well in seen) / n if n else 0.0
+        return {"requests_per_minute": float(n), "average_processing_time": round(average, 6), "error_rate": round(failed, 6)}
+
+    def _defaults(self) -> dict[str, Any]:
+        """The settings that override the wavelet's own defaults."""
+        chosen = self._settings.denoiser
+        return {name: getattr(chosen, name) for name in ("wavelet", "level", "threshold_mode", "use_fir_filter", "fir_cutoff")}
+
+    def _count(self, result: DenoiseResult, seconds: float) -> None:
+        self._metrics.denoise_points_total.labels(result.method).inc(result.values.size)
+        self._metrics.denoise_seconds.labels(result.method).observe(seconds)
+        self._metrics.variance_reduction_ratio.observe(result.variance_reduction)
+        for name, guardrail in result.guardrails.items():
+            word = {True: "passed", False: "failed", None: "not_applicable"}[guardrail.passed]
+            self._metrics.guardrail_results_total.labels(name, word).inc()
+
+    def _save(self, info: SeriesInfo, name: str, column: str, samples: Samples, result: DenoiseResult, by: str) -> None:
+        """Write the derived column; durable when this returns."""
+        meta = {
+            "kind": "denoise",
+            "column": column,
+            "method": result.method,
+            "params": dict(result.params),
+            "causal": result.causal,
+            "scale": result.scale,
+            "action": result.action,
+            "data_fingerprint": fingerprint(samples.t, samples.columns[column]),
+        }
+        now_ns = self._clock()
+
+        def write(c: Connection) -> None:
+            derived.write_group(c, info, name, meta, samples.t, {name: result.values}, now_ns)
+            audit.append(c, by, "series.derive", f"{info.symbol} {info.interval} {name}", {"method": result.method}, now_ns)
+
+        self._database.write(write).result()
+
+
+def _free_name(name: str, info: SeriesInfo) -> str:
+    """The name of a derived column. Raises InvalidRequest when it is malformed or one of the series' own columns."""
+    try:
+        plain = market.column(name)
+    except BadRows as error:
+        reason = "not a column name"
+        raise InvalidRequest(f"/save_as: {reason}", errors=[Fault("/save_as", reason)]) from error
+    if plain in info.columns or plain.startswith("regime_"):
+        reason = f"{plain} is a column of the series itself, or one that rpsd writes"
+        raise InvalidRequest(f"/save_as: {reason}", errors=[Fault("/save_as", reason)])
+    return plain
+
+
+def as_answer(result: DenoiseResult, processing_time: float) -> dict[str, Any]:
+    """The result in the shape of the contract; a missing value is None."""
+    return {
+        "values": [None if math.isnan(value) else value for value in result.values.tolist()],
+        "method": result.method,
+        "params": dict(result.params),
+        "causal": result.causal,
+        "guardrails": {name: asdict(guardrail) for name, guardrail in result.guardrails.items()},
+        "passed": result.passed,
+        "action": result.action,
+        "reason": result.reason,
+        "noise_sigma": result.noise_sigma,
+        "snr_gain_db": result.snr_gain_db,
+        "variance_reduction": result.variance_reduction,
+        "quality_score": result.quality_score,
+        "scale": result.scale,
+        "n": int(result.values.size),
+        "trace": [dict(step) for step in result.trace],
+        "evidence": dict(result.evidence),
+        "warnings": [asdict(warning) for warning in result.warnings],
+        "processing_time": processing_time,
+    }

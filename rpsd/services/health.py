@@ -1,0 +1,199 @@
+"""How the appliance is: cheap facts for probes, kept fresh by a thread of their own, and the whole account for operators."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rpsd import __version__
+from rpsd.config import Settings
+from rpsd.core import instant
+from rpsd.core.errors import RpsdError
+from rpsd.core.market import SECOND_NS
+from rpsd.core.model import Stage
+from rpsd.services.backup import BackupService
+from rpsd.services.compute import Compute
+from rpsd.services.denoise import DenoiseService
+from rpsd.store import model as models
+from rpsd.store import series
+from rpsd.store.db import Connection, Database, free_bytes
+from rpsd.telemetry import Metrics, SystemMonitor
+
+_GRACE_SECONDS: Final = 15.0
+"""A starting worker is not a missing one."""
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Registry:
+    """What the registry holds: versions by stage, and whether a serving model is past its age although bars have come."""
+
+    production: int = 0
+    candidates: int = 0
+    oldest_ns: int | None = None
+    has_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What only reads and system calls can tell, as of the last look."""
+
+    free_bytes: int
+    registry: _Registry
+    last_backup_ns: int | None
+
+
+class HealthService:
+    """`kernels_warm` is set by the warm-up, `scheduler_beat_ns` (services' clock) by the scheduler, `maintenance` by the operator."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        compute: Compute,
+        metrics: Metrics,
+        *,
+        denoise: DenoiseService,
+        backup: BackupService,
+        monitor: SystemMonitor,
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
+        self._denoise, self._backup, self._monitor = denoise, backup, monitor
+        self.kernels_warm = False
+        self.scheduler_beat_ns: int | None = None
+        self.maintenance = False
+        self._started = time.monotonic()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._facts = _Facts(free_bytes(database.directory), _Registry(), None)
+
+    def start(self) -> None:
+        """Look around every monitoring.health_check_interval until stop()."""
+        self._thread = threading.Thread(target=self._look_forever, name="health", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def refresh(self) -> None:
+        """Look now: free space, registry, backups; sets the gauges that only a look can set."""
+        registry = self._database.read(self._read_registry)
+        self._facts = _Facts(free_bytes(self._database.directory), registry, self._backup.last_ns())
+        self._metrics.active_models.set(registry.production)
+        age_ns = 0 if registry.oldest_ns is None else self._clock() - registry.oldest_ns
+        self._metrics.model_age_seconds.set(age_ns / SECOND_NS)
+        self._metrics.db_wal_bytes.set(self._database.wal_bytes())
+        if self._facts.last_backup_ns is not None:
+            self._metrics.backup_last_success_timestamp_seconds.set(self._facts.last_backup_ns / SECOND_NS)
+
+    def basic(self) -> dict[str, Any]:
+        """The body of /health, from facts that cost nothing to read."""
+        return {
+            "status": _worst(self._parts()),
+            "timestamp": instant.text(self._clock() // 1_000_000 * 1_000_000),
+            "version": __version__,
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "circuit_breakers": {},
+            "unhealthy_breakers": [],
+        }
+
+    def full(self) -> dict[str, Any]:
+        """basic() with the state of every part: {"services": {part: {"status", "code"?}}, "overall_healthy"}."""
+        parts = self._parts()
+        told = {name: {"status": status} | ({"code": code} if code else {}) for name, (status, code) in parts.items()}
+        return self.basic() | {"services": told, "overall_healthy": _worst(parts) == "healthy"}
+
+    def ready(self) -> dict[str, Any]:
+        """Whether requests are welcome; each check as {"name", "passed", "code"?}. Looks at the disk."""
+        free = free_bytes(self._database.directory)
+        checks = (
+            ("database", self._database.healthy and not self._is_silent(), "unavailable"),
+            ("kernels", self.kernels_warm, "not_warm"),
+            ("scheduler", self._beats(), "not_beating"),
+            ("disk", free >= self._settings.storage.min_free_bytes, "disk_full"),
+            ("maintenance", not self.maintenance, "maintenance"),
+        )
+        listed = [{"name": name, "passed": passed} | ({} if passed else {"code": code}) for name, passed, code in checks]
+        return {
+            "status": "ready" if all(passed for _, passed, _ in checks) else "not_ready",
+            "timestamp": instant.text(self._clock() // 1_000_000 * 1_000_000),
+            "checks": listed,
+        }
+
+    def detailed(self) -> dict[str, Any]:
+        """full() with readings of the machine and figures of every part; a part that cannot be read shows its code."""
+        with suppress(RpsdError):
+            self.refresh()
+        full, readings, facts = self.full(), self._monitor.readings, self._facts
+        extra: dict[str, dict[str, Any]] = {
+            "database": {"schema": self._database.schema, "wal_bytes": self._database.wal_bytes(), "free_bytes": facts.free_bytes},
+            "scheduler": {"last_beat": None if self.scheduler_beat_ns is None else instant.text(self.scheduler_beat_ns)},
+            "worker": {name: value for name, value in self._compute.status().items() if name != "pids"},
+            "models": {"loaded_models": facts.registry.production, "candidates": facts.registry.candidates},
+        }
+        services = {name: part | extra.get(name, {}) for name, part in full["services"].items()}
+        return full | {
+            "system": {"cpu_usage": readings.cpu, "memory_usage": readings.memory, "disk_usage": readings.disk},
+            "denoiser": self._denoise.recent(),
+            "services": services,
+            "last_backup": None if facts.last_backup_ns is None else instant.text(facts.last_backup_ns),
+            "alerts": [],
+        }
+
+    def _parts(self) -> dict[str, tuple[str, str]]:
+        """State and code of every part; only the database can make the whole unhealthy."""
+        worker, strained = self._compute.status(), self._monitor.strained()
+        missing = worker["slots"] > 0 and worker["alive"] == 0 and time.monotonic() - self._started > _GRACE_SECONDS
+        silent_scheduler = self.scheduler_beat_ns is not None and not self._beats()
+        low = self._facts.free_bytes < self._settings.storage.min_free_bytes
+        database = "unavailable" if not self._database.healthy else "writer_silent" if self._is_silent() else ""
+        return {
+            "database": ("unhealthy" if database else "healthy", database),
+            "disk": ("degraded" if low else "healthy", "disk_full" if low else ""),
+            "scheduler": ("degraded" if silent_scheduler else "healthy", "not_beating" if silent_scheduler else ""),
+            "worker": ("degraded" if missing else "healthy", "worker_failed" if missing else ""),
+            "models": ("degraded", "stale_model") if self._facts.registry.has_stale else ("healthy", ""),
+            "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
+            "maintenance": ("degraded" if self.maintenance else "healthy", "maintenance" if self.maintenance else ""),
+        }
+
+    def _is_silent(self) -> bool:
+        """Whether the writer thread has given no sign of life for monitoring.health_check_timeout."""
+        return time.monotonic_ns() - self._database.heartbeat_ns > self._settings.monitoring.health_check_timeout * SECOND_NS
+
+    def _beats(self) -> bool:
+        """Whether the scheduler has beaten within monitoring.health_check_timeout."""
+        since = self.scheduler_beat_ns
+        return since is not None and self._clock() - since <= self._settings.monitoring.health_check_timeout * SECOND_NS
+
+    def _read_registry(self, c: Connection) -> _Registry:
+        counts = models.count(c)
+        limit_ns = int(self._settings.regimes.max_model_age * SECOND_NS)
+        oldest, stale, after = None, False, None
+        while names := [version.name for version in models.page(c, after, _PAGE)]:
+            for version in filter(None, (models.production(c, name) for name in names)):
+                oldest = version.created_ns if oldest is None else min(oldest, version.created_ns)
+                if self._clock() - version.created_ns > limit_ns:
+                    info = series.find(c, str(version.card.get("symbol")), str(version.card.get("interval")))
+                    stale = stale or (info is not None and (info.last_ns or 0) > version.trained_until_ns)
+            after = names[-1]
+        return _Registry(counts.get(Stage.PRODUCTION, 0), counts.get(Stage.CANDIDATE, 0), oldest, stale)
+
+    def _look_forever(self) -> None:
+        wait = 0.0
+        while not self._stop.wait(wait):
+            with suppress(RpsdError):  # what is wrong shows in the parts themselves
+                self.refresh()
+            wait = self._settings.monitoring.health_check_interval
+
+
+def _worst(parts: dict[str, tuple[str, str]]) -> str:
+    """The state of the whole."""
+    states = {status for status, _ in parts.values()}
+    return next(state for state in ("unhealthy", "degraded", "healthy") if state in states)

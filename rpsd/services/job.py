@@ -1,0 +1,76 @@
+"""Jobs as clients see them: ask for a run, look at runs, cancel one."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rpsd.core.errors import Fault, InvalidRequest, UnknownJob
+from rpsd.core.job import JobRun, JobState
+from rpsd.store import audit
+from rpsd.store import job as rows
+from rpsd.store.db import Database
+from rpsd.store.idempotency import Once, run_once
+from rpsd.store.practices import Connection
+
+
+class JobService:
+    """Runs of jobs, on top of the job table. What a job does is the business of rpsd.jobs.
+
+    `on_enqueue` is set whenever a run was asked for or cancelled: the runner waits on it. `offered` holds name and summary of every job;
+    the runner fills it in, and while it is empty any name is taken.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+        self.on_enqueue = threading.Event()
+        self.offered: Mapping[str, str] = {}
+
+    def enqueue(self, name: str, args: Mapping[str, Any], *, by: str, once: Once | None = None) -> dict[str, Any]:
+        """Ask for a run now; durable when this returns. The answer is the contract's job. Raises UnknownJob, IdempotencyConflict."""
+        if self.offered and name not in self.offered:
+            raise UnknownJob(f"there is no job {name[:40]!r}; there are {', '.join(self.offered)}")
+        now_ns = self._clock()
+
+        def write(c: Connection) -> dict[str, Any]:
+            def add() -> dict[str, Any]:
+                run = rows.enqueue(c, name, dict(args), by, now_ns)
+                audit.append(c, by, "job.run", name, {"job": run.id, "args": dict(args)}, now_ns)
+                return run.as_dict()
+
+            return run_once(c, once, now_ns, add)[0]
+
+        answer = self._database.write(write).result()
+        self.on_enqueue.set()
+        return answer
+
+    def page(
+        self, after: int | None = None, limit: int = 100, name: str | None = None, state: str | None = None
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Runs, newest first, and the cursor of the next page or None. Raises InvalidRequest for a state that does not exist."""
+        if state is not None and state not in set(JobState):
+            raise InvalidRequest(
+                f"no job is ever {state[:40]!r}; states are {', '.join(JobState)}", errors=[Fault("/state", "unknown state")]
+            )
+        runs = self._database.read(lambda c: rows.page(c, after, limit + 1, name, state))
+        return [run.as_dict() for run in runs[:limit]], runs[limit - 1].id if len(runs) > limit else None
+
+    def find(self, job_id: int) -> dict[str, Any]:
+        """The run with this id. Raises UnknownJob."""
+        return self._database.read(lambda c: rows.find(c, job_id)).as_dict()
+
+    def cancel(self, job_id: int, *, by: str) -> dict[str, Any]:
+        """Cancel a queued run at once, ask a running one to stop (its state follows within a second or two).
+
+        Raises UnknownJob, StateConflict when it has ended already.
+        """
+        now_ns = self._clock()
+
+        def write(c: Connection) -> JobRun:
+            run = rows.cancel(c, job_id, now_ns)
+            audit.append(c, by, "job.cancel", run.name, {"job": job_id}, now_ns)
+            return run
+
+        answer = self._database.write(write).result()
+        self.on_enqueue.set()
+        return answer.as_dict()

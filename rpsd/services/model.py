@@ -1,0 +1,143 @@
+"""The model registry in the user's words: cards, versions, retrain, and the gate between a fit and production."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rpsd.core import instant, market
+from rpsd.core.errors import BadSymbol, InvalidRequest, UnknownModel
+from rpsd.core.model import ModelVersion, Packet
+from rpsd.core.regime import states_of
+from rpsd.store import audit
+from rpsd.store import model as rows
+from rpsd.store import series as series_rows
+from rpsd.store.db import Connection, Database
+
+if TYPE_CHECKING:
+    from rpsd.services.job import JobService
+    from rpsd.store.idempotency import Once
+
+JOB: Final = "retrain"
+"""The job that fits a model; its argument is {"model": name}."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeName:
+    """What a regime model is called: regime:AAPL:1d:3_state."""
+
+    symbol: str
+    interval: str
+    regime_type: str
+
+    def __str__(self) -> str:
+        return f"regime:{self.symbol}:{self.interval}:{self.regime_type}"
+
+    @classmethod
+    def parse(cls, name: str) -> "RegimeName":
+        """The parts of a name. Raises UnknownModel for anything that cannot be one."""
+        kind, *parts = name.split(":")
+        if kind != "regime" or len(parts) != 3:
+            raise UnknownModel(f"{name[:80]!r} is not the name of a model")
+        try:
+            states_of(parts[2])
+            return cls(market.symbol(parts[0]), market.interval(parts[1]), parts[2])
+        except (BadSymbol, InvalidRequest) as error:
+            raise UnknownModel(f"{name[:80]!r} is not the name of a model: {error.detail}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a candidate may serve, and why in one sentence."""
+
+    promoted: bool
+    reason: str
+
+
+class ModelService:
+    """Versions of models; exactly one of a name is in production."""
+
+    def __init__(self, database: Database, clock: Callable[[], int], job: "JobService") -> None:
+        self._database, self._clock, self._job = database, clock, job
+
+    def page(self, after: str | None = None, limit: int = 100) -> tuple[list[dict[str, Any]], str | None]:
+        """The newest version of up to `limit` names, and the cursor of the next page."""
+        found = self._database.read(lambda c: [(v, rows.production(c, v.name)) for v in rows.page(c, after, limit + 1)])
+        listed = [brief(v) | {"production_version": p.version if p else None} for v, p in found[:limit]]
+        return listed, found[limit - 1][0].name if len(found) > limit else None
+
+    def card(self, name: str) -> dict[str, Any]:
+        """The card of the version in production, or of the newest when none is. Raises UnknownModel."""
+
+        def run(c: Connection) -> ModelVersion:
+            return rows.production(c, name) or rows.versions(c, name)[0]
+
+        version = self._database.read(run)
+        return brief(version) | {"card": dict(version.card)}
+
+    def versions(self, name: str) -> list[dict[str, Any]]:
+        """All versions with their cards, newest first. Raises UnknownModel."""
+        return [brief(v) | {"card": dict(v.card)} for v in self._database.read(lambda c: rows.versions(c, name))]
+
+    def production(self, name: str) -> tuple[ModelVersion, Packet] | None:
+        """The version in production with its state, or None. Raises CorruptData."""
+
+        def run(c: Connection) -> tuple[ModelVersion, Packet] | None:
+            version = rows.production(c, name)
+            return None if version is None else (version, rows.packet(c, name, version.version))
+
+        return self._database.read(run)
+
+    def refusal(self, name: str) -> str | None:
+        """Why the newest version does not serve, or None when there is no version at all."""
+        try:
+            return self._database.read(lambda c: rows.versions(c, name))[0].reason
+        except UnknownModel:
+            return None
+
+    def retrain(self, name: str, by: str, once: "Once | None" = None) -> dict[str, Any]:
+        """Queue a fit of the model; the job. Raises UnknownModel for what is no name, UnknownSeries."""
+        wanted = RegimeName.parse(name)
+        self._database.read(lambda c: series_rows.require(c, wanted.symbol, wanted.interval))
+        return self._job.enqueue(JOB, {"model": str(wanted)}, by=by, once=once)
+
+    def register(self, name: str, packet: Packet, card: dict[str, Any], verdict: Verdict, by: str) -> ModelVersion:
+        """Store a fit as the next version and, if the verdict says so, put it into production: one transaction, audited."""
+        now_ns, data = self._clock(), packet.pack()
+
+        def write(c: Connection) -> ModelVersion:
+            version = rows.add(
+                c,
+                name,
+                data,
+                trained_from_ns=packet.head["trained_from_ns"],
+                trained_until_ns=packet.head["trained_until_ns"],
+                data_fingerprint=card["data_fingerprint"],
+                card=card,
+                now_ns=now_ns,
+                reason=verdict.reason,
+            )
+            if verdict.promoted:
+                version = rows.promote(c, name, version.version, verdict.reason, by, now_ns)
+            action = "model.promote" if verdict.promoted else "model.keep_back"
+            audit.append(c, by, action, name, {"version": version.version, "reason": verdict.reason}, now_ns)
+            return version
+
+        return self._database.write(write).result()
+
+
+def brief(version: ModelVersion) -> dict[str, Any]:
+    """A version without its card."""
+    return {
+        "name": version.name,
+        "version": version.version,
+        "stage": version.stage.value,
+        "created": instant.text(version.created_ns),
+        "trained_from": instant.text(version.trained_from_ns),
+        "trained_until": instant.text(version.trained_until_ns),
+        "data_fingerprint": version.data_fingerprint,
+        "digest": version.digest,
+        "reason": version.reason,
+        "promoted": None if version.promoted_ns is None else instant.text(version.promoted_ns),
+        "promoted_by": version.promoted_by,
+        "predecessor": version.predecessor,
+    }

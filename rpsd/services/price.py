@@ -1,0 +1,66 @@
+"""Prices for the regime models: which column of a series, which rows, and what a caller may send instead."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from rpsd.core.errors import Fault, InvalidRequest, UnknownColumn
+from rpsd.core.market import INTERVALS, SECOND_NS, Samples, SeriesInfo, Times, Vector
+from rpsd.store import series as rows
+from rpsd.store.db import Connection
+
+_PREFERRED: Final[tuple[str, ...]] = ("close", "adj_close", "value", "price")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices (n,) at times t (n,) in ns UTC, none missing."""
+
+    t: Times
+    values: Vector
+
+    def within(self, start_ns: int, end_ns: int) -> "Prices":
+        """Those from start_ns to end_ns, both inclusive."""
+        kept = slice(int(np.searchsorted(self.t, start_ns, "left")), int(np.searchsorted(self.t, end_ns, "right")))
+        return Prices(self.t[kept], self.values[kept])
+
+
+def column_of(info: SeriesInfo) -> str:
+    """The price column: close, adj_close, value or price, else the only one. Raises UnknownColumn."""
+    for name in _PREFERRED + (info.columns if len(info.columns) == 1 else ()):
+        if name in info.columns:
+            return name
+    raise UnknownColumn(
+        f"{info.symbol} {info.interval} has no column of prices ({', '.join(_PREFERRED)}); it has {', '.join(info.columns)}"
+    )
+
+
+def stored_prices(c: Connection, info: SeriesInfo, start_ns: int | None, end_ns: int | None) -> Prices:
+    """Prices of the series from start_ns to end_ns (inclusive) without the rows that miss theirs. Raises UnknownColumn."""
+    name = column_of(info)
+    samples = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=[name])
+    there = ~np.isnan(samples.columns[name])
+    return Prices(samples.t[there], samples.columns[name][there])
+
+
+def given_prices(observations: Any, interval: str, start_ns: int) -> Prices:
+    """Prices that a caller sent: (t, prices), {"t": ns, "close": prices}, or bare prices, one a bar from start_ns on.
+
+    Raises InvalidRequest, and BadRows as Samples does.
+    """
+    if isinstance(observations, Mapping):
+        observations = (observations.get("t"), observations.get("close"))
+    try:
+        if isinstance(observations, tuple) and len(observations) == 2:
+            t, values = np.array(observations[0], np.int64), np.array(observations[1], np.float64)
+        elif isinstance(observations, Sequence | np.ndarray):
+            values = np.array(observations, np.float64)
+            t = start_ns + np.arange(values.size, dtype=np.int64) * (INTERVALS[interval] or SECOND_NS)
+        else:
+            raise InvalidRequest("observations are not prices", errors=[Fault("/observations", 'expected {"t": [...], "close": [...]}')])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidRequest("observations are not numbers", errors=[Fault("/observations", "expected numbers")]) from error
+    Samples(t, {"close": values})
+    return Prices(t, values)

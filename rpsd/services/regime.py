@@ -1,0 +1,179 @@
+"""Market regimes in the user's words: fitted to a range on demand, trained for serving, told live."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rpsd.config import Settings
+from rpsd.core import instant, market
+from rpsd.core.errors import BadRange, Fault, RpsdError
+from rpsd.core.model import Packet, fingerprint
+from rpsd.core.regime import mode as known_mode
+from rpsd.core.regime import states_of
+from rpsd.services.cache import PacketCache
+from rpsd.services.compute import Compute, Progress
+from rpsd.services.live import LiveRegimes
+from rpsd.services.model import ModelService
+from rpsd.services.price import Prices, given_prices, stored_prices
+from rpsd.services.regime_answer import detected
+from rpsd.services.training import RegimeTraining
+from rpsd.store import series as rows
+from rpsd.store.db import Connection, Database
+from rpsd.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from rpsd.services.job import JobService
+
+_SEED: Final = 0
+_LEAST_BARS: Final = 250
+"""A trading year: a shorter daily series is not retrained by itself."""
+
+
+class RegimeService:
+    """Detection, training and live regimes; a regime type that is not named comes from the settings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        compute: Compute,
+        metrics: Metrics,
+        *,
+        model: ModelService,
+        job: "JobService",
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
+        self._cache = PacketCache(settings.performance.cache_size, settings.performance.cache_ttl)
+        self._live = LiveRegimes(settings, database, model, job, clock)
+        self._training = RegimeTraining(settings, database, compute, model, clock)
+
+    def detect(
+        self,
+        ticker: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        regime_type: str | None = None,
+        interval: str = "1d",
+        mode: str = "filtered",
+        refit_every: int = 21,
+        observations: Any = None,
+    ) -> dict[str, Any]:
+        """Regimes of exactly [start_ns, end_ns] of the stored series, or of `observations`; cached by data and settings, never registered.
+
+        Raises BadSymbol, BadRange (end not after start, or in the future), UnknownSeries, UnknownColumn, InvalidRequest, TooShort,
+        ConstantSeries, NotPositive, DegenerateFit, DeadlineExceeded, WorkerFailed.
+        """
+        started = time.perf_counter()
+        symbol, interval, regime_type = market.symbol(ticker), market.interval(interval), self._type(regime_type)
+        known_mode(mode)
+        self._check_range(start_ns, end_ns)
+        if observations is not None:
+            prices = given_prices(observations, interval, start_ns).within(start_ns, end_ns)
+        else:
+            prices = self._database.read(
+                lambda c: stored_prices(c, rows.require(c, symbol, interval), start_ns, end_ns),
+                deadline_seconds=self._settings.server.request_timeout,
+            )
+        head = {
+            "regime_type": regime_type,
+            "mode": mode,
+            "params": {"engine": self._settings.regimes.engine},
+            "interval": interval,
+            "seed": _SEED,
+            "refit_every": refit_every,
+        }
+        packet, hit = self._cache.fetch(_key(head, prices), lambda: self._fit(head, prices))
+        (self._metrics.cache_hits_total if hit else self._metrics.cache_misses_total).labels("regime").inc()
+        seconds = time.perf_counter() - started
+        self._count(regime_type, seconds)
+        return detected(symbol, interval, packet) | {"cache": "hit" if hit else "miss", "processing_time": round(seconds, 6)}
+
+    def current(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
+        """The regime of the last closed bar by the production model, causal. Raises UnknownSeries, NoModel."""
+        started, regime_type = time.perf_counter(), self._type(regime_type)
+        answer = self._live.current(symbol, interval, regime_type)
+        self._count(regime_type, time.perf_counter() - started)
+        return answer
+
+    def current_many(self, symbols: Sequence[str], interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
+        """Current regimes in the order of the symbols; one that has none carries its `error` and does not fail the rest."""
+        results: list[dict[str, Any]] = []
+        for symbol in symbols:
+            try:
+                results.append(self.current(symbol, interval, regime_type))
+            except RpsdError as error:
+                told = {"code": error.code, "detail": error.detail, "hint": error.advice}
+                results.append({"symbol": symbol[:40], "interval": interval[:8], "error": told})
+        return {"results": results}
+
+    def history(
+        self,
+        symbol: str,
+        interval: str = "1d",
+        regime_type: str | None = None,
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        limit: int = 10_000,
+    ) -> dict[str, Any]:
+        """The path by the production model; rows with model_version and in_sample. Raises UnknownSeries, NoModel, BadRange."""
+        if start_ns is not None and end_ns is not None and end_ns < start_ns:
+            raise BadRange("the end lies before the start", errors=[Fault("/end", "before the start")])
+        return self._live.history(symbol, interval, self._type(regime_type), start_ns=start_ns, end_ns=end_ns, limit=limit)
+
+    def statistics(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
+        """Tables of the states by the production model. Raises UnknownSeries, NoModel."""
+        return self._live.statistics(symbol, interval, self._type(regime_type))
+
+    def transitions(self, symbol: str, interval: str = "1d", regime_type: str | None = None, *, steps: int = 1) -> dict[str, Any]:
+        """Transition matrix and the forecast of 1 to `steps` bars ahead. Raises UnknownSeries, NoModel."""
+        return self._live.transitions(symbol, interval, self._type(regime_type), steps)
+
+    def train(
+        self, name: str, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None, by: str = "scheduler"
+    ) -> dict[str, Any]:
+        """Fit, judge and register the model of that name; see RegimeTraining.train."""
+        return self._training.train(name, progress=progress, cancelled=cancelled, by=by)
+
+    def series_to_train(self) -> list[str]:
+        """Names of the models that the nightly job fits: every daily series of at least 250 rows, in the default regime type."""
+
+        def run(c: Connection) -> list[str]:
+            names: list[str] = []
+            after: tuple[str, str] | None = None
+            while page := rows.page(c, after, 500):
+                names += [f"regime:{i.symbol}:1d:{self._type(None)}" for i in page if i.interval == "1d" and i.rows >= _LEAST_BARS]
+                after = (page[-1].symbol, page[-1].interval)
+            return names
+
+        return self._database.read(run)
+
+    def _fit(self, head: dict[str, Any], prices: Prices) -> Packet:
+        task = Packet(head, {"prices": prices.values, "t": prices.t})
+        return self._compute.run("regime_detect", task, deadline_seconds=self._settings.server.request_timeout)
+
+    def _type(self, regime_type: str | None) -> str:
+        chosen = regime_type or self._settings.regimes.default_regime_type
+        states_of(chosen)
+        return chosen
+
+    def _check_range(self, start_ns: int, end_ns: int) -> None:
+        if end_ns <= start_ns:
+            raise BadRange("the end is not after the start", errors=[Fault("/end_date", "not after start_date")])
+        if end_ns > self._clock():
+            reason = f"{instant.text(end_ns)} is in the future"
+            raise BadRange(reason, errors=[Fault("/end_date", reason)])
+
+    def _count(self, regime_type: str, seconds: float) -> None:
+        self._metrics.model_predictions_total.labels("regime", regime_type).inc()
+        self._metrics.prediction_seconds.labels("regime").observe(seconds)
+
+
+def _key(head: dict[str, Any], prices: Prices) -> str:
+    """What a fit depends on: the question and the very data."""
+    words = json.dumps(head, sort_keys=True) + fingerprint(prices.t, prices.values)
+    return hashlib.sha256(words.encode()).hexdigest()

@@ -1,0 +1,148 @@
+"""What all readers of rows share: the names of the columns, the book of rejected rows, and the order of time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from rpsd.core import market
+from rpsd.core.errors import BadRows, BadTime, Fault, InvalidRequest, RpsdError
+from rpsd.core.market import SECOND_NS, Samples, Times, Vector
+
+TIME_NAMES: Final = ("date", "timestamp", "t", "time", "datetime")
+KNOWN_NAME: Final = "known_at"
+TIME_ROLE, KNOWN_ROLE = -1, -2
+"""Roles of the two columns that hold moments; a column of numbers has its position, from 0."""
+_MOST_NAMED: Final = 100
+_MOST_LISTED: Final = 1000
+_EARLY_1970: Final = 5_000_000 * SECOND_NS
+"""The first 58 days of 1970: where seconds, milliseconds and microseconds land when they are taken for nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The good rows; under on_error=skip also the others as {"row", "reason"}, the first thousand, and how many they were."""
+
+    samples: Samples
+    rejected: tuple[dict[str, Any], ...] = ()
+    rejected_count: int = 0
+
+
+@dataclass(slots=True)
+class Rejections:
+    """The rows that cannot be stored. `word` is what a row is called: "row" counts from 0 in JSON, "line" from 1 in a file.
+
+    on_error=reject keeps faults and gives up at the hundredth; skip keeps {"row", "reason"}.
+    """
+
+    word: str
+    skip: bool
+    count: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    listed: list[dict[str, Any]] = field(default_factory=list)
+    unlisted: int = 0
+
+    @classmethod
+    def of(cls, word: str, on_error: str) -> "Rejections":
+        """From the words of a request. Raises InvalidRequest unless on_error is reject or skip."""
+        if on_error not in ("reject", "skip"):
+            raise InvalidRequest(
+                f"on_error is reject or skip, not {on_error[:20]!r}", errors=[Fault("/on_error", "expected reject or skip")]
+            )
+        return cls(word, on_error == "skip")
+
+    def add(self, row: int, pointer: str, reason: str) -> None:
+        """Note a bad row. Raises BadRows at the hundredth, unless bad rows are skipped."""
+        self.count += 1
+        if self.skip:
+            if self.count <= _MOST_LISTED:
+                self.listed.append({"row": row, "reason": reason})
+            elif self.count == _MOST_LISTED + 1:
+                self.unlisted = row
+            return
+        self.faults.append(Fault(pointer, f"{self.word} {row}: {reason}"))
+        if self.count >= _MOST_NAMED:
+            self.refuse()
+
+    def told(self) -> tuple[dict[str, Any], ...]:
+        """The listed rows in their order; when there are more, the last entry says how many."""
+        rows = sorted(self.listed, key=lambda one: int(one["row"]))
+        if (rest := self.count - _MOST_LISTED) > 0:
+            rows.append({"row": self.unlisted, "reason": f"this and {rest - 1} more are not listed"})
+        return tuple(rows) if self.skip else ()
+
+    def refuse(self) -> None:
+        """Raise BadRows when there is a fault."""
+        if self.faults:
+            more = f" (and {self.count - 1} more)" if self.count > 1 else ""
+            raise BadRows(f"{self.faults[0].reason}{more}; nothing was stored", errors=self.faults)
+
+
+def roles_of(names: Sequence[str], error: type[RpsdError]) -> tuple[list[int], list[str]]:
+    """The role of each named column, and the names of the numeric ones in lower case, spaces as underscores.
+
+    Raises `error` when there is no time column or more than one, a name is malformed or comes twice, or no numbers are left.
+    """
+    lowered = [name.strip().lower().replace(" ", "_") for name in names]
+    times = [name for name in lowered if name in TIME_NAMES]
+    if len(times) != 1:
+        wanted = f"expected one time column ({', '.join(TIME_NAMES)}), found {', '.join(times) or 'none'} in {', '.join(names)[:120]!r}"
+        raise error(wanted, errors=[Fault("/t", wanted)])
+    roles, columns = [], []
+    for name, plain in zip(names, lowered, strict=True):
+        if lowered.count(plain) > 1:
+            raise error(f"the column {name[:40]!r} comes twice", errors=[Fault(f"/{name[:40]}", "duplicate column")])
+        if plain in TIME_NAMES:
+            roles.append(TIME_ROLE)
+        elif plain == KNOWN_NAME:
+            roles.append(KNOWN_ROLE)
+        else:
+            try:
+                columns.append(market.column(plain))
+            except BadRows as bad:
+                reason = "not a column name; a letter, then letters, digits and underscores, at most 32"
+                raise error(f"{name[:40]!r} is {reason}", errors=[Fault(f"/{name[:40]}", reason)]) from bad
+            roles.append(len(columns) - 1)
+    if not columns:
+        raise error("there is no column of numbers", errors=[Fault("", "expected at least one column of numbers beside the time")])
+    return roles, columns
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows as they came, still in any order: t (n,), columns (n,), known_at (n,) or None, and the number of each row (n,)."""
+
+    t: Times
+    columns: dict[str, Vector]
+    known_at: Times | None
+    numbers: Times
+
+
+def settled(table: Table, book: Rejections, interval: str) -> Parsed:
+    """The rows in strictly increasing time; one that is not later than all good ones before it goes to the book.
+
+    Raises BadRows when bad rows are not skipped, or when no row is left; BadTime when the times are plainly not nanoseconds.
+    """
+    t = table.t
+    if t.size and (np.abs(t) < _EARLY_1970).all() and (t % SECOND_NS != 0).any():
+        reason = "all times lie in early 1970: seconds, milliseconds or a date without dashes were meant"
+        raise BadTime(reason, errors=[Fault("/t", reason)], hint="Send int64 nanoseconds or ISO 8601; ?date_format=%Y%m%d reads 20240131.")
+    latest = np.maximum.accumulate(t) if t.size else t
+    late = np.flatnonzero(t[1:] <= latest[:-1]) + 1
+    for at in late.tolist():
+        twice = "duplicate time; give each tick its own nanosecond" if interval == "tick" else "duplicate time"
+        reason = twice if t[at] == latest[at - 1] else "earlier than a row before it; sort the rows by time, oldest first"
+        book.add(int(table.numbers[at]), f"/t/{at}" if book.word == "row" else f"/{int(table.numbers[at])}", reason)
+    book.refuse()
+    kept = np.ones(t.size, np.bool_)
+    kept[late] = False
+    if not kept.any():
+        if book.listed:
+            raise BadRows(f"no row can be stored; {book.word} {book.listed[0]['row']}: {book.listed[0]['reason']}")
+        raise BadRows("there are no rows", errors=[Fault("", "expected at least one row")])
+    if not late.size:
+        return Parsed(Samples(t, table.columns, table.known_at), book.told(), book.count)
+    known = None if table.known_at is None else table.known_at[kept]
+    columns = {name: values[kept] for name, values in table.columns.items()}
+    return Parsed(Samples(t[kept], columns, known), book.told(), book.count)

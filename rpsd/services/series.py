@@ -1,0 +1,185 @@
+"""Series in the user's words: append rows, read them back, say what there is and how complete."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from rpsd.core import instant, market
+from rpsd.core.errors import BadRange, Fault, InvalidRequest
+from rpsd.core.market import Samples, SeriesInfo
+from rpsd.store import audit
+from rpsd.store import series as rows
+from rpsd.store.db import Connection, Database
+from rpsd.store.idempotency import Once, run_once
+from rpsd.telemetry import Metrics
+
+_REMEMBERED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Completeness:
+    """Gaps and missing cells of a series as it stood at `info`, after so many writes of this process."""
+
+    info: SeriesInfo
+    writes: int
+    gaps: int
+    missing: int
+
+    @property
+    def score(self) -> float | None:
+        """1 - (missing cells + gaps of all columns) / (cells there could be); None for an empty series."""
+        width = len(self.info.columns)
+        possible = (self.info.rows + self.gaps) * width
+        return round(1.0 - (self.missing + self.gaps * width) / possible, 6) if possible else None
+
+
+class SeriesService:
+    """Everything about stored samples. `deadline_seconds` bounds each read."""
+
+    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], deadline_seconds: float | None = None) -> None:
+        self._database, self._metrics, self._clock = database, metrics, clock
+        self._deadline = deadline_seconds
+        self._measured: dict[int, _Completeness] = {}
+        self._writes: Counter[tuple[str, str]] = Counter()
+
+    def append(
+        self,
+        symbol: str,
+        interval: str,
+        samples: Samples,
+        *,
+        rejected: Sequence[dict[str, Any]] = (),
+        by: str = "",
+        once: Once | None = None,
+        unit: str | None = None,
+    ) -> dict[str, Any]:
+        """Store the rows, creating the series at the first; durable when this returns.
+
+        Answer: accepted, inserted, updated, unchanged, rejected, last. Raises BadSymbol, IdempotencyConflict, DiskFull.
+        """
+        symbol, interval, now_ns = market.symbol(symbol), market.interval(interval), self._clock()
+
+        def add(c: Connection) -> dict[str, Any]:
+            if rows.find(c, symbol, interval) is None:
+                audit.append(c, by, "series.create", f"{symbol} {interval}", {"columns": list(samples.columns)}, now_ns)
+            done = rows.upsert(c, symbol, interval, samples, now_ns=now_ns, unit=unit)
+            return {
+                "accepted": samples.n,
+                "inserted": done.inserted,
+                "updated": done.updated,
+                "unchanged": done.unchanged,
+                "rejected": list(rejected),
+                "last": None if done.last_ns is None else instant.text(done.last_ns),
+            }
+
+        answer, replayed = self._database.write(lambda c: run_once(c, once, now_ns, lambda: add(c))).result()
+        if not replayed:
+            self._metrics.ingest_rows_total.inc(samples.n)
+            self._writes[symbol, interval] += 1  # an update may fill a cell and leave the totals as they were
+        return answer
+
+    def read(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+        as_of_ns: int | None = None,
+    ) -> Samples:
+        """The first `limit` rows from start_ns to end_ns, both inclusive.
+
+        Raises BadSymbol, UnknownSeries, UnknownColumn, BadRange, DeadlineExceeded.
+        """
+        symbol, interval = market.symbol(symbol), market.interval(interval)
+        if start_ns is not None and end_ns is not None and end_ns < start_ns:
+            raise BadRange("the end lies before the start", errors=[Fault("/end", "before the start")])
+
+        def run(c: Connection) -> Samples:
+            info = rows.require(c, symbol, interval)
+            return rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=columns, limit=limit, as_of_ns=as_of_ns)
+
+        return self._database.read(run, deadline_seconds=self._deadline)
+
+    def require(self, symbol: str, interval: str) -> SeriesInfo:
+        """What the store knows of the series. Raises BadSymbol, UnknownSeries."""
+        symbol, interval = market.symbol(symbol), market.interval(interval)
+        return self._database.read(lambda c: rows.require(c, symbol, interval))
+
+    def info(self, symbol: str, interval: str) -> dict[str, Any]:
+        """Columns, unit, first, last, rows, gaps and quality_score. O(n) after a change, else at once. Raises UnknownSeries.
+
+        quality_score = 1 - (missing cells + gaps of all columns) / (cells there could be).
+        """
+        symbol, interval = market.symbol(symbol), market.interval(interval)
+        return _described(self._database.read(lambda c: self._measure(c, symbol, interval), deadline_seconds=self._deadline))
+
+    def page(self, after: str | None = None, limit: int = 100) -> tuple[list[dict[str, Any]], str | None]:
+        """Up to `limit` series by symbol and interval, and the cursor of the next page.
+
+        gaps and quality_score are null here for a series that has changed since info() measured it. Raises InvalidRequest.
+        """
+        cursor = None
+        if after is not None:
+            symbol, colon, interval = after.partition(":")
+            if not colon:
+                raise InvalidRequest(
+                    "the cursor is not one of this list", errors=[Fault("/after", "expected the `next` of an earlier page")]
+                )
+            cursor = (symbol, interval)
+        found = self._database.read(lambda c: rows.page(c, cursor, limit + 1))
+        last = found[limit - 1] if len(found) > limit else None
+        return [self._listed(info) for info in found[:limit]], f"{last.symbol}:{last.interval}" if last else None
+
+    def delete(self, symbol: str, interval: str, by: str) -> None:
+        """Drop the series with its revisions and derived columns; audited. Raises UnknownSeries."""
+        symbol, interval, now_ns = market.symbol(symbol), market.interval(interval), self._clock()
+
+        def drop(c: Connection) -> None:
+            info = rows.require(c, symbol, interval)
+            rows.delete(c, info)
+            audit.append(c, by, "series.delete", f"{symbol} {interval}", {"rows": info.rows, "columns": list(info.columns)}, now_ns)
+
+        self._database.write(drop).result()
+
+    def _measure(self, c: Connection, symbol: str, interval: str) -> _Completeness:
+        writes, info = self._writes[symbol, interval], rows.require(c, symbol, interval)
+        if (held := self._held(info)) is not None:
+            return held
+        missing = sum(int(np.isnan(values).sum()) for part in rows.stream(c, info) for values in part.columns.values())
+        measured = _Completeness(info, writes, rows.gaps(c, info), missing)
+        if len(self._measured) >= _REMEMBERED:
+            self._measured.clear()
+        self._measured[info.id] = measured
+        return measured
+
+    def _held(self, info: SeriesInfo) -> _Completeness | None:
+        """What was measured, if it still holds."""
+        held = self._measured.get(info.id)
+        fresh = held is not None and held.info == info and held.writes == self._writes[info.symbol, info.interval]
+        return held if fresh else None
+
+    def _listed(self, info: SeriesInfo) -> dict[str, Any]:
+        return _described(self._held(info) or info)
+
+
+def _described(found: _Completeness | SeriesInfo) -> dict[str, Any]:
+    """A series in the shape of the contract."""
+    info = found if isinstance(found, SeriesInfo) else found.info
+    measured = None if isinstance(found, SeriesInfo) else found
+    return {
+        "symbol": info.symbol,
+        "interval": info.interval,
+        "columns": list(info.columns),
+        "unit": info.unit,
+        "first": None if info.first_ns is None else instant.text(info.first_ns),
+        "last": None if info.last_ns is None else instant.text(info.last_ns),
+        "rows": info.rows,
+        "gaps": None if measured is None else measured.gaps,
+        "quality_score": None if measured is None else measured.score,
+    }

@@ -1,0 +1,120 @@
+"""The composition root: what the appliance is made of, in the order in which it starts."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rpsd.config import Settings
+from rpsd.services.access import AccessService, read_pepper
+from rpsd.services.backup import BackupService
+from rpsd.services.compute import Compute, LocalCompute
+from rpsd.services.denoise import DenoiseService
+from rpsd.services.health import HealthService
+from rpsd.services.inline import InlineCompute
+from rpsd.services.job import JobService
+from rpsd.services.model import ModelService
+from rpsd.services.regime import RegimeService
+from rpsd.services.series import SeriesService
+from rpsd.store.db import Database
+from rpsd.telemetry import Metrics, SystemMonitor
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything that rpsd can do. close() ends it, in the reverse order of its beginning; so does leaving its `with`."""
+
+    settings: Settings
+    clock: Callable[[], int]
+    database: Database
+    metrics: Metrics
+    monitor: SystemMonitor
+    compute: Compute
+    access: AccessService
+    series: SeriesService
+    denoise: DenoiseService
+    job: JobService
+    model: ModelService
+    regime: RegimeService
+    backup: BackupService
+    health: HealthService
+    _warming: threading.Lock = field(default_factory=threading.Lock)
+
+    def warm(self) -> None:
+        """Import the numerics and make their kernels ready, here and in the worker; some seconds when nothing is cached.
+
+        Run it off the event loop; /health/ready waits for it.
+        """
+        with self._warming:
+            if self.health.kernels_warm:
+                return
+            from rpsd.denoise import run as _denoise  # noqa: F401 - loads the family
+            from rpsd.kernels import jit
+            from rpsd.regime import run as _regime  # noqa: F401 - loads the family
+
+            jit.warm()
+            self.health.kernels_warm = True
+            self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
+
+    def close(self) -> None:
+        """Stop the threads, the worker and at last the database, which finishes its writes. Safe to repeat."""
+        self.health.stop()
+        self.monitor.stop()
+        self.compute.close()
+        self.database.close()
+
+    def __enter__(self) -> "Services":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns, worker: bool = True) -> Services:
+    """Open the data directory and everything on top of it. Without `worker`, fits run in the calling thread and nothing is watched.
+
+    Raises BadConfig, DirectoryLocked, NewerSchema, UnsafeStorage.
+    """
+    pepper = read_pepper(settings.storage.secrets_dir, os.environ.get("CREDENTIALS_DIRECTORY"))
+    database = Database.open(settings.storage.data_dir, min_free_bytes=settings.storage.min_free_bytes, clock=clock)
+    try:
+        return _composed(settings, database, pepper, clock, worker=worker)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool) -> Services:
+    """The services on an open database."""
+    metrics = Metrics()
+    watch = settings.monitoring
+    monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
+    access = AccessService(database, metrics, clock, pepper)
+    series = SeriesService(database, metrics, clock, settings.server.request_timeout)
+    denoise = DenoiseService(settings, database, metrics, clock)
+    job = JobService(database, clock)
+    model = ModelService(database, clock, job)
+    backup = BackupService(settings, database, metrics, clock)
+    compute: Compute = LocalCompute() if worker else InlineCompute()
+    regime = RegimeService(settings, database, compute, metrics, model=model, job=job, clock=clock)
+    health = HealthService(settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock)
+    if worker:
+        monitor.start()
+        health.start()
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        metrics=metrics,
+        monitor=monitor,
+        compute=compute,
+        access=access,
+        series=series,
+        denoise=denoise,
+        job=job,
+        model=model,
+        regime=regime,
+        backup=backup,
+        health=health,
+    )

@@ -1,0 +1,95 @@
+"""Jobs as clients see them."""
+
+import pytest
+
+from rpsd.core.errors import IdempotencyConflict, InvalidRequest, StateConflict, UnknownJob
+from rpsd.core.instant import parse as moment
+from rpsd.services.job import JobService
+from rpsd.store import audit
+from rpsd.store import job as rows
+from rpsd.store.db import Database
+from rpsd.store.idempotency import Once
+
+NOW = moment("2026-03-01T00:00:00Z")
+
+
+@pytest.fixture
+def database(tmp_path):
+    with Database.open(tmp_path, clock=lambda: NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def jobs(database):
+    return JobService(database, lambda: NOW)
+
+
+def test_a_run_that_was_asked_for_is_queued_durable_and_wakes_the_runner(jobs):
+    answer = jobs.enqueue("retrain", {"model": "m"}, by="key1")
+    assert {"id", "name", "state", "progress", "message", "error_code", "started", "finished", "result"} <= set(answer)
+    assert (answer["name"], answer["state"], answer["by"], answer["args"]) == ("retrain", "queued", "key1", {"model": "m"})
+    assert jobs.on_enqueue.is_set()
+    assert jobs.find(answer["id"]) == answer
+
+
+def test_a_name_that_no_job_has_is_refused_once_the_runner_has_told_them(jobs):
+    jobs.offered = {"retrain": "Fit the models."}
+    with pytest.raises(UnknownJob, match="retrain"):
+        jobs.enqueue("no_such", {}, by="x")
+    assert jobs.page()[0] == []
+
+
+def test_the_same_request_again_queues_nothing(jobs):
+    once = Once("k1", "key1", "POST /jobs/retrain/run", "abc")
+    first = jobs.enqueue("retrain", {}, by="key1", once=once)
+    assert jobs.enqueue("retrain", {}, by="key1", once=once) == first
+    assert len(jobs.page()[0]) == 1
+    with pytest.raises(IdempotencyConflict):
+        jobs.enqueue("retrain", {"model": "m"}, by="key1", once=Once("k1", "key1", "POST /jobs/retrain/run", "other"))
+
+
+def test_pages_go_from_new_to_old_and_filter(jobs):
+    ids = [jobs.enqueue(name, {}, by="x")["id"] for name in ("a", "b", "a", "b", "a")]
+    first, cursor = jobs.page(limit=2)
+    second, cursor_2 = jobs.page(cursor, 2)
+    third, end = jobs.page(cursor_2, 2)
+    assert [run["id"] for run in first + second + third] == ids[::-1]
+    assert end is None
+    assert {run["name"] for run in jobs.page(name="a")[0]} == {"a"}
+    assert jobs.page(state="running") == ([], None)
+    with pytest.raises(InvalidRequest, match="succeeded"):
+        jobs.page(state="done")
+
+
+def test_a_queued_run_is_cancelled_at_once_and_only_once(jobs):
+    asked = jobs.enqueue("a", {}, by="x")
+    jobs.on_enqueue.clear()
+    assert jobs.cancel(asked["id"], by="y")["state"] == "cancelled"
+    assert jobs.on_enqueue.is_set()
+    with pytest.raises(StateConflict):
+        jobs.cancel(asked["id"], by="y")
+
+
+def test_a_running_run_is_asked_to_stop(jobs, database):
+    asked = jobs.enqueue("a", {}, by="x")
+    database.write(lambda c: rows.claim(c, NOW, 60.0, "me")).result()
+    assert jobs.cancel(asked["id"], by="y")["state"] == "running"
+    assert database.read(lambda c: rows.find(c, asked["id"])).cancel_requested
+
+
+@pytest.mark.parametrize("call", ["find", "cancel"])
+def test_an_unknown_id_is_missing(jobs, call):
+    with pytest.raises(UnknownJob):
+        jobs.find(77) if call == "find" else jobs.cancel(77, by="x")
+
+
+def test_asking_and_cancelling_are_audited_with_the_act(jobs, database):
+    asked = jobs.enqueue("a", {}, by="x")
+    jobs.cancel(asked["id"], by="y")
+    with pytest.raises(StateConflict):
+        jobs.cancel(asked["id"], by="z")
+    found = database.read(lambda c: audit.page(c, None, 10))
+    assert [(row.actor, row.action, row.subject, row.detail["job"]) for row in found] == [
+        ("y", "job.cancel", "a", asked["id"]),
+        ("x", "job.run", "a", asked["id"]),
+    ]

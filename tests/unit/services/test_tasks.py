@@ -1,0 +1,69 @@
+"""The product's tasks through a real worker: the same bytes as in this process."""
+
+import numpy as np
+import pytest
+
+from rpsd.core.errors import RpsdError, TooShort
+from rpsd.core.market import DAY_NS
+from rpsd.core.model import Packet
+from rpsd.core.parameters import HmmParameters
+from rpsd.regime import run
+from rpsd.services.compute import LocalCompute
+from rpsd.services.tasks import TASKS
+
+LONG = 120.0
+"""Seconds; a cold numba cache compiles for a while."""
+
+
+@pytest.fixture(scope="module")
+def compute():
+    local = LocalCompute()
+    local.prewarm()
+    yield local
+    assert local.status()["last_failure"] is None
+    local.close()
+
+
+def prices(n=400):
+    rng = np.random.default_rng(3)
+    calm = np.repeat([True, False], [n // 2, n - n // 2])
+    return 100 * np.exp(np.cumsum(np.where(calm, 0.005, 0.02) * rng.standard_normal(n))), np.arange(n, dtype=np.int64) * DAY_NS
+
+
+def head(**more):
+    return {"regime_type": "2_state", "interval": "1d", "params": {"starts": 2}, "seed": 5} | more
+
+
+def assert_same(got, expected):
+    assert got.head == Packet.unpack(expected.pack()).head
+    assert {name: array.tobytes() for name, array in got.arrays.items()} == {n: a.tobytes() for n, a in expected.arrays.items()}
+
+
+def test_detect_answers_as_in_process(compute):
+    y, t = prices()
+    got = compute.run("regime_detect", Packet(head(mode="filtered"), {"prices": y, "t": t}), deadline_seconds=LONG)
+    params = HmmParameters(starts=2)
+    assert_same(got, run.detect(y, t, regime_type="2_state", mode="filtered", params=params, interval="1d", seed=5))
+
+
+def test_train_answers_as_in_process_and_starts_from_its_predecessor(compute):
+    y, t = prices()
+    params = HmmParameters(starts=2)
+    first = compute.run("regime_train", Packet(head(), {"prices": y[:300], "t": t[:300]}), deadline_seconds=LONG)
+    assert_same(first, run.train(y[:300], t[:300], regime_type="2_state", interval="1d", params=params, seed=5))
+    previous = np.frombuffer(first.pack(), np.uint8)
+    second = compute.run("regime_train", Packet(head(), {"prices": y, "t": t, "previous": previous}), deadline_seconds=LONG)
+    assert_same(second, run.train(y, t, regime_type="2_state", interval="1d", params=params, seed=5, previous=first))
+
+
+def test_a_refusal_of_the_numerics_arrives_as_itself(compute):
+    y, t = prices(10)
+    with pytest.raises(TooShort):
+        compute.run("regime_detect", Packet(head(mode="filtered"), {"prices": y, "t": t}), deadline_seconds=LONG)
+    with pytest.raises(RpsdError, match="nonsense"):
+        compute.run("regime_detect", Packet(head(mode="filtered", params={"nonsense": 1}), {"prices": y, "t": t}), deadline_seconds=LONG)
+
+
+def test_names_are_unique():
+    names = [name for name, _ in TASKS]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,44 @@
+"""The composition root: opens, warms, closes, and starts without numerics."""
+
+import subprocess
+import sys
+
+import pytest
+
+from rpsd.config import read
+from rpsd.core.errors import DirectoryLocked
+from rpsd.services.wiring import open_services
+
+
+def test_a_second_opening_is_refused_and_a_closed_one_frees_the_directory(services) -> None:
+    with pytest.raises(DirectoryLocked):
+        open_services(services.settings, worker=False)
+    services.close()
+    services.close()
+    open_services(services.settings, worker=False).close()
+
+
+def test_warm_makes_the_kernels_ready(services) -> None:
+    assert services.health.kernels_warm is False
+    services.warm()
+    services.warm()
+    assert services.health.kernels_warm is True
+
+
+def test_with_a_worker_the_answer_is_the_same(tmp_path, services) -> None:
+    from tests.unit.services.conftest import daily, two_moods
+    from tests.unit.services.test_regime import END, START
+
+    settings = read(environ={"RPSD_STORAGE__DATA_DIR": str(tmp_path / "other")})
+    with open_services(settings) as served:
+        for one in (served, services):
+            one.series.append("X", "1d", daily(two_moods(300)))
+        far, near = (one.regime.detect("X", START, END, regime_type="2_state") for one in (served, services))
+        assert far["regimes"] == near["regimes"]
+
+
+def test_the_services_start_without_any_numerics() -> None:
+    heavy = ("numba", "pywt", "scipy", "hmmlearn", "rpsd.denoise", "rpsd.regime", "rpsd.kernels.csv")
+    code = f"import sys, rpsd.services.wiring, rpsd.services.ingest; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
