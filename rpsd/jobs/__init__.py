@@ -1,0 +1,10 @@
+"""Everything that happens by itself, or by `rpsd jobs run`; this tuple alone tells what happens at night."""
+
+from typing import Final
+
+from rpsd.jobs.backup import BACKUP
+from rpsd.jobs.job import Job
+from rpsd.jobs.retrain import RETRAIN
+from rpsd.jobs.upkeep import UPKEEP
+
+JOBS: Final[tuple[Job, ...]] = (BACKUP, RETRAIN, UPKEEP)
