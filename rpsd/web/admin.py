@@ -1,0 +1,189 @@
+"""What only an operator may do: keys, backups, effective settings, audit."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.params import FromPath, RawBody
+from litestar.response import Response
+
+from rpsd.core.errors import Fault, UnknownFile
+from rpsd.web.exchange import of
+from rpsd.web.operation import declare
+from rpsd.web.queued import Accepted, enqueue
+from rpsd.web.wire import JSON, Body, Instant, Page, Query, answer, moment, query, read
+
+Scope = Literal["read", "ingest", "predict", "train", "admin"]
+
+
+class KeyBody(Body):
+    """A new key."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .@:-]+$")]
+    scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=5)]
+    expires: Instant | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class VerifyBody(Body):
+    """A backup by its file name."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class KeyList(msgspec.Struct):
+    """The keys, without their secrets."""
+
+    keys: list[dict[str, Any]]
+
+
+class BackupList(msgspec.Struct):
+    """The backups, the newest first."""
+
+    backups: list[dict[str, Any]]
+
+
+class Pruned(msgspec.Struct):
+    """Names of the backups that were removed."""
+
+    pruned: list[str]
+
+
+class Setting(msgspec.Struct):
+    """One effective setting and where it comes from."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+class Settings(msgspec.Struct):
+    """The effective settings, without secrets."""
+
+    settings: list[Setting]
+
+
+@get("/api/v1/admin/keys", opt=declare("admin", "The API keys, without secrets.", "admin", writes={JSON: KeyList}), sync_to_thread=True)
+def keys(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The keys."""
+    return answer({"keys": of(request).services.access.list()})
+
+
+@post(
+    "/api/v1/admin/keys",
+    opt=declare(
+        "admin",
+        "Create an API key; the answer shows `key` once and never again.",
+        "admin",
+        reads={JSON: KeyBody},
+        writes={JSON: dict[str, Any]},
+        status=201,
+    ),
+    status_code=201,
+    sync_to_thread=True,
+)
+def create_key(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
+    """Create a key."""
+    exchange = of(request)
+    query(request.scope, Query)
+    asked = read(exchange, body, KeyBody)
+    row, token = exchange.services.access.create(
+        asked.name, asked.scopes, expires_ns=moment(asked.expires, "/expires"), limit=asked.limit, by=exchange.by
+    )
+    return answer({**row, "key": token}, 201)
+
+
+@delete(
+    "/api/v1/admin/keys/{key:str}",
+    opt=declare("admin", "Revoke a key; it stops working within a second.", "admin", writes={JSON: dict[str, Any]}),
+    status_code=200,
+    sync_to_thread=True,
+)
+def revoke_key(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
+    """Revoke a key by its id."""
+    exchange = of(request)
+    return answer(exchange.services.access.revoke(key, exchange.by))
+
+
+@get("/api/v1/admin/backups", opt=declare("admin", "The backups.", "admin", writes={JSON: BackupList}), sync_to_thread=True)
+def backups(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The backups."""
+    return answer({"backups": of(request).services.backup.list()})
+
+
+@post(
+    "/api/v1/admin/backups",
+    opt=declare("admin", "Take a backup now; its facts are the job's result.", "admin", writes={JSON: Accepted}, status=202, once=True),
+    status_code=202,
+    sync_to_thread=True,
+)
+def create_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
+    """Queue the backup job; 202."""
+    query(request.scope, Query)
+    return enqueue(of(request), "backup", {}, body)
+
+
+@post(
+    "/api/v1/admin/backups/verify",
+    opt=declare(
+        "admin", "Verify a backup in backup.dir by its file name.", "admin", reads={JSON: VerifyBody}, writes={JSON: dict[str, Any]}
+    ),
+    status_code=200,
+    sync_to_thread=True,
+)
+def verify_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
+    """Verify a backup; only files of the backup directory, so that no other file can be probed."""
+    exchange = of(request)
+    query(request.scope, Query)
+    name = read(exchange, body, VerifyBody).name
+    path = Path(exchange.services.settings.backup.dir) / name
+    if not path.is_file():
+        raise UnknownFile(f"there is no backup {name!r}", errors=[Fault("/name", "no such backup")])
+    return answer(exchange.services.backup.verify(path, by=exchange.by))
+
+
+@post(
+    "/api/v1/admin/backups/prune",
+    opt=declare("admin", "Remove backups older than backup.keep_days, never the newest.", "admin", writes={JSON: Pruned}),
+    status_code=200,
+    sync_to_thread=True,
+)
+def prune_backups(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Remove old backups; their names."""
+    exchange = of(request)
+    return answer({"pruned": exchange.services.backup.prune(by=exchange.by)})
+
+
+@get(
+    "/api/v1/admin/config",
+    opt=declare("admin", "The effective settings without secrets.", "admin", writes={JSON: Settings}),
+    sync_to_thread=True,
+)
+def config(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Each setting with its value and origin."""
+    from rpsd.config import explain
+
+    rows = [{"name": row.name, "value": row.value, "origin": row.origin} for row in explain(of(request).services.settings)]
+    return answer({"settings": rows})
+
+
+@get("/api/v1/admin/audit", opt=declare("admin", "The audit log.", "admin", query=Page, writes={JSON: dict[str, Any]}), sync_to_thread=True)
+def audit(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A page of the audit log."""
+    asked = query(request.scope, Page)
+    rows, following = of(request).services.access.audit(asked.after, asked.limit)
+    return answer({"audit": rows, "next": following})
+
+
+@get(
+    "/api/v1/admin/audit/verify",
+    opt=declare("admin", "Verify the audit log's chain.", "admin", writes={JSON: dict[str, Any]}),
+    sync_to_thread=True,
+)
+def verify_audit(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Whether the chain holds; the first bad row if not."""
+    return answer(of(request).services.access.verify_audit())
+
+
+ROUTES: Final = (keys, create_key, revoke_key, backups, create_backup, verify_backup, prune_backups, config, audit, verify_audit)

@@ -1,0 +1,67 @@
+"""The application: every resource's routes in one Litestar app, with the edge around it."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar import Litestar, Router
+
+from rpsd.web import admin, denoise, job, model, regime, series, system
+from rpsd.web.auth import authorised, check
+from rpsd.web.edge import Edge
+from rpsd.web.problem import respond
+
+if TYPE_CHECKING:
+    from rpsd.services.wiring import Services
+
+ROUTES: Final[tuple[Any, ...]] = (
+    *system.ROUTES,
+    *series.ROUTES,
+    *denoise.ROUTES,
+    *regime.ROUTES,
+    *model.ROUTES,
+    *job.ROUTES,
+    *admin.ROUTES,
+)
+
+
+def build_app(services: "Services", *, admin: bool = False) -> Edge:
+    """The ASGI application; with `admin` the one for the admin socket, whose requests act as the administrator.
+
+    Raises TypeError when a route declares no scope.
+    """
+    return Edge(build_inner(services), services, admin=admin)
+
+
+def build_pair(services: "Services") -> tuple[Edge, Edge]:
+    """The application for TCP and the one for the admin socket, around one Litestar app."""
+    inner = build_inner(services)
+    return Edge(inner, services), Edge(inner, services, admin=True)
+
+
+def build_inner(services: "Services") -> Litestar:
+    """The Litestar app without its edge; the limits, hosts, logs and metrics are the edge's business."""
+    origins = services.settings.server.cors_origins
+    # in one router: registered one by one, Litestar rebuilds its index for each, and wraps a path's first handler twice
+    app = Litestar(
+        [Router("/", route_handlers=ROUTES)],
+        guards=[authorised],
+        exception_handlers={Exception: respond},
+        openapi_config=None,  # made on demand by web/openapi.py
+        logging_config=None,
+        request_max_body_size=None,
+        cors_config=_cors(origins) if origins else None,
+        debug=False,
+        pdb_on_exception=False,
+    )
+    check(app)
+    return app
+
+
+def _cors(origins: tuple[str, ...]) -> Any:
+    from litestar.config.cors import CORSConfig
+
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["content-type", "x-api-key", "authorization", "idempotency-key", "x-request-id"],
+        expose_headers=["x-request-id", "location", "retry-after", "rpsd-result", "rpsd-next", "server-timing"],
+    )

@@ -1,0 +1,77 @@
+"""Who may call what: the guard over every route, and the start-up check that each one declares its scope."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from rpsd.core.errors import Unauthenticated
+from rpsd.web.exchange import Exchange, of
+from rpsd.web.operation import OPT, PUBLIC, Operation
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+    from litestar.connection import ASGIConnection
+    from litestar.handlers.base import BaseRouteHandler
+
+SCOPES: Final = (PUBLIC, "read", "ingest", "predict", "train", "admin")
+_OPEN: Final = frozenset({"read", "ingest", "predict", "train"})  # what auth.required: false gives; admin stays closed
+
+
+async def authorised(connection: "ASGIConnection[Any, Any, Any, Any]", handler: "BaseRouteHandler") -> None:
+    """Litestar's guard: the principal of the request, holding the operation's scope. Raises Unauthenticated, Forbidden."""
+    operation: Operation | None = handler.opt.get(OPT)
+    if operation is None or operation.scope == PUBLIC:  # only OPTIONS handlers have no declaration: check() saw to it
+        return
+    exchange = of(connection)
+    if operation.monitoring and _near(connection.scope.get("client"), exchange.services.settings.monitoring.metrics_allow):
+        return
+    exchange.principal = principal = principal_of(exchange)
+    principal.require(operation.scope)
+
+
+def principal_of(exchange: Exchange) -> Any:
+    """Who calls. Raises Unauthenticated without a valid key, unless auth.required is off or the call came over the admin socket."""
+    from rpsd.services.access import SCOPES as EVERY
+    from rpsd.services.access import Principal
+
+    if exchange.admin:
+        return Principal("admin-socket", "admin socket", frozenset(EVERY))
+    token = exchange.header(b"x-api-key") or _bearer(exchange.header(b"authorization"))
+    if token:
+        return exchange.services.access.authenticate(token)
+    if not exchange.services.settings.auth.required:
+        return Principal("anonymous", "anonymous", _OPEN)
+    raise Unauthenticated("no API key was sent")
+
+
+def _bearer(header: str) -> str:
+    kind, _, token = header.partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def _near(client: Any, networks: Iterable[Any]) -> bool:
+    """Whether the socket's peer stands in one of the networks; a UNIX socket has no peer address."""
+    if not client:
+        return False
+    try:
+        address = ipaddress.ip_address(client[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in networks)
+
+
+def declared(app: "Litestar") -> Iterator[tuple[str, str, Operation | None]]:
+    """(path, method, declaration) of every route but the OPTIONS handlers that Litestar adds."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", None) or [route.route_handler]:  # type: ignore[union-attr]
+            for method in sorted(getattr(handler, "http_methods", ("GET",))):
+                if method != "OPTIONS":
+                    yield route.path_format, str(method), handler.opt.get(OPT)
+
+
+def check(app: "Litestar") -> None:
+    """Raise TypeError when a route declares no scope, or one that does not exist: the application must not start open."""
+    for path, method, operation in declared(app):
+        if operation is None or operation.scope not in SCOPES:
+            raise TypeError(f"{method} {path} declares no scope")

@@ -1,0 +1,222 @@
+"""The outermost middleware, one pass: id, size, time, hosts, problems, headers, compression, metrics and the access log."""
+
+import asyncio
+import logging
+import os
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from rpsd import __version__
+from rpsd.core.errors import BodyTooLarge, Forbidden, RpsdError
+from rpsd.web import compression
+from rpsd.web.exchange import KEY, Exchange
+from rpsd.web.limits import BoundedBody, inflater
+from rpsd.web.peer import client_ip
+from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
+
+if TYPE_CHECKING:
+    from rpsd.services.wiring import Services
+
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_ALWAYS: Final = (
+    (b"x-rpsd-version", __version__.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_CLOSED: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+
+
+class Edge:
+    """The ASGI application around the application. `in_flight` holds the peers (host, port) whose requests are being answered."""
+
+    def __init__(self, app: Any, services: "Services", *, admin: bool = False) -> None:
+        self._app, self._services, self._admin = app, services, admin
+        server = services.settings.server
+        self._hosts = frozenset(host.lower() for host in server.allowed_hosts)
+        self._server = server
+        self._labels: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._log: Any = None
+        self.in_flight: set[tuple[str, str]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one HTTP request; everything else passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        method = scope["method"]
+        headers = dict(scope["headers"])
+        exchange = Exchange(self._services, _request_id(headers), headers, method, admin=self._admin)
+        scope[KEY] = exchange
+        if method == "HEAD":  # a GET whose body is not sent
+            scope["method"] = "GET"
+        client = scope.get("client")
+        peer = (client[0], str(client[1])) if client else ("", "")
+        self.in_flight.add(peer)
+        reply = Reply(exchange, send, started, secure=self._is_secure(scope, headers))
+        try:
+            await self._serve(scope, receive, reply, exchange)
+        finally:
+            self.in_flight.discard(peer)
+            self._account(scope, exchange, perf_counter() - started)
+
+    async def _serve(self, scope: Any, receive: Any, reply: "Reply", exchange: Exchange) -> None:
+        try:
+            self._check_host(exchange)
+            await self._app(scope, self._bounded(scope, receive, exchange), reply)
+        except Exception as exception:
+            error = understood(exception)
+            record(exchange, error, exception)
+            if reply.started:
+                raise  # half an answer is out: the connection must end, not the answer
+            await _send_problem(reply, exchange, error)
+
+    def _check_host(self, exchange: Exchange) -> None:
+        if self._admin or "*" in self._hosts:
+            return
+        host = exchange.header(b"host").lower()
+        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        if name not in self._hosts and not any(h.startswith("*.") and name.endswith(h[1:]) for h in self._hosts):
+            raise Forbidden(f"host {name[:60]!r} is not allowed", hint="Add the host to server.allowed_hosts.")
+
+    def _bounded(self, scope: Any, receive: Any, exchange: Exchange) -> Any:
+        """`receive` within its limits. Raises BodyTooLarge at once when the length is announced."""
+        headers = exchange.headers
+        length = headers.get(b"content-length")
+        if length in (None, b"0") and b"transfer-encoding" not in headers:
+            return receive
+        streamed = scope["path"].endswith("/samples") and headers.get(b"content-type", b"").lower().startswith(b"text/csv")
+        most = self._server.max_stream_bytes if streamed else self._server.max_body_bytes
+        if length is not None and length.isdigit() and int(length) > most:
+            raise BodyTooLarge(f"the body is above {most} bytes")
+        inflate = inflater(exchange.header(b"content-encoding").strip().lower())
+        return BoundedBody(receive, most=most, timeout_seconds=self._server.body_timeout, inflate=inflate)
+
+    def _is_secure(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
+        return scope.get("scheme") == "https" or (
+            bool(self._server.trusted_proxies) and headers.get(b"x-forwarded-proto", b"").lower() == b"https"
+        )
+
+    def _account(self, scope: Any, exchange: Exchange, seconds: float) -> None:
+        """Metrics by route template and the access log; probes are logged at DEBUG only."""
+        route = scope.get("path_template") or "unmatched"
+        method = exchange.method if exchange.method in _METHODS else "OTHER"
+        key = (method, route, exchange.status)
+        if (pair := self._labels.get(key)) is None:  # children are kept: finding them costs more than counting
+            metrics = self._services.metrics
+            pair = self._labels[key] = (
+                metrics.http_requests_total.labels(method, route, str(exchange.status)),
+                metrics.http_request_duration_seconds.labels(method, route),
+            )
+        pair[0].inc()
+        pair[1].observe(seconds)
+        self._write_log(scope, exchange, route, seconds)
+
+    def _write_log(self, scope: Any, exchange: Exchange, route: str, seconds: float) -> None:
+        if self._log is None:
+            from rpsd.telemetry import logger
+
+            self._log = logger()
+        probe = exchange.status < 400 and (route.startswith("/health") or route.startswith("/api/v1/health") or route == "/metrics")
+        if probe and not self._log.is_enabled_for(logging.DEBUG):
+            return
+        (self._log.debug if probe else self._log.info)(
+            f"{exchange.method} {route} {exchange.status}",
+            operation=exchange.operation or "http",
+            user_id=exchange.by,
+            data_size=exchange.samples,
+            processing_time=round(seconds, 6),
+            outcome="ok" if exchange.status < 400 else "error",
+            request_id=exchange.request_id,
+            method=exchange.method,
+            route=route,
+            status=exchange.status,
+            client_ip=client_ip(scope.get("client"), exchange, self._server.trusted_proxies),
+            **exchange.extra,
+        )
+
+
+class Reply:
+    """ASGI `send` with the edge's headers, and compressed when the client wants it and the body is long enough."""
+
+    __slots__ = ("_compress", "_exchange", "_secure", "_send", "_start", "_started_at", "started")
+
+    def __init__(self, exchange: Exchange, send: Any, started_at: float, *, secure: bool) -> None:
+        self._exchange, self._send, self._started_at, self._secure = exchange, send, started_at, secure
+        self._start: dict[str, Any] | None = None
+        self._compress: Any = None
+        self.started = False
+
+    async def __call__(self, message: Any) -> None:
+        """Pass a message on; the start waits for the first piece of the body, which decides about compression."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        if message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if self._start is not None:
+            start, self._start = self._start, None
+            self._dress(start, long=more or len(body) >= compression.LEAST)
+            if self._compress is not None and not more:
+                body = await self._squeeze(body, last=True)
+                start["headers"].append((b"content-length", str(len(body)).encode()))
+                self._compress = None
+            self.started = True
+            await self._send(start)
+        if self._compress is not None:
+            body = await self._squeeze(body, last=not more)
+        if self._exchange.method == "HEAD":
+            body = b""
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    def _dress(self, start: dict[str, Any], *, long: bool) -> None:
+        """Complete the headers of the start message in place."""
+        exchange = self._exchange
+        exchange.status = start["status"]
+        headers = list(start.get("headers", ()))  # lower case: ASGI asks for it
+        names = {name for name, _ in headers}
+        headers += _ALWAYS
+        headers.append((b"x-request-id", exchange.request_id.encode()))
+        headers.append((b"server-timing", b"app;dur=%.2f" % ((perf_counter() - self._started_at) * 1e3)))
+        if b"content-security-policy" not in names:
+            headers.append(_CLOSED)
+        if b"cache-control" not in names:
+            headers.append(_NO_STORE)
+        if self._secure:
+            headers.append(_HSTS)
+        content_type = next((value for name, value in headers if name == b"content-type"), b"")
+        if long and b"content-encoding" not in names and exchange.method != "HEAD":
+            encoding = compression.chosen(exchange.headers.get(b"accept-encoding", b""), content_type)
+            headers.append((b"vary", b"accept-encoding"))
+            if encoding:
+                headers = [(name, value) for name, value in headers if name != b"content-length"]
+                headers.append((b"content-encoding", encoding.encode()))
+                self._compress = compression.compressor(encoding)
+        start["headers"] = headers
+
+    async def _squeeze(self, body: bytes, *, last: bool) -> bytes:
+        if len(body) < compression.OFF_LOOP:
+            squeezed: bytes = self._compress(body, last)
+            return squeezed
+        return await asyncio.get_running_loop().run_in_executor(None, self._compress, body, last)
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    """The client's own id when it is a sane token, else 64 random bits."""
+    given = headers.get(b"x-request-id")
+    return given.decode() if given and _TOKEN.fullmatch(given) else os.urandom(8).hex()
+
+
+async def _send_problem(reply: Reply, exchange: Exchange, error: RpsdError) -> None:
+    body = body_of(error, exchange.request_id)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    headers += [(name.encode(), value.encode()) for name, value in headers_of(error).items()]
+    await reply({"type": "http.response.start", "status": status_of(error), "headers": headers})
+    await reply({"type": "http.response.body", "body": body})

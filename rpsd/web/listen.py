@@ -1,0 +1,136 @@
+"""Sockets to listen on: those that systemd passes, else bound here."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rpsd.core.errors import AddressTaken, BadConfig, Fault, RpsdError
+
+BACKLOG: Final = 4096  # what the kernel allows by default (net.core.somaxconn); 128 drops bursts
+_FIRST: Final = 3  # SD_LISTEN_FDS_START
+_LONGEST: Final = 107  # bytes of a UNIX socket's path
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The listening sockets. `own` is the path of an admin socket that was bound here and goes when the server ends."""
+
+    tcp: socket.socket
+    admin: socket.socket | None
+    own: Path | None
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self.tcp.getsockname()[1])
+
+    def close(self) -> None:
+        """Close both and remove the admin socket's file if it is ours."""
+        self.tcp.close()
+        if self.admin is not None:
+            self.admin.close()
+        if self.own is not None:
+            with contextlib.suppress(OSError):
+                self.own.unlink()
+
+
+def inherited(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
+    """Sockets that systemd passes; the variables are removed, so that no child takes them for its own."""
+    count, pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if not count.isdecimal() or pid != str(os.getpid()):
+        return []
+    found = []
+    for descriptor in range(_FIRST, _FIRST + int(count)):
+        os.set_inheritable(descriptor, False)
+        found.append(socket.socket(fileno=descriptor))
+    return found
+
+
+def listen(host: str, port: int, admin_socket: Path | None) -> Listeners:
+    """The inherited sockets by their family, and what is missing bound here.
+
+    Raises AddressTaken when the address is in use, BadConfig when it cannot be one.
+    """
+    passed = inherited()
+    tcp = next((s for s in passed if s.family in (socket.AF_INET, socket.AF_INET6)), None)
+    admin = next((s for s in passed if s.family == socket.AF_UNIX), None)
+    if tcp is None:
+        tcp = bind_tcp(host, port)
+    own = None
+    if admin is None and admin_socket is not None:
+        try:
+            admin, own = bind_unix(admin_socket), admin_socket
+        except RpsdError:
+            tcp.close()
+            raise
+    for listener in (tcp, admin):
+        if listener is not None:
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+    return Listeners(tcp, admin, own)
+
+
+def bind_tcp(host: str, port: int) -> socket.socket:
+    """A bound TCP socket. Raises AddressTaken, BadConfig."""
+    bound = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by connections: no 40 ms wait for a delayed ACK
+        bound.bind(address)
+    except OSError as error:
+        if bound is not None:
+            bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise AddressTaken(f"{host}:{port} is in use") from error
+        reason = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise BadConfig(reason, errors=[Fault("server.host", reason)]) from error
+    return bound
+
+
+def bind_unix(path: Path) -> socket.socket:
+    """A bound UNIX socket that only our user can reach; a file left by a dead server is replaced.
+
+    Raises AddressTaken when a server answers there, BadConfig when the path cannot be one.
+    """
+    if len(os.fsencode(path)) > _LONGEST:
+        reason = f"the path of the admin socket is longer than {_LONGEST} bytes: {path}"
+        raise BadConfig(reason, errors=[Fault("server.admin_socket", reason)], hint="Set server.admin_socket to a shorter path.")
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True)
+            path.parent.chmod(0o700)  # mkdir is cut by the mask
+        if path.is_socket():
+            _replace(path)
+        bound.bind(str(path))
+    except AddressTaken:
+        bound.close()
+        raise
+    except OSError as error:
+        bound.close()
+        reason = f"cannot make the admin socket {path}: {error.strerror or error}"
+        raise BadConfig(reason, errors=[Fault("server.admin_socket", reason)]) from error
+    finally:
+        os.umask(mask)
+    return bound
+
+
+def _replace(path: Path) -> None:
+    """Remove the socket file unless somebody answers behind it. Raises AddressTaken."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink()
+            return
+    raise AddressTaken(f"another rpsd answers at {path}")

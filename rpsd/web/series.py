@@ -1,0 +1,236 @@
+"""Series and their samples: JSON columns and rows, CSV of any size, in and out."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.params import FromPath
+from litestar.response import Response, Stream
+
+from rpsd.core.instant import texts
+from rpsd.core.market import interval as checked_interval
+from rpsd.core.market import symbol as checked_symbol
+from rpsd.web.exchange import Exchange, digest_of, of
+from rpsd.web.operation import declare
+from rpsd.web.wire import CSV, JSON, Page, Query, accepted, answer, cells, decoded_json, media_type, moment, query, span
+
+if TYPE_CHECKING:
+    from rpsd.core.market import Samples
+    from rpsd.services.ingest import Parsed
+
+_SLICE: Final = 1 << 20  # CSV is parsed a MiB at a time: large enough for the kernel, small enough for memory
+_ROWS: Final = 16384
+
+
+class SeriesInfo(msgspec.Struct):
+    """A series and what it holds."""
+
+    symbol: str
+    interval: str
+    columns: list[str]
+    unit: str | None
+    first: str | None
+    last: str | None
+    rows: int
+    gaps: int | None = None
+    quality_score: float | None = None
+
+
+class SeriesPage(msgspec.Struct):
+    """A page of series."""
+
+    series: list[SeriesInfo]
+    next: str | None = None
+
+
+class Rejected(msgspec.Struct):
+    """A row that was not stored."""
+
+    row: int
+    reason: str
+
+
+class Appended(msgspec.Struct):
+    """What became of the rows."""
+
+    accepted: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: list[Rejected]
+    last: str | None
+
+
+class SamplesQuery(Query):
+    """Which samples."""
+
+    start: str | None = None
+    end: str | None = None
+    columns: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    as_of: str | None = None
+    time: Literal["iso", "ns"] = "iso"
+
+
+class AppendQuery(Query):
+    """How rows are read."""
+
+    on_error: Literal["reject", "skip"] = "reject"
+    date_format: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    tz: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+
+@get(
+    "/api/v1/series",
+    opt=declare("read", "The stored series, by symbol and interval.", "series", query=Page, writes={JSON: SeriesPage}),
+    sync_to_thread=True,
+)
+def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A page of the series."""
+    asked = query(request.scope, Page)
+    rows, following = of(request).services.series.page(asked.after, asked.limit)
+    return answer({"series": rows, "next": following})
+
+
+@get(
+    "/api/v1/series/{symbol:str}/{interval:str}",
+    opt=declare("read", "One series: columns, range, rows, gaps.", "series", writes={JSON: SeriesInfo}),
+    sync_to_thread=True,
+)
+def info(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str]) -> Response[bytes]:
+    """What is known of a series."""
+    return answer(of(request).services.series.info(symbol, interval))
+
+
+@post(
+    "/api/v1/series/{symbol:str}/{interval:str}/samples",
+    opt=declare(
+        "ingest",
+        "Store rows: JSON columns {t, close, …}, JSON rows {rows: [{t, close}]}, or CSV with a header. The first post creates the series.",
+        "series",
+        query=AppendQuery,
+        reads={JSON: dict[str, list[Any]], CSV: None},
+        writes={JSON: Appended},
+        once=True,
+    ),
+    status_code=200,
+)
+async def append(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str]) -> Response[bytes]:
+    """Store rows; all or nothing unless on_error=skip."""
+    exchange = of(request)
+    symbol, interval = checked_symbol(symbol), checked_interval(interval)
+    asked = query(request.scope, AppendQuery)
+    if media_type(exchange, JSON, CSV) == CSV:
+        parsed, digest = await _csv(request, interval, asked)
+    else:
+        body = await request.body()
+        parsed, digest = await asyncio.to_thread(_json, body, interval, asked)
+    return await asyncio.to_thread(_store, exchange, symbol, interval, parsed, digest)
+
+
+async def _csv(request: Request[Any, Any, Any], interval: str, asked: AppendQuery) -> "tuple[Parsed, str]":
+    """Rows of a CSV body, parsed in a thread while the next piece arrives; memory holds the columns and one piece."""
+    from rpsd.services.ingest import CsvReader
+
+    reader = CsvReader(interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error)
+    digest = hashlib.blake2b(digest_size=32)
+    held, size = [], 0
+    async for chunk in request.stream():
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _SLICE:
+            await asyncio.to_thread(_feed, reader, digest, b"".join(held))
+            held, size = [], 0
+    await asyncio.to_thread(_feed, reader, digest, b"".join(held))
+    return await asyncio.to_thread(reader.finish), digest.hexdigest()
+
+
+def _feed(reader: Any, digest: Any, piece: bytes) -> None:
+    digest.update(piece)
+    if piece:
+        reader.feed(piece)
+
+
+def _json(body: bytes, interval: str, asked: AppendQuery) -> "tuple[Parsed, str]":
+    from rpsd.services.ingest import from_json
+
+    return from_json(decoded_json(body), interval, tz=asked.tz, on_error=asked.on_error), digest_of(body)
+
+
+def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", digest: str) -> Response[bytes]:
+    exchange.operation, exchange.samples = "append", parsed.samples.n
+    stored = exchange.services.series.append(
+        symbol,
+        interval,
+        parsed.samples,
+        rejected=parsed.rejected,
+        by=exchange.by,
+        once=exchange.once(f"POST /api/v1/series/{symbol}/{interval}/samples", digest),
+    )
+    return answer(stored)
+
+
+@get(
+    "/api/v1/series/{symbol:str}/{interval:str}/samples",
+    opt=declare(
+        "read",
+        "Stored rows as JSON columns {symbol, interval, t, <column>…, next} or CSV; null is a missing cell. `end` is inclusive.",
+        "series",
+        query=SamplesQuery,
+        writes={JSON: dict[str, Any], CSV: None},
+    ),
+    sync_to_thread=True,
+)
+def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str]) -> Response[Any]:
+    """Rows of a series; `next` is the start of the rest when the limit cut it."""
+    exchange = of(request)
+    asked = query(request.scope, SamplesQuery)
+    kind = accepted(exchange, JSON, CSV)
+    start_ns, end_ns = span(asked.start, asked.end)
+    found = exchange.services.series.read(
+        symbol,
+        interval,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        columns=asked.columns.split(",") if asked.columns else None,
+        limit=asked.limit + 1,
+        as_of_ns=moment(asked.as_of, "/query/as_of"),
+    )
+    following = str(int(found.t[asked.limit])) if found.n > asked.limit else None
+    n = min(found.n, asked.limit)
+    exchange.operation, exchange.samples = "samples", n
+    if kind == CSV:
+        headers = {"rpsd-next": following} if following else {}
+        return Stream(_csv_lines(found, n, asked.time), media_type=CSV, headers=headers)
+    times = found.t[:n].tolist() if asked.time == "ns" else texts(found.t[:n])
+    table = {name: cells(values[:n]) for name, values in found.columns.items()}
+    return answer({"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})
+
+
+def _csv_lines(found: "Samples", n: int, time: str) -> Iterator[bytes]:
+    """The table as CSV, a slice of rows at a time; empty cells are missing, floats in their shortest exact form."""
+    yield (",".join(["t", *found.columns]) + "\n").encode()
+    for start in range(0, n, _ROWS):
+        end = min(start + _ROWS, n)
+        times = [str(t) for t in found.t[start:end].tolist()] if time == "ns" else texts(found.t[start:end])
+        columns = [["" if v is None else repr(v) for v in cells(values[start:end])] for values in found.columns.values()]
+        yield ("\n".join(map(",".join, zip(times, *columns, strict=True))) + "\n").encode()
+
+
+@delete(
+    "/api/v1/series/{symbol:str}/{interval:str}",
+    opt=declare("admin", "Delete a series with its revisions and derived columns.", "series", writes={JSON: dict[str, Any]}),
+    status_code=200,
+    sync_to_thread=True,
+)
+def remove(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str]) -> Response[bytes]:
+    """Delete a series; audited."""
+    exchange = of(request)
+    exchange.services.series.delete(symbol, interval, exchange.by)
+    return answer({"deleted": {"symbol": checked_symbol(symbol), "interval": interval}})
+
+
+ROUTES: Final = (page, info, append, samples, remove)

@@ -1,0 +1,160 @@
+"""The serving process: both listeners on one uvloop, signals, systemd, the reaper; it answers /health before anything is warm."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import uvloop
+
+from rpsd.web.app import build_pair
+from rpsd.web.listen import Listeners, listen
+from rpsd.web.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
+from rpsd.web.reaper import Patience, Reaper
+
+if TYPE_CHECKING:
+    from rpsd.services.wiring import Services
+    from rpsd.web.engine import Engine
+
+EngineName = Literal["granian", "uvicorn"]
+_THREADS: Final = 32  # calls that compute or read, at a time; more would only wait for the two locks, GIL and disk
+
+
+class Server:
+    """One serving process.
+
+    `started` runs once requests are accepted (the scheduler starts there), `reload` at SIGHUP and says in a sentence how it went; `ready`
+    is set once both listeners are up and `stop()` may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        services: "Services",
+        *,
+        started: Callable[[], None] = lambda: None,
+        reload: Callable[[], str] = lambda: "nothing to reload",
+        engine: EngineName = "granian",
+    ) -> None:
+        self._services, self._started, self._reload, self._engine = services, started, reload, engine
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self.ready = threading.Event()
+        self.port = 0
+        self.exit_code = 0
+
+    def run(self) -> int:
+        """Serve until SIGTERM, SIGINT or stop(); the exit code. Raises AddressTaken, BadConfig before anything is served."""
+        server = self._services.settings.server
+        sys.setswitchinterval(0.001)  # a thread that computes gives the loop its turn within a millisecond
+        listeners = listen(server.host, server.port, server.admin_socket)
+        try:
+            uvloop.run(self._serve(listeners))
+        finally:
+            listeners.close()
+        return self.exit_code
+
+    def stop(self) -> None:
+        """Ask the server to end, from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _serve(self, listeners: Listeners) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="request"))
+        edge, admin = build_pair(self._services)
+        engines = self._engines(listeners, edge, admin)
+        serving = [loop.create_task(engine.serve()) for engine in engines]
+        self._catch_signals(loop)
+        server = self._services.settings.server
+        reaper = Reaper(
+            listeners.port, Patience(server.first_byte_timeout, server.header_timeout, server.keepalive), lambda: tuple(edge.in_flight)
+        )
+        reaper.start()
+        self.port = listeners.port
+        threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
+        watchdog = loop.create_task(self._feed_watchdog())
+        await asyncio.to_thread(self._started)
+        notify("READY=1", f"STATUS=serving on port {listeners.port}")
+        self.ready.set()
+        await self._until_stopped(serving)
+        notify("STOPPING=1", "STATUS=finishing requests")
+        await self._finish(engines, serving, listeners)
+        reaper.stop()
+        watchdog.cancel()
+
+    def _engines(self, listeners: Listeners, edge: Any, admin: Any) -> "list[Engine]":
+        settings = self._services.settings.server
+        if self._engine == "uvicorn":
+            from rpsd.web.plan_b import Uvicorn as Chosen
+        else:
+            from rpsd.web.engine import Granian as Chosen
+        engines: list[Engine] = [Chosen(edge, listeners.tcp, settings, tls=settings.tls_cert is not None)]
+        return engines + ([Chosen(admin, listeners.admin, settings)] if listeners.admin else [])
+
+    def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """SIGTERM and SIGINT end, SIGHUP reloads; only the main thread may catch them (a test runs the server in another)."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload_now()))
+
+    async def _reload_now(self) -> None:
+        reloading()
+        outcome = await asyncio.to_thread(self._reload)
+        notify("READY=1", f"STATUS={outcome}")
+
+    def _warm(self) -> None:
+        """Compile or load the kernels; /health/ready tells when. A failure is logged, and the service stays not ready."""
+        try:
+            self._services.warm()
+        except Exception:  # noqa: BLE001 - whatever it was, the thread must say so
+            from rpsd.telemetry import logger
+
+            logger().exception("warm-up failed", operation="warm_up", outcome="error")
+
+    async def _feed_watchdog(self) -> None:
+        """From the serving loop: a loop that stands still does not feed."""
+        period = watchdog_seconds()
+        if period is None:
+            return
+        watchdog = Watchdog(lambda: self._services.database.heartbeat_ns, period)
+        while True:
+            watchdog.feed()
+            await asyncio.sleep(period / 3)
+
+    async def _until_stopped(self, serving: list[asyncio.Task[None]]) -> None:
+        """Return when asked to stop, or with exit code 70 when a listener died on its own."""
+        asked = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait([asked, *serving], return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            self.exit_code = 70
+            asked.cancel()
+
+    async def _finish(self, engines: "list[Engine]", serving: list[asyncio.Task[None]], listeners: Listeners) -> None:
+        """Accept no more (new connections are refused, or wait in systemd's backlog); what is not finished within the grace is cut."""
+        grace = self._services.settings.server.shutdown_grace
+        extend_timeout(grace + 10)
+        for engine in engines:
+            engine.stop()
+        listeners.close()
+        _, left = await asyncio.wait(serving, timeout=grace)
+        for task in left:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*serving, return_exceptions=True)
+
+
+def run_server(
+    services: "Services",
+    *,
+    started: Callable[[], None] = lambda: None,
+    reload: Callable[[], str] = lambda: "nothing to reload",
+    engine: EngineName = "granian",
+) -> int:
+    """Serve until SIGTERM; the exit code. See Server."""
+    return Server(services, started=started, reload=reload, engine=engine).run()

@@ -1,0 +1,212 @@
+"""Health, metrics, schema, docs, manual and the front page."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, asgi, get
+from litestar.params import FromPath
+from litestar.response import Response
+
+from rpsd.core.errors import UnknownRoute
+from rpsd.web.exchange import KEY, of
+from rpsd.web.operation import PUBLIC, declare
+from rpsd.web.problem import Refused
+from rpsd.web.wire import JSON, answer
+
+_HTML: Final = "text/html"  # Litestar adds the charset to every text
+_PAGE_POLICY: Final = {
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "cache-control": "no-cache",
+}
+
+
+class Breaker(msgspec.Struct):
+    """A circuit breaker."""
+
+    state: str
+
+
+class Health(msgspec.Struct):
+    """Whether the appliance is well: healthy, degraded or unhealthy."""
+
+    status: str
+    timestamp: str
+    version: str
+    uptime_seconds: float
+    circuit_breakers: dict[str, Breaker]
+    unhealthy_breakers: list[str]
+
+
+class FullHealth(Health):
+    """Health with its services."""
+
+    services: dict[str, Any]
+    overall_healthy: bool
+
+
+class DetailedHealth(FullHealth, kw_only=True):
+    """Health with readings of the machine and of every part."""
+
+    system: dict[str, Any]
+    denoiser: dict[str, float]
+    last_backup: str | None
+    alerts: list[Any]
+
+
+class Live(msgspec.Struct):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(msgspec.Struct):
+    """Whether requests are welcome, and what is missing."""
+
+    status: str
+    timestamp: str
+    checks: list[dict[str, Any]]
+
+
+_ALIVE: Final = msgspec.json.encode({"status": "alive"})
+
+
+async def _plain(scope: Any, send: Any, body: bytes, status: int = 200) -> None:
+    """A JSON answer without Litestar's request and response objects: probes come often and must cost little."""
+    if scope["method"] != "GET":
+        raise Refused("GET")
+    headers = [(b"content-type", JSON.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+_BASIC: Final = declare(PUBLIC, "Health of the appliance from cached facts; 503 when unhealthy.", "system", writes={JSON: Health})
+_LIVE: Final = declare(PUBLIC, "The process is alive.", "system", writes={JSON: Live})
+
+
+@asgi("/health", opt=_BASIC, copy_scope=False)
+async def health(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
+    """Basic health."""
+    facts = scope[KEY].services.health.basic()
+    await _plain(scope, send, msgspec.json.encode(facts), 503 if facts["status"] == "unhealthy" else 200)
+
+
+async def live(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
+    """Liveness."""
+    await _plain(scope, send, _ALIVE)
+
+
+@get(
+    "/api/v1/health",
+    opt=declare(PUBLIC, "Health with the state of every service; 503 when unhealthy.", "system", writes={JSON: FullHealth}),
+    sync_to_thread=False,
+)
+def full_health(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Basic health and services."""
+    facts = of(request).services.health.full()
+    return answer(facts, 503 if facts["status"] == "unhealthy" else 200)
+
+
+def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Readiness; looks at the disk, so it runs in a thread."""
+    facts = of(request).services.health.ready()
+    return answer(facts, 200 if facts["status"] == "ready" else 503)
+
+
+def detailed(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Detailed health."""
+    facts = of(request).services.health.detailed()
+    return answer(facts, 503 if facts["status"] == "unhealthy" else 200)
+
+
+@get(
+    "/metrics",
+    opt=declare("read", "Metrics for Prometheus, OpenMetrics by Accept.", "system", writes={"text/plain": None}, monitoring=True),
+    sync_to_thread=True,
+)
+def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The metrics of this process."""
+    exchange = of(request)
+    if not exchange.services.settings.monitoring.metrics_enabled:
+        raise UnknownRoute("metrics are switched off", hint="Set monitoring.metrics_enabled to true.")
+    body, content_type = exchange.services.metrics.exposition(exchange.header(b"accept"))
+    return Response(body, media_type=content_type.removesuffix("; charset=utf-8"))
+
+
+@get("/openapi.json", opt=declare(PUBLIC, "This description.", "system", writes={JSON: None}), sync_to_thread=True)
+def schema(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The OpenAPI document; made at the first call."""
+    from rpsd.web.openapi import encoded  # start-up does not need it
+
+    return Response(encoded(request.app), media_type=JSON, headers={"cache-control": "no-cache"})
+
+
+@get(
+    "/docs",
+    opt=declare(PUBLIC, "Browsable description of every operation; needs no internet.", "system", writes={"text/html": None}),
+    sync_to_thread=True,
+)
+def docs() -> Response[bytes]:
+    """The docs page."""
+    from rpsd.web.pages import asset
+
+    return Response(asset("docs.html")[0], media_type=_HTML, headers=_PAGE_POLICY)
+
+
+@get(
+    "/static/{name:str}",
+    opt=declare(PUBLIC, "Scripts and styles of the pages.", "system", writes={"text/plain": None}),
+    sync_to_thread=True,
+)
+def static(name: FromPath[str]) -> Response[bytes]:
+    """A file of the pages."""
+    from rpsd.web.pages import asset
+
+    body, content_type = asset(name)
+    return Response(body, media_type=content_type, headers=_PAGE_POLICY)
+
+
+@get("/", opt=declare(PUBLIC, "The front page.", "system", writes={"text/html": None}), sync_to_thread=True)
+def front() -> Response[bytes]:
+    """The front page."""
+    from rpsd.web.pages import asset
+
+    return Response(asset("index.html")[0], media_type=_HTML, headers=_PAGE_POLICY)
+
+
+@get("/manual", opt=declare(PUBLIC, "The manual's chapters.", "system", writes={"text/html": None}), sync_to_thread=True)
+def manual() -> Response[bytes]:
+    """The manual's table of contents."""
+    from rpsd.web.pages import contents
+
+    return Response(contents(), media_type=_HTML, headers=_PAGE_POLICY)
+
+
+@get("/manual/{chapter:str}", opt=declare(PUBLIC, "A chapter of the manual.", "system", writes={"text/html": None}), sync_to_thread=True)
+def manual_chapter(chapter: FromPath[str]) -> Response[bytes]:
+    """A chapter of the manual as plain HTML."""
+    from rpsd.web.pages import chapter as page
+
+    return Response(page(chapter), media_type=_HTML, headers=_PAGE_POLICY)
+
+
+_READY: Final = declare(PUBLIC, "200 when requests are welcome, 503 with the failing checks when not.", "system", writes={JSON: Ready})
+_DETAILED: Final = declare(
+    "read", "Health with readings of the machine and of every part.", "system", writes={JSON: DetailedHealth}, monitoring=True
+)
+
+# one handler per path: Litestar wraps the function of a handler with several paths once for each
+ROUTES: Final = (
+    health,
+    full_health,
+    *(asgi(f"{root}/health/live", opt=_LIVE, copy_scope=False)(live) for root in ("", "/api/v1")),
+    *(get(f"{root}/health/ready", opt=_READY, sync_to_thread=True)(ready) for root in ("", "/api/v1")),
+    *(get(f"{root}/health/detailed", opt=_DETAILED, sync_to_thread=True)(detailed) for root in ("", "/api/v1")),
+    metrics,
+    schema,
+    docs,
+    static,
+    front,
+    manual,
+    manual_chapter,
+)

@@ -1,0 +1,196 @@
+"""The command line beside a running server, and the demo from an empty directory."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "rpsd" / "samples"
+
+
+@dataclass
+class Box:
+    """A data directory with its settings file, a port, and the commands run against them."""
+
+    home: Path
+    port: int
+    server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RPSD_")}
+        return kept | {"HOME": str(self.home), "RPSD_CONFIG": str(self.config), "PYTHONPATH": str(ROOT)}
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config.yaml"
+
+    def configure(self, log_level: str) -> None:
+        text = f"storage: {{data_dir: {self.home / 'data'}, min_free_bytes: 1MiB}}\nserver: {{port: {self.port}}}\n"
+        self.config.write_text(f"{text}monitoring: {{log_level: {log_level}, log_file: {self.home / 'rpsd.json'}}}\n")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "rpsd", *arguments]
+        return subprocess.run(command, env=self.environ, cwd=self.home, capture_output=True, text=True, timeout=120, check=False)
+
+    def told(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "rpsd", *arguments]
+        with (self.home / "out.log").open("wb") as out:
+            return subprocess.Popen(command, env=self.environ, cwd=self.home, stdout=out, stderr=subprocess.STDOUT)
+
+    def answers(self, path: str, seconds: float = 60.0) -> bytes:
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                    return bytes(response.read())
+            except OSError:
+                if time.monotonic() > until:
+                    raise AssertionError((self.home / "out.log").read_text()[-2000:]) from None
+                time.sleep(0.1)
+
+    def awaited(self, message: str) -> dict[str, Any]:
+        """The last log line with this message, as soon as there is one."""
+        for _ in range(100):
+            lines = [json.loads(line) for line in (self.home / "rpsd.json").read_text().splitlines()]
+            if found := [line for line in lines if line["message"] == message]:
+                return dict(found[-1])
+            time.sleep(0.1)
+        raise AssertionError(f"{message!r} was not logged")
+
+
+def box(home: Path) -> Box:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    home.mkdir()
+    found = Box(home, port)
+    found.configure("INFO")
+    return found
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A box whose server is ready."""
+    found = box(tmp_path_factory.mktemp("flow") / "home")
+    found.run("init")
+    found.server = found.start("serve")
+    found.answers("/health/ready")
+    yield found
+    found.server.terminate()
+    assert found.server.wait(30) == 0
+
+
+def test_health(live: Box) -> None:
+    assert live.run("health").returncode == 0
+    assert live.told("health", "--url", f"http://127.0.0.1:{live.port}")["status"] == "healthy"
+
+
+def test_a_second_server_exits_at_once(live: Box) -> None:
+    started = time.monotonic()
+    done = live.run("serve", "--port", "0")
+    assert done.returncode == 75, done.stderr
+    assert "directory_locked" in done.stderr
+    assert time.monotonic() - started < 20
+
+
+def test_data_models_and_regimes_through_the_socket(live: Box) -> None:
+    assert live.run("regimes", "^GSPC").returncode == 66
+    file = str(SAMPLES / "sp500_1d.csv")
+    assert live.told("series", "import", file, "--symbol", "^GSPC", "--interval", "1d")["inserted"] == 5031
+    assert live.run("regimes", "^GSPC").returncode == 66  # no model yet
+    run = live.told("retrain", "--all", "--wait")
+    assert (run["state"], run["result"]["trained"]) == ("succeeded", 1)
+    assert [model["name"] for model in live.told("models", "list")["models"]] == ["regime:^GSPC:1d:3_state"]
+    assert live.told("models", "show", "regime:^GSPC:1d:3_state")["stage"] == "production"
+    assert "probability" in live.run("regimes", "^GSPC").stdout
+    found = live.told("regimes", "^GSPC", "--start", "2014-01-01", "--end", "2018-12-31", "--regime-type", "2_state")
+    assert (found["n_states"], found["causal"]) == (2, False)
+    exported = live.run("series", "export", "--symbol", "^GSPC", "--interval", "1d", "--columns", "close")
+    assert len(exported.stdout.splitlines()) == 5032
+
+
+def test_keys_work_at_once_and_end_at_once(live: Box) -> None:
+    made = live.told("keys", "create", "desk", "--scope", "read", "--limit", "600")
+    request = urllib.request.Request(f"http://127.0.0.1:{live.port}/api/v1/jobs", headers={"X-API-Key": made["key"]})
+    with urllib.request.urlopen(request, timeout=5) as response:
+        assert response.status == 200
+    live.told("keys", "revoke", made["id"])
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=5)
+    caught.value.close()
+    assert caught.value.code == 401
+
+
+def test_backups_while_it_serves(live: Box) -> None:
+    made = live.told("backup", "create", "--to", str(live.home / "copy.rpsdbak"))
+    assert made["path"] == str(live.home / "copy.rpsdbak")
+    assert live.told("backup", "verify", made["path"])["sha256"] == made["sha256"]
+    assert live.told("backup", "prune") == {"pruned": []}
+    assert live.run("restore", made["path"]).returncode == 75  # the server owns the directory
+    assert live.told("audit", "verify")["intact"] is True
+
+
+def test_a_reload_takes_what_is_live_and_a_broken_file_changes_nothing(live: Box) -> None:
+    assert live.server is not None
+    live.configure("LOUD")
+    live.server.send_signal(signal.SIGHUP)
+    assert "LOUD" in str(live.awaited("reload failed, the old settings stay")["faults"])
+    assert b"rpsd_config_last_reload_successful 0.0" in live.answers("/metrics")
+    live.configure("DEBUG")
+    live.server.send_signal(signal.SIGHUP)
+    assert live.awaited("settings reloaded")["applied"] == ["monitoring.log_level"]
+    assert b"rpsd_config_last_reload_successful 1.0" in live.answers("/metrics")
+    assert live.server.poll() is None
+
+
+def test_no_secret_is_in_the_log(live: Box) -> None:
+    made = live.told("keys", "create", "logged", "--scope", "read")
+    live.answers("/health")
+    assert made["key"].rpartition("_")[2] not in (live.home / "rpsd.json").read_text() + (live.home / "out.log").read_text()
+
+
+def test_the_demo_from_an_empty_directory(tmp_path: Path) -> None:
+    found = box(tmp_path / "home")
+    demo = found.start("demo")
+    try:
+        found.answers("/health/ready", 120)
+        printed = (found.home / "out.log").read_text()
+        assert all(len(line) <= 100 or "curl" in line for line in printed.splitlines())
+        for word in ("what was removed", "guardrail", "probability", "since", "hindsight"):
+            assert word in printed
+        key = found.home / "data" / "demo.key"
+        assert key.stat().st_mode & 0o777 == 0o600
+        assert len(curls(printed)) == 3
+        for command in curls(printed):
+            done = subprocess.run(["bash", "-c", f"{command} -f"], cwd=found.home, capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    finally:
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0
+    again = found.run("demo", "--no-serve")
+    assert again.returncode == 0, again.stderr
+    assert "0 rows stored, 5,031 there already" in again.stderr
+
+
+def curls(text: str) -> list[str]:
+    """The commands that the demo proposes."""
+    joined = text.replace("\\\n", " ")
+    return [line.strip() for line in joined.splitlines() if line.strip().startswith("curl ")]

@@ -1,0 +1,69 @@
+"""A night of the appliance on a real database with a real worker; the test turns the clock."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rpsd.config import read
+from rpsd.core.instant import parse as moment
+from rpsd.core.market import DAY_NS, SECOND_NS, Samples
+from rpsd.jobs.runner import Scheduler
+from rpsd.services.restore import restore
+from rpsd.services.wiring import open_services
+
+EVENING = moment("2026-03-01T22:00:00Z")
+LONG = 120.0
+"""Seconds; a cold numba cache compiles for a while."""
+
+
+class Clock:
+    def __init__(self):
+        self.now_ns = EVENING
+
+    def __call__(self):
+        return self.now_ns
+
+
+def bars(seed, n):
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(np.where(np.arange(n) // 90 % 2, 0.02, 0.005) * rng.standard_normal(n)))
+    day = EVENING // DAY_NS * DAY_NS
+    return Samples(day - np.arange(n, 0, -1, dtype=np.int64) * DAY_NS, {"close": close})
+
+
+def settings_of(directory):
+    return read(None, {}, {"storage.data_dir": str(directory), "storage.min_free_bytes": "1MiB"})
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_night_backs_up_retrains_and_tidies_and_the_backup_restores(tmp_path, clock):
+    settings = settings_of(tmp_path / "data")
+    with open_services(settings, clock=clock) as services:
+        for symbol, n in (("LONG", 400), ("YOUNG", 249)):
+            services.series.append(symbol, "1d", bars(1, n), by="test")
+        services.series.append("FLAT", "1d", Samples(bars(1, 300).t, {"close": np.ones(300)}), by="test")
+        scheduler = Scheduler(services)
+        for _ in range(36):  # ten to four, in steps of ten minutes
+            scheduler.tick(clock.now_ns)
+            for running in scheduler._present():
+                running.thread.join(LONG)
+            clock.now_ns += 600 * SECOND_NS
+        runs = {run["name"]: run for run in services.job.page()[0]}
+        assert {name: (run["state"], run["occasion"]) for name, run in runs.items()} == {
+            "backup": ("succeeded", "2026-03-02T01:00:00Z"),
+            "retrain": ("succeeded", "2026-03-02T02:00:00Z"),
+            "upkeep": ("succeeded", "2026-03-02T03:00:00Z"),
+        }
+        assert runs["retrain"]["result"]["models"] == [{"name": "regime:LONG:1d:3_state", "version": 1, "stage": "production"}]
+        assert [failed["code"] for failed in runs["retrain"]["result"]["failed"]] == ["constant_series"]
+        listed = services.backup.list()
+    answer = restore(settings_of(tmp_path / "other"), Path(listed[0]["path"]))
+    assert answer["rows"] == 400 + 249 + 300
+    with open_services(settings_of(tmp_path / "other"), clock=clock, worker=False) as again:
+        found = again.series.read("LONG", "1d", start_ns=None, end_ns=None, columns=None, limit=None, as_of_ns=None)
+        assert found.columns["close"].tobytes() == bars(1, 400).columns["close"].tobytes()
