@@ -1,0 +1,56 @@
+"""`rpsd config`: check the settings, show them with their origins, print the defaults."""
+
+import typer
+
+from rpsd.cli.output import AsJson, ConfigFile, answer, table
+from rpsd.cli.reach import chosen
+
+app = typer.Typer(name="config", help="Check and show the settings.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def check(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Read the settings as the server would; exit 78 with every fault when they cannot be used."""
+    import os
+
+    from rpsd.config import read, unused, validate
+    from rpsd.config.read import refused
+
+    settings = read(chosen(config_file), os.environ)
+    if faults := validate(settings):
+        raise refused(faults)
+    waiting = unused(settings)
+    data = {
+        "valid": True,
+        "file": str(settings.path) if settings.path else None,
+        "not_yet_in_use": [{"name": name, "waits_for": room} for name, room in waiting],
+    }
+    lines = [f"{settings.path or 'no file, defaults'}: valid"]
+    lines += [f"{settings.origin[name]}: {name}: not yet in use (waits for: {room})" for name, room in waiting]
+    answer(data, as_json, "\n".join(lines))
+
+
+@app.command()
+def show(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Print each effective value with its origin."""
+    import os
+
+    from rpsd.config import explain, read
+
+    rows = explain(read(chosen(config_file), os.environ))
+    data = [{"name": row.name, "value": row.value, "origin": row.origin} for row in rows]
+    answer(data, as_json, lambda: table(("setting", "value", "origin"), [(row.name, _shown(row.value), row.origin) for row in rows]))
+
+
+def _shown(value: object) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@app.command()
+def defaults() -> None:
+    """Print the settings file with every default, commented out."""
+    from rpsd.config import render
+
+    typer.echo(render(), nl=False)

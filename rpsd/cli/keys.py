@@ -1,0 +1,68 @@
+"""`rpsd keys`: API keys; the secret is shown once, when the key is made."""
+
+import re
+import time
+from typing import Annotated
+
+import typer
+
+from rpsd.cli.output import AsJson, ConfigFile, answer, pairs, table
+from rpsd.cli.reach import load, reached
+from rpsd.core.errors import InvalidRequest
+
+app = typer.Typer(name="keys", help="Create, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
+
+_UNITS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+
+
+def expiry(text: str | None, now_ns: int) -> str | None:
+    """The ISO time that `30d`, `12h` or an ISO time means; None stays None. Raises InvalidRequest, BadTime."""
+    if text is None:
+        return None
+    from rpsd.core import instant
+
+    if match := re.fullmatch(r"(\d{1,5})([hdwy])", text):
+        return instant.text(now_ns // 10**9 * 10**9 + int(match[1]) * _UNITS[match[2]] * 10**9)
+    moment = instant.parse(text)
+    if moment <= now_ns:
+        raise InvalidRequest(f"{text} is in the past", hint="Give a later time, or a stretch such as 90d.")
+    return instant.text(moment)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Who or what will use the key.")],
+    scope: Annotated[list[str], typer.Option("--scope", help="read, ingest, predict, train or admin; again for more.")],
+    expires: Annotated[str | None, typer.Option("--expires", help="When it ends: 90d, 12h, or an ISO 8601 time.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Requests a minute that this key may make.")] = None,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key; its secret is shown this once."""
+    scopes = [part for given in scope for part in given.split(",") if part]
+    with reached(load(config_file)) as here:
+        found = here.create_key(name, scopes, expiry(expires, time.time_ns()), limit)
+    shown = {"id": found["id"], "key": found["key"], "scopes": found["scopes"], "expires": found.get("expires")}
+    text = pairs([("id", shown["id"]), ("key", shown["key"]), ("scopes", ", ".join(shown["scopes"])), ("expires", shown["expires"])])
+    answer(shown, as_json, f"{text}\nKeep the key now: it is not shown again.")
+
+
+@app.command("list")
+def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List the keys, without their secrets."""
+    with reached(load(config_file)) as here:
+        rows = here.keys()
+    headers = ("id", "name", "scopes", "created", "expires", "revoked", "last_used")
+    answer({"keys": rows}, as_json, lambda: table(headers, [[_joined(row.get(h)) for h in headers] for row in rows], empty="No keys yet."))
+
+
+def _joined(value: object) -> object:
+    return ", ".join(value) if isinstance(value, list | tuple) else value
+
+
+@app.command()
+def revoke(identifier: Annotated[str, typer.Argument(metavar="ID")], config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """End a key at once."""
+    with reached(load(config_file)) as here:
+        here.revoke_key(identifier)
+    answer({"id": identifier, "revoked": True}, as_json, f"revoked {identifier}")

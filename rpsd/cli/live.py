@@ -1,0 +1,154 @@
+"""What commands need, asked of the running server."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rpsd.core.errors import RpsdError
+
+if TYPE_CHECKING:
+    from rpsd.client import Client
+
+BY = "cli"
+"""Who the audit log names for what the command line does by itself."""
+FINAL = ("succeeded", "failed", "cancelled", "interrupted")
+"""States in which a run stays."""
+_POLL_SECONDS = 0.2
+_CHUNK = 1 << 20
+
+Progress = Callable[[float, str], None]
+
+
+class Live:
+    """The server behind the admin socket."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    def series(self) -> list[dict[str, Any]]:
+        """Every stored series."""
+        return self._client.series()
+
+    def import_csv(self, file: Path, symbol: str, interval: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Store the rows of the file; the answer of the server."""
+        return self._client.append_csv(symbol, interval, read_chunks(file, progress), **options)
+
+    def export_csv(self, symbol: str, interval: str, start: str | None, end: str | None, columns: str | None) -> Iterator[bytes]:
+        """The rows as CSV."""
+        return self._client.samples_csv(symbol, interval, start=start, end=end, columns=columns, limit=1_000_000)
+
+    def regime(self, symbol: str, interval: str, regime_type: str | None) -> dict[str, Any]:
+        """The current regime by the production model."""
+        return self._client.regime(symbol, interval, regime_type)
+
+    def detect(self, symbol: str, start: str, end: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Regimes fitted on exactly this range."""
+        return self._client.detect_regimes(symbol, start, end, **options)
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every model."""
+        return self._client.models()
+
+    def model(self, name: str) -> dict[str, Any]:
+        """The card of a model."""
+        return self._client.model(name)
+
+    def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
+        """The latest runs."""
+        return self._client.jobs(name=name, state=state)
+
+    def run_job(self, name: str, arguments: dict[str, Any], wait: bool, progress: Progress) -> dict[str, Any]:
+        """Start a job; its run, finished when `wait`."""
+        run = self._client.run_job(name, **arguments)
+        while wait and run["state"] not in FINAL:
+            time.sleep(_POLL_SECONDS)
+            run = self._client.job(str(run["id"]))
+            progress(run["progress"], run["message"] or "")
+        return run
+
+    def cancel_job(self, identifier: str) -> dict[str, Any]:
+        """Cancel a run."""
+        return self._client.cancel_job(identifier)
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Every key, without secrets."""
+        found: list[dict[str, Any]] = self._client.ask("GET", "/api/v1/admin/keys")["keys"]
+        return found
+
+    def create_key(self, name: str, scopes: Sequence[str], expires: str | None, limit: int | None) -> dict[str, Any]:
+        """A new key; `key` in the answer is the token, shown this once."""
+        body = {"name": name, "scopes": list(scopes), "expires": expires, "limit": limit}
+        found: dict[str, Any] = self._client.ask("POST", "/api/v1/admin/keys", json={k: v for k, v in body.items() if v is not None})
+        return found
+
+    def revoke_key(self, identifier: str) -> None:
+        """Revoke a key."""
+        self._client.ask("DELETE", f"/api/v1/admin/keys/{identifier}")
+
+    def create_backup(self, target: Path | None, progress: Progress) -> dict[str, Any]:
+        """Let the server take a backup; with a target the finished file is copied there."""
+        run = self.run_job("backup", {}, True, progress)
+        if error := failure(run):
+            raise error
+        found: dict[str, Any] = run["result"]
+        if target is not None:
+            found = {**found, "path": str(copied(Path(found["path"]), target))}
+        return found
+
+    def backups(self) -> list[dict[str, Any]]:
+        """Every backup in the backup directory."""
+        found: list[dict[str, Any]] = self._client.ask("GET", "/api/v1/admin/backups")["backups"]
+        return found
+
+    def prune_backups(self) -> list[str]:
+        """Remove backups older than backup.keep_days; their names."""
+        found: list[str] = self._client.ask("POST", "/api/v1/admin/backups/prune")["pruned"]
+        return found
+
+    def audit(self, limit: int) -> list[dict[str, Any]]:
+        """The latest rows of the audit log."""
+        found: list[dict[str, Any]] = self._client.ask("GET", "/api/v1/admin/audit", params={"limit": limit})["audit"]
+        return found
+
+    def verify_audit(self) -> dict[str, Any]:
+        """Whether the chain of the audit log holds."""
+        found: dict[str, Any] = self._client.ask("GET", "/api/v1/admin/audit/verify")
+        return found
+
+
+def read_chunks(file: Path, progress: Progress) -> Iterator[bytes]:
+    """The bytes of the file in pieces, with progress. Raises UnknownFile."""
+    from rpsd.core.errors import UnknownFile
+
+    try:
+        total = max(file.stat().st_size, 1)
+        with file.open("rb") as stream:
+            done = 0
+            while chunk := stream.read(_CHUNK):
+                done += len(chunk)
+                yield chunk
+                progress(done / total, f"{done / 1e6:,.1f} MB")
+    except OSError as error:
+        raise UnknownFile(f"{file}: {error.strerror}") from error
+
+
+def copied(file: Path, target: Path) -> Path:
+    """Copy the file to target, a file or a directory; nobody finds half of it under its final name."""
+    final = target / file.name if target.is_dir() else target
+    partial = final.with_name(f"{final.name}.partial")
+    shutil.copyfile(file, partial)
+    partial.chmod(0o600)
+    partial.replace(final)
+    return final
+
+
+def failure(run: dict[str, Any]) -> RpsdError | None:
+    """The error that a run ended with; None when it succeeded or still goes."""
+    if run["state"] in ("succeeded", "queued", "running"):
+        return None
+    from rpsd.client import rebuilt
+
+    code = run.get("error_code") or ("cancelled" if run["state"] == "cancelled" else "worker_failed")
+    return rebuilt(500, {"code": code, "detail": f"job {run['name']} {run['state']}: {run.get('message') or 'no reason was recorded'}"})

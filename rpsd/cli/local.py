@@ -1,0 +1,140 @@
+"""What commands need, done on the data directory itself while no server runs."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rpsd.cli.live import BY, FINAL, Progress, read_chunks
+
+if TYPE_CHECKING:
+    from rpsd.services.wiring import Services
+
+_PAGE = 500
+_POLL_SECONDS = 0.05
+
+
+class Local:
+    """The services of this process; the methods are those of Live."""
+
+    def __init__(self, services: "Services") -> None:
+        self._services = services
+
+    def series(self) -> list[dict[str, Any]]:
+        """Every stored series."""
+        return _all(self._services.series.page)
+
+    def import_csv(self, file: Path, symbol: str, interval: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Store the rows of the file."""
+        from rpsd.services.csv import CsvReader
+
+        reader = CsvReader(interval, **options)
+        for chunk in read_chunks(file, progress):
+            reader.feed(chunk)
+        parsed = reader.finish()
+        return self._services.series.append(symbol, interval, parsed.samples, rejected=parsed.rejected, by=BY)
+
+    def export_csv(self, symbol: str, interval: str, start: str | None, end: str | None, columns: str | None) -> Iterator[bytes]:
+        """The rows as CSV."""
+        from rpsd.cli.rows import csv_text
+        from rpsd.core import instant
+
+        wanted = columns.split(",") if columns else None
+        samples = self._services.series.read(
+            symbol,
+            interval,
+            start_ns=None if start is None else instant.parse(start),
+            end_ns=None if end is None else instant.parse(end),
+            columns=wanted,
+        )
+        for piece in csv_text(samples.t, samples.columns):
+            yield piece.encode()
+
+    def regime(self, symbol: str, interval: str, regime_type: str | None) -> dict[str, Any]:
+        """The current regime by the production model."""
+        return self._services.regime.current(symbol, interval, regime_type)
+
+    def detect(self, symbol: str, start: str, end: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Regimes fitted on exactly this range."""
+        from rpsd.core import instant
+
+        self._services.warm()
+        return self._services.regime.detect(symbol, instant.parse(start), instant.parse(end), **options)
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every model."""
+        return _all(self._services.model.page)
+
+    def model(self, name: str) -> dict[str, Any]:
+        """The card of a model."""
+        return self._services.model.card(name)
+
+    def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
+        """The latest runs."""
+        return self._services.job.page(None, 100, name, state)[0]
+
+    def run_job(self, name: str, arguments: dict[str, Any], wait: bool, progress: Progress) -> dict[str, Any]:  # noqa: ARG002
+        """Run a job in this process and wait for it: without a server nobody else would."""
+        from rpsd.jobs import JOBS
+        from rpsd.jobs.runner import Scheduler
+
+        scheduler = Scheduler(self._services, tuple(job for job in JOBS if job.name == name))
+        run = self._services.job.enqueue(name, arguments, by=BY)
+        try:
+            while run["state"] not in FINAL:
+                scheduler.tick(self._services.clock())
+                time.sleep(_POLL_SECONDS)
+                run = self._services.job.find(int(run["id"]))
+                progress(run["progress"], run["message"] or "")
+        finally:
+            scheduler.stop()
+        return self._services.job.find(int(run["id"]))
+
+    def cancel_job(self, identifier: str) -> dict[str, Any]:
+        """Cancel a run."""
+        return self._services.job.cancel(int(identifier) if identifier.isdecimal() else 0, by=BY)
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Every key, without secrets."""
+        return self._services.access.list()
+
+    def create_key(self, name: str, scopes: Sequence[str], expires: str | None, limit: int | None) -> dict[str, Any]:
+        """A new key; `key` in the answer is the token, shown this once."""
+        from rpsd.core import instant
+
+        expires_ns = None if expires is None else instant.parse(expires)
+        row, token = self._services.access.create(name, scopes, expires_ns=expires_ns, limit=limit, by=BY)
+        return {**row, "key": token}
+
+    def revoke_key(self, identifier: str) -> None:
+        """Revoke a key."""
+        self._services.access.revoke(identifier, by=BY)
+
+    def create_backup(self, target: Path | None, progress: Progress) -> dict[str, Any]:
+        """Take a backup."""
+        return self._services.backup.create(target, by=BY, progress=progress)
+
+    def backups(self) -> list[dict[str, Any]]:
+        """Every backup in the backup directory."""
+        return self._services.backup.list()
+
+    def prune_backups(self) -> list[str]:
+        """Remove backups older than backup.keep_days; their names."""
+        return self._services.backup.prune(by=BY)
+
+    def audit(self, limit: int) -> list[dict[str, Any]]:
+        """The latest rows of the audit log."""
+        return self._services.access.audit(None, limit)[0]
+
+    def verify_audit(self) -> dict[str, Any]:
+        """Whether the chain of the audit log holds."""
+        return self._services.access.verify_audit()
+
+
+def _all(page: Any) -> list[dict[str, Any]]:
+    """Every entry of a list that pages by cursor."""
+    rows, after = page(None, _PAGE)
+    while after is not None:
+        more, after = page(after, _PAGE)
+        rows = [*rows, *more]
+    return list(rows)

@@ -1,0 +1,92 @@
+"""`rpsd serve`: composes services, scheduler and web server into the one process that systemd starts."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rpsd.cli.output import ConfigFile
+from rpsd.cli.reach import keep_kernels, load
+
+if TYPE_CHECKING:
+    from rpsd.config import Settings
+    from rpsd.services.wiring import Services
+    from rpsd.telemetry import LogWriter
+
+
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on; else server.host.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on; else server.port.")] = None,
+    engine: Annotated[str, typer.Option("--engine", help="granian, or uvicorn as plan B.", hidden=True)] = "granian",
+    config_file: ConfigFile = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C. SIGHUP reads the settings again."""
+    from rpsd.config import validate
+    from rpsd.config.read import refused
+    from rpsd.services.wiring import open_services
+    from rpsd.telemetry import configure_logging, logger
+
+    flags: dict[str, object] = {"server.host": host, "server.port": port}
+    settings = load(config_file, flags)
+    if faults := validate(settings):
+        raise refused(faults)
+    monitoring = settings.monitoring
+    writer = configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file)
+    keep_kernels(settings)
+    services = open_services(settings)
+    writer.on_drop = services.metrics.log_dropped_total.inc
+    try:
+        logger(operation="start").info("rpsd starts", data_dir=str(settings.storage.data_dir), config=str(settings.path or "defaults"))
+        code = run(services, reload=reloader(settings, services, writer, flags), engine=engine)
+        logger(operation="stop").info("rpsd stops", outcome="success" if code == 0 else "error")
+    finally:
+        services.close()
+        writer.close()
+    raise typer.Exit(code)
+
+
+def run(
+    services: "Services", *, reload: Callable[[], str] = lambda: "nothing to reload", engine: str = "granian",
+    started: Callable[[], None] = lambda: None,
+) -> int:  # fmt: skip
+    """Serve with the scheduler beside until the server ends; its exit code. The services stay open."""
+    from rpsd.jobs.runner import Scheduler
+    from rpsd.web.server import run_server
+
+    scheduler = Scheduler(services)
+
+    def begin() -> None:
+        scheduler.start()
+        started()
+
+    try:
+        return run_server(services, started=begin, reload=reload, engine="uvicorn" if engine == "uvicorn" else "granian")
+    finally:
+        scheduler.stop()
+
+
+def reloader(settings: "Settings", services: "Services", writer: "LogWriter", flags: dict[str, object]) -> Callable[[], str]:
+    """What SIGHUP does: live settings are taken over; a broken file keeps the old ones. The value says in a sentence how it went."""
+    import os
+
+    from rpsd.config import reload
+    from rpsd.telemetry import configure_logging, logger
+
+    current = [settings]
+
+    def again() -> str:
+        log = logger(operation="reload")
+        outcome = reload(current[0], os.environ, flags)
+        services.metrics.config_last_reload_successful.set(0 if outcome.error else 1)
+        if outcome.error is not None:
+            faults = [f"{fault.pointer}: {fault.reason}" for fault in outcome.error.errors]
+            log.error("reload failed, the old settings stay", outcome="error", error_code=outcome.error.code, faults=faults)
+            return f"reload failed, the old settings stay: {outcome.error.detail}"
+        current[0] = outcome.settings
+        monitoring = outcome.settings.monitoring
+        configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file, writer=writer)
+        log.info("settings reloaded", outcome="success", applied=list(outcome.applied), needs_restart=list(outcome.pending))
+        waiting = f"; waiting for a restart: {', '.join(outcome.pending)}" if outcome.pending else ""
+        return f"reloaded: {', '.join(outcome.applied) or 'nothing changed at once'}{waiting}"
+
+    return again

@@ -1,0 +1,196 @@
+"""The Python client of the HTTP API, over TCP or the admin socket; errors come back as the classes that the server raised."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from rpsd.core.errors import ERRORS, Fault, InternalError, RpsdError, Unavailable
+
+if TYPE_CHECKING:
+    from rpsd.core.market import Vector
+
+_CLASSES = {error.code: error for error in ERRORS}
+
+
+def rebuilt(status: int, problem: Mapping[str, Any]) -> RpsdError:
+    """The error that a problem document describes; an unknown code becomes InternalError."""
+    faults = [Fault(str(item.get("pointer", "")), str(item.get("reason", ""))) for item in problem.get("errors") or ()]
+    detail = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
+    known = _CLASSES.get(str(problem.get("code")), InternalError)
+    return known(detail, errors=faults, hint=problem.get("hint"), retry_after=problem.get("retry_after"))
+
+
+class Client:
+    """One connection pool to one server. `key` is an API key; over `socket` (the admin socket) none is needed.
+
+    >>> with Client("http://127.0.0.1:8000", key="rpsd_…") as client:  # doctest: +SKIP
+    ...     client.denoise([1.0, 1.2, 0.9, 1.1])["values"]
+    """
+
+    def __init__(
+        self, base_url: str = "http://127.0.0.1:8000", *, key: str | None = None, socket: Path | None = None, timeout: float = 60.0
+    ) -> None:
+        headers = {"X-API-Key": key} if key else {}
+        transport = httpx.HTTPTransport(uds=str(socket)) if socket is not None else None
+        base = "http://localhost" if socket is not None else base_url
+        self._http = httpx.Client(base_url=base, headers=headers, transport=transport, timeout=timeout, trust_env=socket is None)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The answer to one request. Raises the RpsdError that the server answered with, Unavailable when it cannot be reached."""
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise _silent(error) from error
+        if response.is_error:
+            raise _failure(response)
+        return response
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """request(), its JSON body; None when there is none."""
+        params = {name: value for name, value in (options.pop("params", None) or {}).items() if value is not None}
+        response = self.request(method, path, params=params, **options)
+        return response.json() if response.content else None
+
+    def health(self) -> dict[str, Any]:
+        """GET /health; an unhealthy server answers 503 with the same body."""
+        try:
+            response = self._http.get("/health")
+            found: dict[str, Any] = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise _silent(error) from error
+        return found
+
+    def pages(self, path: str, items: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Every entry of a list that pages by cursor; `items` is the name of the list in the answer."""
+        after: str | None = None
+        while True:
+            page = self.ask("GET", path, params={**params, "after": after, "limit": 1000})
+            yield from page[items]
+            after = page.get("next")
+            if not after:
+                return
+
+    def series(self) -> list[dict[str, Any]]:
+        """Every stored series."""
+        return list(self.pages("/api/v1/series", "series"))
+
+    def append(self, symbol: str, interval: str, columns: Mapping[str, Sequence[Any]], **params: Any) -> dict[str, Any]:
+        """Store rows given as columns, `t` among them: ISO times or int64 ns."""
+        body = {name: list(values) for name, values in columns.items()}
+        found: dict[str, Any] = self.ask("POST", f"/api/v1/series/{symbol}/{interval}/samples", json=body, params=params)
+        return found
+
+    def append_csv(self, symbol: str, interval: str, chunks: Iterator[bytes], **params: Any) -> dict[str, Any]:
+        """Store rows of a CSV file, streamed."""
+        headers = {"Content-Type": "text/csv"}
+        path = f"/api/v1/series/{symbol}/{interval}/samples"
+        found: dict[str, Any] = self.ask("POST", path, content=chunks, headers=headers, params=params)
+        return found
+
+    def samples(self, symbol: str, interval: str, **params: Any) -> dict[str, Any]:
+        """Rows as columns; start, end, columns, limit, as_of as the API takes them."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/series/{symbol}/{interval}/samples", params=params)
+        return found
+
+    def samples_csv(self, symbol: str, interval: str, **params: Any) -> Iterator[bytes]:
+        """Rows as CSV, streamed."""
+        chosen = {name: value for name, value in params.items() if value is not None}
+        path = f"/api/v1/series/{symbol}/{interval}/samples"
+        try:
+            with self._http.stream("GET", path, params=chosen, headers={"Accept": "text/csv"}) as response:
+                if response.is_error:
+                    response.read()
+                    raise _failure(response)
+                yield from response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise _silent(error) from error
+
+    def denoise(self, values: Sequence[float], **options: Any) -> dict[str, Any]:
+        """POST /api/v1/denoise with JSON."""
+        found: dict[str, Any] = self.ask("POST", "/api/v1/denoise", json={"values": list(values), **options})
+        return found
+
+    def denoise_array(self, y: "Vector", **options: Any) -> "tuple[Vector, dict[str, Any]]":
+        """POST /api/v1/denoise as float64 octets: the denoised array of y (n,) and the rest of the answer."""
+        import numpy as np
+
+        headers = {"Content-Type": "application/octet-stream", "Accept": "application/octet-stream"}
+        response = self.request("POST", "/api/v1/denoise", content=y.astype("<f8").tobytes(), headers=headers, params=options)
+        return np.frombuffer(response.content, "<f8"), json.loads(response.headers["Rpsd-Result"])
+
+    def detect_regimes(self, ticker: str, start_date: str, end_date: str, **options: Any) -> dict[str, Any]:
+        """POST /api/v1/detect-regimes."""
+        body = {"ticker": ticker, "start_date": start_date, "end_date": end_date, **options}
+        found: dict[str, Any] = self.ask("POST", "/api/v1/detect-regimes", json=body)
+        return found
+
+    def regime(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
+        """The current regime by the production model."""
+        params = {"interval": interval, "regime_type": regime_type}
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/regimes/{symbol}", params=params)
+        return found
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every model."""
+        return list(self.pages("/api/v1/models", "models"))
+
+    def model(self, name: str) -> dict[str, Any]:
+        """The card of a model."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/models/{name}")
+        return found
+
+    def retrain(self, name: str) -> dict[str, Any]:
+        """Start a retrain of the model; the job."""
+        found: dict[str, Any] = self.ask("POST", f"/api/v1/models/{name}/retrain")["job"]
+        return found
+
+    def jobs(self, **params: Any) -> list[dict[str, Any]]:
+        """The latest hundred runs; name and state filter."""
+        found: list[dict[str, Any]] = self.ask("GET", "/api/v1/jobs", params=params)["jobs"]
+        return found
+
+    def job(self, identifier: str) -> dict[str, Any]:
+        """One run."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/jobs/{identifier}")
+        return found
+
+    def run_job(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Start a job now; its run."""
+        found: dict[str, Any] = self.ask("POST", f"/api/v1/jobs/{name}/run", json={"args": arguments})["job"]
+        return found
+
+    def cancel_job(self, identifier: str) -> dict[str, Any]:
+        """Cancel a run."""
+        found: dict[str, Any] = self.ask("DELETE", f"/api/v1/jobs/{identifier}")
+        return found
+
+
+def _silent(error: Exception) -> Unavailable:
+    """What to say of a server that gives no answer at all."""
+    return Unavailable(f"the server does not answer: {error}", hint="Is it running? `systemctl status rpsd`, or `rpsd serve` by hand.")
+
+
+def _failure(response: httpx.Response) -> RpsdError:
+    """The error of a failed answer, whatever its body is."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = {"detail": f"the server answered {response.status_code}"}
+    error = rebuilt(response.status_code, problem if isinstance(problem, dict) else {})
+    if (wait := response.headers.get("Retry-After", "")).isdecimal():
+        error.retry_after = float(wait)
+    return error

@@ -1,0 +1,125 @@
+"""The Python client against a server that answers what it is told to."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from rpsd.client import Client, rebuilt
+from rpsd.core.errors import ERRORS, InternalError, RateLimited, TooShort, Unavailable
+
+
+class Teller(ThreadingHTTPServer):
+    """Answers every request with what stands in `answers`, and keeps what it was asked."""
+
+    answers: list[tuple[int, dict[str, str], bytes]]
+    asked: list[tuple[str, str, dict[str, str], bytes]]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Teller
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append((self.command, self.path, dict(self.headers), body))
+        status, headers, answer = self.server.answers.pop(0)
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(answer))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_DELETE = _answer
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def teller() -> Iterator[Teller]:
+    server = Teller(("127.0.0.1", 0), _Handler)
+    server.answers, server.asked = [], []
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def client(teller: Teller) -> Iterator[Client]:
+    with Client(f"http://127.0.0.1:{teller.server_port}", key="rpsd_a_b", timeout=5) as found:
+        yield found
+
+
+def tell(teller: Teller, status: int, body: Any, **headers: str) -> None:
+    teller.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode()))
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)
+def test_every_code_comes_back_as_its_class(error: type) -> None:
+    assert type(rebuilt(400, {"code": error.code, "detail": "d"})) is error  # type: ignore[attr-defined]
+
+
+def test_a_problem_keeps_detail_hint_and_faults(teller: Teller, client: Client) -> None:
+    problem = {"code": "too_short", "detail": "3 points", "hint": "Send more.", "errors": [{"pointer": "/values", "reason": "3 of 16"}]}
+    tell(teller, 422, problem)
+    with pytest.raises(TooShort) as caught:
+        client.denoise([1.0, 2.0, 3.0], method="ema")
+    error = caught.value
+    assert (error.detail, error.advice, error.errors[0].pointer) == ("3 points", "Send more.", "/values")
+    method, path, headers, body = teller.asked[0]
+    assert (method, path, headers["X-API-Key"]) == ("POST", "/api/v1/denoise", "rpsd_a_b")
+    assert json.loads(body) == {"values": [1.0, 2.0, 3.0], "method": "ema"}
+
+
+def test_when_to_try_again_is_kept(teller: Teller, client: Client) -> None:
+    tell(teller, 429, {"code": "rate_limited", "detail": "slow down"}, Retry_After="7")
+    with pytest.raises(RateLimited) as caught:
+        client.jobs()
+    assert caught.value.retry_after == 7.0
+
+
+def test_an_answer_that_is_no_problem_is_an_internal_error(teller: Teller, client: Client) -> None:
+    teller.answers.append((502, {}, b"<html>bad gateway</html>"))
+    with pytest.raises(InternalError, match="502"):
+        client.models()
+
+
+def test_lists_are_read_to_their_end(teller: Teller, client: Client) -> None:
+    tell(teller, 200, {"series": [{"symbol": "A"}], "next": "cursor"})
+    tell(teller, 200, {"series": [{"symbol": "B"}], "next": None})
+    assert [row["symbol"] for row in client.series()] == ["A", "B"]
+    assert "after=cursor" in teller.asked[1][1]
+
+
+def test_an_unhealthy_server_is_an_answer(teller: Teller, client: Client) -> None:
+    tell(teller, 503, {"status": "unhealthy"})
+    assert client.health()["status"] == "unhealthy"
+
+
+def test_a_server_that_is_gone() -> None:
+    with Client("http://127.0.0.1:9", timeout=2) as client, pytest.raises(Unavailable, match="does not answer"):
+        client.models()
+
+
+def test_csv_streams_both_ways(teller: Teller, client: Client) -> None:
+    tell(teller, 422, {"code": "too_short", "detail": "d"})
+    with pytest.raises(TooShort):
+        list(client.samples_csv("A", "1d", start=None))
+    teller.answers.append((200, {}, b"t,close\n2026-01-01,1\n"))
+    assert b"".join(client.samples_csv("A", "1d", columns="close")) == b"t,close\n2026-01-01,1\n"
+    assert teller.asked[1][1].endswith("samples?columns=close")
+
+
+def test_octets(teller: Teller, client: Client) -> None:
+    import numpy as np
+
+    y = np.array([1.0, 2.5])
+    teller.answers.append((200, {"Rpsd-Result": '{"method": "ema"}'}, y.tobytes()))
+    values, result = client.denoise_array(y, method="ema")
+    assert values.tolist() == [1.0, 2.5]
+    assert result == {"method": "ema"}
+    assert teller.asked[0][3] == y.tobytes()
