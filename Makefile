@@ -1,0 +1,110 @@
+# Every target says in one sentence what it does; `make` prints them. Only `make lock` needs more than git, make and python3.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+DATA := $(CURDIR)/.rpsd
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
+
+.PHONY: help
+help: ## List every target with one sentence.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- use -------------------------------------------------------------------------------------------------------------
+
+.PHONY: venv
+venv: .venv/runtime.stamp ## Create .venv from the hash-pinned runtime lock and install rpsd into it.
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "rpsd needs python 3.11 to 3.13, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime.stamp: packaging/requirements.lock pyproject.toml | .venv/bin/python
+	$(PIP) --requirement packaging/requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+.PHONY: run
+run: venv ## Load the bundled market data, denoise it, detect its regimes, then serve on port 8000 until Ctrl-C.
+	@RPSD_DATA_DIR=$${RPSD_DATA_DIR:-$(DATA)} exec $(BIN)/python -m rpsd demo
+
+# --- build and test --------------------------------------------------------------------------------------------------
+
+.PHONY: dev
+dev: .venv/dev.stamp ## Add the hash-pinned tools of developers to .venv.
+
+.venv/dev.stamp: packaging/requirements-dev.lock .venv/runtime.stamp
+	$(PIP) --requirement packaging/requirements-dev.lock
+	@touch $@
+
+.PHONY: check
+check: dev ## Run the checks that need no test: format, lint, types, layers, secrets, size budget.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/scan_secrets.py
+	$(BIN)/python scripts/measure.py
+
+.PHONY: test
+test: check ## Run the checks and the fast test families, with at least 85 % of the lines covered.
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=85
+
+# A family runs when it has files; otherwise the target says so and nothing is claimed.
+define family
+@if compgen -G "tests/$(1)/test_*.py" > /dev/null; then exec $(BIN)/python -m pytest tests/$(1) $(2); \
+else echo "tests/$(1) holds no tests yet: nothing was run, nothing is shown."; fi
+endef
+
+.PHONY: test-fault
+test-fault: dev ## Kill and break the service on purpose, each promise with its failing control (minutes).
+	$(call family,fault,-m fault)
+
+.PHONY: test-system
+test-system: dev ## Try the units on a booted systemd (root and Debian's systemd-container needed).
+	$(call family,system,-m system)
+
+.PHONY: test-browser
+test-browser: dev ## Look at the console with a real browser (chromium needed).
+	$(call family,browser,-m browser)
+
+.PHONY: bench
+bench: dev ## Measure the figures of README and manual and write tests/bench/report.txt.
+	$(BIN)/python -m tests.bench.report
+
+.PHONY: quality
+quality: dev ## Measure how good the numbers are against references and baselines.
+	$(call family,quality,)
+
+.PHONY: test-all
+test-all: test test-fault test-system test-browser quality ## Run every test family, one after another.
+
+# --- files made from the code ----------------------------------------------------------------------------------------
+
+.PHONY: format
+format: dev ## Rewrite the code in the house style.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: etc
+etc: venv ## Rewrite etc/config.yaml from the settings and their defaults.
+	@mkdir -p etc
+	$(BIN)/python -m rpsd config defaults > etc/config.yaml.new
+	mv etc/config.yaml.new etc/config.yaml
+
+.PHONY: openapi
+openapi: venv ## Rewrite the stored OpenAPI schema from the routes.
+	$(BIN)/python -m scripts.openapi
+
+.PHONY: lock
+lock: ## Renew both hash-pinned locks from pyproject.toml (needs uv, installs it aside when missing).
+	PYTHON=$(PYTHON) scripts/lock.sh
+
+.PHONY: clean
+clean: ## Remove .venv and all caches; data under .rpsd stay.
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks .coverage .coverage.*
+	find rpsd tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Renew both hash-pinned locks from pyproject.toml: `make lock` (the only step that needs uv; it is installed aside when missing).
+# One lock serves Python 3.11 to 3.13 on every platform: the newest versions that the oldest interpreter takes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=$(command -v uv || true)
+if [ -z "$uv" ]; then
+    "${PYTHON:-python3}" -m venv .cache/lock
+    .cache/lock/bin/python -m pip install --quiet 'uv>=0.9'
+    uv=.cache/lock/bin/uv
+fi
+
+compile() { # target, then what differs between the two locks
+    local target=$1
+    shift
+    "$uv" pip compile pyproject.toml --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-header --extra build --output-file "$target" "$@"
+}
+
+compile packaging/requirements.lock
+compile packaging/requirements-dev.lock --extra dev --constraint packaging/requirements.lock
+grep -c '==' packaging/requirements.lock packaging/requirements-dev.lock

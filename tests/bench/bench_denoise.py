@@ -1,0 +1,54 @@
+"""Denoising against PyWavelets in the same run: python -m tests.bench.bench_denoise."""
+
+import sys
+
+import numpy as np
+import pywt
+
+from rpsd.core.market import Vector
+from rpsd.denoise import wavelet
+from rpsd.denoise.run import denoise
+from rpsd.kernels import filters, jit
+from rpsd.kernels import wavelet as kernels
+from tests.bench.harness import bar, ratio, seconds
+
+RULE = kernels.Rule(kernels.BAYES, kernels.SOFT, False, 1.0)
+
+
+def walk(n: int) -> Vector:
+    """A random walk plus noise of twice its step."""
+    rng = np.random.default_rng(7)
+    return np.asarray(100.0 + 0.01 * (np.cumsum(rng.normal(size=n)) + 2.0 * rng.normal(size=n)))
+
+
+def floor(y: Vector) -> Vector:
+    """The peer: forward and inverse transform, nothing between."""
+    return np.asarray(pywt.waverec(pywt.wavedec(y, "db4", "symmetric", 4), "db4", "symmetric"))
+
+
+def main() -> int:
+    """Print the figures and their bars; 1 when one falls short."""
+    jit.warm()
+    held = []
+    bank = wavelet.filters("db4")
+    for n, name in ((10_000, "10k"), (100_000, "100k"), (1_000_000, "1m")):
+        y = walk(n)
+        share, ours, peer = ratio(lambda y=y: kernels.run(y, bank, 4, RULE), lambda y=y: floor(y))  # type: ignore[misc]
+        print(f"{n} points: shrinkage {1e3 * ours:.2f} ms, pywt wavedec + waverec {1e3 * peer:.2f} ms")
+        held.append(bar(f"denoise_transform_{name}_vs_pywt", share, "<=", 1.0))
+    whole, ours, peer = ratio(lambda: denoise(y, params={"use_fir_filter": False}), lambda: floor(y))
+    answer = denoise(y, params={"use_fir_filter": False})
+    print(f"1000000 points: whole answer {1e3 * ours:.1f} ms ({answer.action} at attempt {len(answer.trace)}), pywt {1e3 * peer:.1f} ms")
+    held.append(answer.action == "accepted")
+    held.append(bar("denoise_answer_1m_vs_pywt", whole, "<=", 8.0))
+    small = walk(1741)
+    held.append(bar("denoise_default_1741_ms", 1e3 * seconds(lambda: denoise(small), 51), "<=", 3.0))
+    y, out = walk(1_000_000), np.empty(1_000_000)
+    rate = 1e-6 * y.size / seconds(lambda: filters.local_level(y, 0.3, 512, 64, out), 5)
+    print(f"kalman at a given ratio {rate:.0f} M samples/s; with rolling likelihood "
+          f"{1e-6 * y.size / seconds(lambda: filters.local_level(y, 0.0, 512, 64, out), 3):.1f} M samples/s")  # fmt: skip
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

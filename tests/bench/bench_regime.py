@@ -1,0 +1,135 @@
+"""Regime figures: fits against hmmlearn in the same run, fresh detection, walk-forward, warm retrain, and the filter's pace.
+
+`python -m tests.bench.bench_regime`. One thread each: scikit-learn's own would fight over the cores and slow hmmlearn down threefold.
+"""
+
+import csv
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hmmlearn.hmm import GaussianHMM
+from threadpoolctl import threadpool_limits  # comes with scikit-learn, as hmmlearn does
+
+import rpsd
+from rpsd.core.parameters import HmmParameters
+from rpsd.kernels import hmm as kernels
+from rpsd.kernels import hmm_em
+from rpsd.regime import hmm
+from rpsd.regime.run import detect, train
+from rpsd.regime.starts import beginnings
+from tests.bench.harness import bar, ratio, seconds
+
+TICKERS, BARS, GAIN = 10, 1250, 1e-3
+YEAR = 252
+DAY_NS = 86_400_000_000_000
+
+
+def prices() -> np.ndarray:
+    """Twenty years of the S&P 500's daily closes."""
+    with (Path(rpsd.__file__).parent / "samples" / "sp500_1d.csv").open(encoding="utf-8") as file:
+        return np.array([float(row["close"]) for row in csv.DictReader(file)])
+
+
+def simulated(seed: int) -> np.ndarray:
+    """A ticker of scenario S1: three regimes of returns in percent."""
+    rng, state, x = np.random.default_rng(seed), 0, np.empty(BARS)
+    for t in range(BARS):
+        state = state if rng.random() < 0.98 else int(rng.integers(3))
+        x[t] = (-0.15, 0.0, 0.10)[state] + (2.0, 1.0, 0.6)[state] * rng.normal()
+    return x
+
+
+def fits() -> None:
+    """K = 3 without prior over the tickers: EM from the same start, and whole fits as each library's user calls them."""
+    tickers = [simulated(seed) for seed in range(TICKERS)]
+    free = (np.zeros((3, 3)), 1e-9)
+    starts = [next(iter(beginnings(x, 3, 1, free, np.random.default_rng(0)))) for x in tickers]
+    whole = HmmParameters(k=3, sticky=0.0, spread=0.0, tolerance=GAIN / BARS)
+
+    def em() -> list[float]:
+        ends = []
+        for x, start in zip(tickers, starts, strict=True):
+            trace = np.empty(1000)
+            steps, _ = hmm_em.em(x, tuple(part.copy() for part in start), free, GAIN / BARS, trace)
+            ends.append(trace[steps - 1])
+        return ends
+
+    def fit() -> list[float]:
+        return [hmm.fit(x, whole, seed=0).head["log_likelihood"] for x in tickers]
+
+    for implementation in ("scaling", "log"):
+        settings = {"covariance_type": "diag", "covars_prior": 0.0, "n_iter": 1000, "tol": GAIN, "implementation": implementation}
+        against(f"em_same_start_{implementation}", em, partial(peers, tickers, starts, settings), 1.0)
+        against(f"whole_fit_{implementation}", fit, partial(peers, tickers, None, settings), 1.0)
+
+
+def peers(tickers: list[np.ndarray], starts: list[Any] | None, settings: dict[str, Any]) -> list[float]:
+    """Log-likelihoods where hmmlearn ends, from the given starts or from its own k-means."""
+    ends = []
+    for i, x in enumerate(tickers):
+        model = GaussianHMM(3, random_state=0, init_params="" if starts else "stmc", **settings)
+        if starts:
+            startprob, transmat, means, variances = starts[i]
+            model.startprob_, model.transmat_, model.means_, model.covars_ = startprob, transmat, means[:, None], variances[:, None]
+        model.fit(x[:, None])
+        ends.append(model.monitor_.history[-1])
+    return ends
+
+
+def against(name: str, ours: Callable[[], list[float]], peer: Callable[[], list[float]], bound: float) -> None:
+    """How many times as fast as hmmlearn, and how many nats below it at worst and on average (negative: above)."""
+    _, mine, theirs = ratio(ours, peer, repeats=3)
+    print(f"{name}: {TICKERS} x {BARS} bars, rpsd {mine * 1e3:.1f} ms, hmmlearn {theirs * 1e3:.1f} ms")
+    bar(f"regime_{name}_times_hmmlearn", theirs / mine, ">=", bound)
+    lower = np.array(peer()) - np.array(ours())
+    bar(f"regime_{name}_worst_nats_below_hmmlearn", float(lower.max()), "<=", 1e-3)
+    print(f"{name}: mean gain {-lower.mean():.2f} nats")
+
+
+def answers() -> None:
+    """Whole calls, from prices to the packet."""
+    close = prices()
+    t = np.arange(close.size) * DAY_NS
+    asked: dict[str, Any] = {"params": HmmParameters(), "interval": "1d", "seed": 0}
+
+    def fresh(years: int, regime_type: str, mode: str) -> float:
+        n = years * YEAR
+        return seconds(lambda: detect(close[-n:], t[-n:], regime_type=regime_type, mode=mode, **asked), repeats=5)
+
+    for regime_type in ("2_state", "3_state", "4_state", "5_state"):
+        bar(f"regime_detect_5y_{regime_type}_seconds", fresh(5, regime_type, "filtered"), "<=", 0.1)
+    bar("regime_detect_5y_auto_seconds", fresh(5, "auto", "filtered"), "<=", 0.6)
+    bar("regime_walk_forward_10y_seconds", fresh(10, "3_state", "walk_forward"), "<=", 2.0)
+    n = 5 * YEAR
+    previous = train(close[-n:-1], t[-n:-1], regime_type="3_state", **asked)
+    x = 100 * np.diff(np.log(close[-n:]))
+    bar("regime_warm_fit_ms", 1e3 * seconds(lambda: hmm.fit(x, HmmParameters(), seed=0, warm=previous)), "<=", 5.0)
+    retrain = seconds(lambda: train(close[-n:], t[-n:], regime_type="3_state", **asked, previous=previous))
+    bar("regime_warm_train_with_evaluation_seconds", retrain, "<=", 0.1)
+
+
+def pace() -> None:
+    """The filter in bulk, one core, K = 3, and one bar through a packet."""
+    x = np.tile(simulated(0), 80)
+    state = hmm.fit(x[:BARS], HmmParameters(), seed=0)
+    model = tuple(np.array(state.arrays[name]) for name in ("startprob", "transmat", "means", "variances"))
+    alpha, evidence = np.empty((x.size, 3)), np.empty(x.size)
+    bar(
+        "regime_filter_million_bars_per_second",
+        x.size / seconds(lambda: kernels.filter_on(x, model[0], model, alpha, evidence)) / 1e6,
+        ">=",
+        8.0,
+    )
+    bar("regime_step_microseconds", 1e6 * seconds(lambda: hmm.step(state, alpha[-1], 0.1), repeats=101), "<=", 50.0)
+
+
+if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # hmmlearn reports a gain below zero at the optimum; it is rounding
+    with threadpool_limits(1):
+        fits()
+    answers()
+    pace()

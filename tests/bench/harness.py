@@ -1,0 +1,42 @@
+"""Figures against their bars: one line each, read by people and by scripts."""
+
+import operator
+import time
+from collections.abc import Callable
+from typing import Any
+
+_HOLDS: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
+
+
+def bar(name: str, value: float, op: str, bound: float) -> bool:
+    """Print `BAR name value op bound ok|FALLS SHORT` and tell whether the bar holds."""
+    holds = _HOLDS[op](value, bound)
+    print(f"BAR {name} {value:.4g} {op} {bound:.4g} {'ok' if holds else 'FALLS SHORT'}", flush=True)
+    return holds
+
+
+def seconds(work: Callable[[], Any], repeats: int = 9) -> float:
+    """Median time of one call, after one call that does not count."""
+    work()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return sorted(times)[len(times) // 2]
+
+
+def ratio(work: Callable[[], Any], peer: Callable[[], Any], repeats: int = 9) -> tuple[float, float, float]:
+    """(median of work over median of peer, both medians in seconds), the two called in turn so that they share the machine's mood."""
+    work()
+    peer()
+    ours, theirs = [], []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        middle = time.perf_counter()
+        peer()
+        ours.append(middle - begin)
+        theirs.append(time.perf_counter() - middle)
+    a, b = sorted(ours)[repeats // 2], sorted(theirs)[repeats // 2]
+    return a / b, a, b
