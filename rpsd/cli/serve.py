@@ -21,6 +21,9 @@ def serve(
     config_file: ConfigFile = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. SIGHUP reads the settings again."""
+    import gc
+
+    gc.disable()  # nothing of the start is garbage; begin() below collects again
     from rpsd.config import validate
     from rpsd.config.read import refused
     from rpsd.services.wiring import open_services
@@ -50,12 +53,16 @@ def run(
     started: Callable[[], None] = lambda: None,
 ) -> int:  # fmt: skip
     """Serve with the scheduler beside until the server ends; its exit code. The services stay open."""
+    import gc
+
     from rpsd.jobs.runner import Scheduler
     from rpsd.web.server import run_server
 
     scheduler = Scheduler(services)
 
     def begin() -> None:
+        gc.freeze()  # what the start made stays: later collections need not walk it
+        gc.enable()
         scheduler.start()
         started()
 

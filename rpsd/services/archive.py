@@ -7,12 +7,14 @@ trailer of a given digest is one exact string of bytes: whatever bit flips, in d
 import hashlib
 import json
 import os
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from rpsd.core.errors import BadBackup, UnknownFile
+
+if TYPE_CHECKING:
+    import tarfile
 
 MANIFEST: Final = "manifest.json"
 DATABASE: Final = "rpsd.db"
@@ -43,6 +45,7 @@ class _Hashing:
 
 def write(target: Path, manifest: dict[str, Any], database: Path, config: str, progress: Progress = lambda _: None) -> tuple[str, int]:
     """Write the backup to target (mode 0600), durable on return. Returns SHA-256 (hex) and size of the whole file."""
+
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file, database.open("rb") as source:
         out, size = _Hashing(file), database.stat().st_size
@@ -77,6 +80,8 @@ def check(path: Path) -> str:
 
 def manifest(path: Path) -> dict[str, Any]:
     """The manifest at the head of the file; proves nothing about the rest. Raises UnknownFile, BadBackup."""
+    import tarfile  # here and below: the start does not need it
+
     _size(path)
     try:
         with tarfile.open(path, "r:") as tar:
@@ -93,6 +98,8 @@ def unpack(path: Path, target: Path, progress: Progress = lambda _: None) -> str
 
     No name in the file is ever used as a path. Raises BadBackup.
     """
+    import tarfile
+
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file, tarfile.open(path, "r:") as tar:
@@ -120,7 +127,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _named(tar: tarfile.TarFile, name: str) -> Any:
+def _named(tar: "tarfile.TarFile", name: str) -> Any:
     """The plain file of this name. Raises KeyError."""
     member = tar.getmember(name)
     source = tar.extractfile(member) if member.isreg() else None
@@ -130,6 +137,8 @@ def _named(tar: tarfile.TarFile, name: str) -> Any:
 
 
 def _header(name: str, size: int) -> bytes:
+    import tarfile
+
     info = tarfile.TarInfo(name)
     info.size, info.mode = size, 0o600
     return info.tobuf(tarfile.GNU_FORMAT)  # GNU: sizes beyond 8 GiB

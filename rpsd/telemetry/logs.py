@@ -16,9 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import structlog
-
 from rpsd import __version__
+
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]  # structlog would load it for tracebacks on a terminal: a tenth of the start
+import structlog  # noqa: E402 - after rich is hidden from it
+
+del sys.modules["rich"]
+if _rich is not None:
+    sys.modules["rich"] = _rich
 
 CAPACITY = 10_000
 """Lines that wait at most; then the oldest is dropped and counted."""

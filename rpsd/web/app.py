@@ -31,12 +31,6 @@ def build_app(services: "Services", *, admin: bool = False) -> Edge:
     return Edge(build_inner(services), services, admin=admin)
 
 
-def build_pair(services: "Services") -> tuple[Edge, Edge]:
-    """The application for TCP and the one for the admin socket, around one Litestar app."""
-    inner = build_inner(services)
-    return Edge(inner, services), Edge(inner, services, admin=True)
-
-
 def build_inner(services: "Services") -> Litestar:
     """The Litestar app without its edge; the limits, hosts, logs and metrics are the edge's business."""
     origins = services.settings.server.cors_origins

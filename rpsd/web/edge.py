@@ -13,6 +13,7 @@ from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody, inflater
 from rpsd.web.peer import client_ip
+from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Edge:
-    """The ASGI application around the application. `in_flight` holds the peers (host, port) whose requests are being answered."""
+    """The ASGI application around the application. `in_flight` holds the peers (host, port) whose requests are being answered.
+
+    `app` may be a future of the application: until it is there, probes are answered and everything else waits.
+    """
 
     def __init__(self, app: Any, services: "Services", *, admin: bool = False) -> None:
         self._app, self._services, self._admin = app, services, admin
@@ -68,6 +72,12 @@ class Edge:
     async def _serve(self, scope: Any, receive: Any, reply: "Reply", exchange: Exchange) -> None:
         try:
             self._check_host(exchange)
+            if (probe := PROBES.get(scope["path"])) is not None:
+                scope["path_template"] = scope["path"]
+                await probe(scope, receive, reply)
+                return
+            if asyncio.isfuture(self._app):
+                self._app = await asyncio.shield(self._app)
             await self._app(scope, self._bounded(scope, receive, exchange), reply)
         except Exception as exception:
             error = understood(exception)

@@ -3,8 +3,6 @@
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from litestar.exceptions import HTTPException, ImproperlyConfiguredException
-from litestar.response import Response
 
 from rpsd.core.errors import (
     BodyTooLarge,
@@ -19,7 +17,8 @@ from rpsd.core.errors import (
 from rpsd.web.exchange import of
 
 if TYPE_CHECKING:
-    from litestar import Request
+    from litestar import Request, Response
+    from litestar.exceptions import HTTPException
 
 STATUS: Final[dict[Kind, int]] = {
     Kind.INPUT: 422,
@@ -103,6 +102,8 @@ def understood(exception: Exception) -> RpsdError:
     """The error of ours that an exception stands for; InternalError for whatever nobody expected."""
     if isinstance(exception, RpsdError):
         return exception
+    from litestar.exceptions import HTTPException, ImproperlyConfiguredException  # the probes answer before the framework is loaded
+
     if isinstance(exception, HTTPException) and not isinstance(exception, ImproperlyConfiguredException):
         return _of_litestar(exception)
     if isinstance(exception, UnicodeDecodeError):
@@ -110,7 +111,7 @@ def understood(exception: Exception) -> RpsdError:
     return InternalError(f"{type(exception).__name__}")
 
 
-def _of_litestar(exception: HTTPException) -> RpsdError:
+def _of_litestar(exception: "HTTPException") -> RpsdError:
     """What the framework itself refuses."""
     if exception.status_code == 404:
         return UnknownRoute("there is nothing at this path")
@@ -124,8 +125,10 @@ def _of_litestar(exception: HTTPException) -> RpsdError:
     return InternalError("HTTPException")
 
 
-def respond(request: "Request[Any, Any, Any]", exception: Exception) -> Response[bytes]:
+def respond(request: "Request[Any, Any, Any]", exception: Exception) -> "Response[bytes]":
     """Litestar's exception handler for everything."""
+    from litestar.response import Response
+
     exchange = of(request)
     error = understood(exception)
     record(exchange, error, exception)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import uvloop
 
-from rpsd.web.app import build_pair
+from rpsd.web.edge import Edge
 from rpsd.web.listen import Listeners, listen
 from rpsd.web.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
 from rpsd.web.reaper import Patience, Reaper
@@ -65,7 +65,8 @@ class Server:
     async def _serve(self, listeners: Listeners) -> None:
         self._loop = loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="request"))
-        edge, admin = build_pair(self._services)
+        inner = loop.run_in_executor(None, self._build)  # probes are answered meanwhile
+        edge, admin = Edge(inner, self._services), Edge(inner, self._services, admin=True)
         engines = self._engines(listeners, edge, admin)
         serving = [loop.create_task(engine.serve()) for engine in engines]
         self._catch_signals(loop)
@@ -75,6 +76,7 @@ class Server:
         )
         reaper.start()
         self.port = listeners.port
+        await inner
         threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
         watchdog = loop.create_task(self._feed_watchdog())
         await asyncio.to_thread(self._started)
@@ -85,6 +87,12 @@ class Server:
         await self._finish(engines, serving, listeners)
         reaper.stop()
         watchdog.cancel()
+
+    def _build(self) -> Any:
+        """The application; the framework takes its time to load and to look at every route."""
+        from rpsd.web.app import build_inner
+
+        return build_inner(self._services)
 
     def _engines(self, listeners: Listeners, edge: Any, admin: Any) -> "list[Engine]":
         settings = self._services.settings.server

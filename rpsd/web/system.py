@@ -8,9 +8,9 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from rpsd.core.errors import UnknownRoute
-from rpsd.web.exchange import KEY, of
+from rpsd.web.exchange import of
 from rpsd.web.operation import PUBLIC, declare
-from rpsd.web.problem import Refused
+from rpsd.web.probe import PROBES
 from rpsd.web.wire import JSON, answer
 
 _HTML: Final = "text/html"  # Litestar adds the charset to every text
@@ -68,32 +68,8 @@ class Ready(msgspec.Struct):
     checks: list[dict[str, Any]]
 
 
-_ALIVE: Final = msgspec.json.encode({"status": "alive"})
-
-
-async def _plain(scope: Any, send: Any, body: bytes, status: int = 200) -> None:
-    """A JSON answer without Litestar's request and response objects: probes come often and must cost little."""
-    if scope["method"] != "GET":
-        raise Refused("GET")
-    headers = [(b"content-type", JSON.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 _BASIC: Final = declare(PUBLIC, "Health of the appliance from cached facts; 503 when unhealthy.", "system", writes={JSON: Health})
 _LIVE: Final = declare(PUBLIC, "The process is alive.", "system", writes={JSON: Live})
-
-
-@asgi("/health", opt=_BASIC, copy_scope=False)
-async def health(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
-    """Basic health."""
-    facts = scope[KEY].services.health.basic()
-    await _plain(scope, send, msgspec.json.encode(facts), 503 if facts["status"] == "unhealthy" else 200)
-
-
-async def live(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
-    """Liveness."""
-    await _plain(scope, send, _ALIVE)
 
 
 @get(
@@ -197,9 +173,8 @@ _DETAILED: Final = declare(
 
 # one handler per path: Litestar wraps the function of a handler with several paths once for each
 ROUTES: Final = (
-    health,
+    *(asgi(path, opt=_BASIC if path == "/health" else _LIVE, copy_scope=False)(probe) for path, probe in PROBES.items()),
     full_health,
-    *(asgi(f"{root}/health/live", opt=_LIVE, copy_scope=False)(live) for root in ("", "/api/v1")),
     *(get(f"{root}/health/ready", opt=_READY, sync_to_thread=True)(ready) for root in ("", "/api/v1")),
     *(get(f"{root}/health/detailed", opt=_DETAILED, sync_to_thread=True)(detailed) for root in ("", "/api/v1")),
     metrics,
