@@ -20,6 +20,8 @@ from rpsd.services.series import SeriesService
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 
+_WORKER_ONLY = ("hmm_em",)  # kernels of fits: this process never fits, and saves their memory
+
 
 @dataclass(slots=True)
 class Services:
@@ -51,9 +53,9 @@ class Services:
                 return
             from rpsd.denoise import run as _denoise  # noqa: F401 - loads the family
             from rpsd.kernels import jit
-            from rpsd.regime import run as _regime  # noqa: F401 - loads the family
+            from rpsd.regime import hmm as _hmm  # noqa: F401 - loads the family
 
-            jit.warm()
+            jit.warm(skip=_WORKER_ONLY)
             self.health.kernels_warm = True
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
 

@@ -39,7 +39,7 @@ def test_every_file_with_a_method_is_listed() -> None:
 
 def test_every_file_of_kernels_is_warmed() -> None:
     files = {p.stem for p in (PACKAGE / "kernels").glob("*.py")} - {"__init__", "jit"}
-    assert {w.args[0] for w in jit.WARMERS} == files  # type: ignore[attr-defined]
+    assert {w.args[0] for w in jit.WARMERS} == files
     jit.warm()
 
 
