@@ -61,7 +61,6 @@ def run(
     scheduler = Scheduler(services)
 
     def begin() -> None:
-        gc.freeze()  # what the start made stays: later collections need not walk it
         gc.enable()
         scheduler.start()
         started()

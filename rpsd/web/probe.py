@@ -9,6 +9,7 @@ from rpsd.web.exchange import KEY
 from rpsd.web.problem import Refused
 
 _ALIVE: Final = msgspec.json.encode({"status": "alive"})
+_encode: Final = msgspec.json.Encoder().encode
 
 
 async def _answer(scope: Any, send: Any, body: bytes, status: int = 200) -> None:
@@ -22,7 +23,7 @@ async def _answer(scope: Any, send: Any, body: bytes, status: int = 200) -> None
 async def health(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
     """Basic health from cached facts; 503 when unhealthy."""
     facts = scope[KEY].services.health.basic()
-    await _answer(scope, send, msgspec.json.encode(facts), 503 if facts["status"] == "unhealthy" else 200)
+    await _answer(scope, send, _encode(facts), 503 if facts["status"] == "unhealthy" else 200)
 
 
 async def live(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI

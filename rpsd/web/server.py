@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import threading
@@ -120,6 +121,8 @@ class Server:
         """Compile or load the kernels; /health/ready tells when. A failure is logged, and the service stays not ready."""
         try:
             self._services.warm()
+            gc.collect()
+            gc.freeze()  # what is loaded by now stays: a later collection that walked it would hold every request for 50 ms
         except Exception:  # noqa: BLE001 - whatever it was, the thread must say so
             from rpsd.telemetry import logger
 
