@@ -24,13 +24,13 @@ _PATH_WORDS: Final = {
     "chapter": "Chapter of the manual.",
 }
 _TAGS: Final = {
-    "system": "Health, metrics, documentation",
     "series": "Stored market data",
     "denoise": "Denoised series",
     "regimes": "Market regimes",
     "models": "The model registry",
     "jobs": "Background work",
     "admin": "Keys, backups, settings, audit",
+    "system": "Health, metrics, documentation",
 }
 
 

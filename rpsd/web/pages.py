@@ -11,6 +11,7 @@ from rpsd.core.errors import ERRORS, UnknownRoute
 
 _TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_CHAPTER_LINK: Final = re.compile(r'href="([a-z][a-z0-9_-]*)\.md(#[^"]*)?"')
 
 
 @lru_cache(16)
@@ -33,7 +34,9 @@ def chapters() -> list[str]:
 
 
 def contents() -> bytes:
-    """The table of contents."""
+    """The chapter `index`, which lists the others; without it a plain list."""
+    if "index" in chapters():
+        return chapter("index")
     items = "".join(f'<li><a href="/manual/{name}">{html.escape(name.replace("-", " ").capitalize())}</a></li>' for name in chapters())
     return _page("Manual", f"<h1>Manual</h1><ul>{items}</ul>")
 
@@ -54,12 +57,13 @@ def _errors() -> str:
 
 
 def rendered(text: str) -> str:
-    """Markdown as HTML: tables, no raw HTML, and an id on every heading, so that /manual/errors#code finds its place."""
+    """Markdown as HTML: tables, no raw HTML, an id on every heading, so that /manual/errors#code finds its place, and links between
+    chapters, which name files, as they are served."""
     from markdown_it import MarkdownIt  # 40 ms that only readers of the manual pay
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("heading_open", _heading_open)
-    found: str = parser.render(text)
+    found = _CHAPTER_LINK.sub(r'href="/manual/\1\2"', parser.render(text))
     return found.replace('href="', 'rel="noreferrer" href="')
 
 
@@ -83,6 +87,6 @@ def anchor(heading: str) -> str:
 def _page(title: str, body: str) -> bytes:
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)} · rpsd</title>'
     style = '<link rel="stylesheet" href="/static/rpsd.css">'
-    links = f'<nav><a href="/">rpsd {__version__}</a> <a href="/manual">Manual</a> <a href="/docs">API</a></nav>'
+    links = f'<nav><a class="home" href="/">rpsd {__version__}</a> <a href="/manual">Manual</a> <a href="/docs">API</a></nav>'
     page = f'<!doctype html><html lang="en"><head>{head}{style}</head><body>{links}<main>{body}</main></body></html>\n'
     return page.encode()

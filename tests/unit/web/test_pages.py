@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from rpsd.core.errors import ERRORS, UnknownRoute
-from rpsd.web.pages import anchor, asset, chapter, contents, rendered
+from rpsd.web.pages import anchor, asset, chapter, chapters, contents, rendered
 
 
 def test_no_shipped_page_names_a_foreign_host() -> None:
@@ -43,6 +43,22 @@ def test_unknown_chapters() -> None:
     with pytest.raises(UnknownRoute):
         chapter("../pyproject")
     assert b"/manual/errors" in contents()
+
+
+def test_links_between_chapters_lead_to_pages_that_are_served() -> None:
+    page = rendered("[a](errors.md#too_short) [b](install.md) [c](https://example.org/x.md)")
+    assert re.findall(r'href="([^"]+)"', page) == ["/manual/errors#too_short", "/manual/install", "https://example.org/x.md"]
+    for name in chapters():
+        for target in re.findall(r'href="/manual/([^"#]+)', chapter(name).decode()):
+            assert target in chapters(), f"{name} leads to /manual/{target}"
+        assert not re.search(r'href="[^"/]*\.md', chapter(name).decode())
+
+
+def test_the_table_of_contents_says_what_each_chapter_answers() -> None:
+    page = contents().decode()
+    for name in set(chapters()) - {"index"}:
+        assert f'href="/manual/{name}"' in page
+    assert "what do I do?" in page
 
 
 def test_anchors() -> None:
