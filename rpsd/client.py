@@ -1,6 +1,7 @@
 """The Python client of the HTTP API, over TCP or the admin socket; errors come back as the classes that the server raised."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -181,7 +182,8 @@ class Client:
 
 def _silent(error: Exception) -> Unavailable:
     """What to say of a server that gives no answer at all."""
-    return Unavailable(f"the server does not answer: {error}", hint="Is it running? `systemctl status rpsd`, or `rpsd serve` by hand.")
+    reason = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    return Unavailable(f"the server does not answer: {reason}", hint="Is it running? `systemctl status rpsd`, or `rpsd serve` by hand.")
 
 
 def _failure(response: httpx.Response) -> RpsdError:

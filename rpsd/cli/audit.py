@@ -1,7 +1,7 @@
 """`rpsd audit`: the hash-chained log of what was done by whom."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ app = typer.Typer(name="audit", help="Verify and list the audit log.", no_args_i
 
 @app.command()
 def verify(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check the chain of hashes; exit 70 with the first bad row when it does not hold."""
+    """Check the chain of hashes. Exit 70 with the first bad row when it does not hold."""
     with reached(load(config_file)) as here:
         found = here.verify_audit()
     if found["first_bad_row"] is not None:
@@ -32,5 +32,12 @@ def list_(
     with reached(load(config_file)) as here:
         rows = here.audit(limit)
     headers = ("seq", "at", "actor", "action", "subject", "detail")
-    cells = [[json.dumps(row[h]) if isinstance(row.get(h), dict) else row.get(h) for h in headers] for row in rows]
+    cells = [[_brief(row[h]) if isinstance(row.get(h), dict) else row.get(h) for h in headers] for row in rows]
     answer({"audit": rows}, as_json, lambda: table(headers, cells))
+
+
+def _brief(detail: dict[str, Any]) -> str:
+    """The detail without JSON's marks and without what is null; --json has it whole."""
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in detail.items() if value is not None
+    )

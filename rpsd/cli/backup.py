@@ -20,7 +20,7 @@ def create(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a backup and verify it; the server goes on serving."""
+    """Take a backup and verify it. The server goes on serving."""
     with reached(load(config_file)) as here, Progress("backup") as progress:
         found = here.create_backup(target, progress)
     answer(found, as_json, lambda: pairs(flat(found)))
@@ -31,13 +31,14 @@ def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the backups, newest first."""
     with reached(load(config_file)) as here:
         rows = here.backups()
-    headers = ("path", "bytes", "created", "schema", "version")
-    answer({"backups": rows}, as_json, lambda: table(headers, [[row.get(h) for h in headers] for row in rows], empty="No backups yet."))
+    headers = ("created", "bytes", "schema", "version", "path")
+    cells = [[row.get(h) for h in headers] for row in rows]
+    answer({"backups": rows}, as_json, lambda: table(headers, cells, empty="No backups yet; `rpsd backup create` takes one.", cut=False))
 
 
 @app.command()
 def verify(file: File, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check a backup file: manifest, digests, database integrity, block checksums. Needs no server."""
+    """Check a backup file. Reads manifest, digests, database and block checksums; needs no server."""
     quiet()
     from rpsd.services import backup
 
@@ -47,7 +48,7 @@ def verify(file: File, config_file: ConfigFile = None, as_json: AsJson = False) 
 
 @app.command()
 def prune(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Remove backups older than backup.keep_days; the newest always stays."""
+    """Remove backups older than backup.keep_days. The newest always stays."""
     with reached(load(config_file)) as here:
         removed = here.prune_backups()
     answer({"pruned": removed}, as_json, "\n".join(removed) or "nothing to remove")
@@ -59,7 +60,7 @@ def restore(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup in place of the data; the server must be stopped, the data before are kept beside."""
+    """Put a backup in place of the data. The server must be stopped; the data before are kept beside."""
     quiet()
     from rpsd.services.restore import restore as put_back
 

@@ -10,7 +10,7 @@ app = typer.Typer(name="config", help="Check and show the settings.", no_args_is
 
 @app.command()
 def check(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Read the settings as the server would; exit 78 with every fault when they cannot be used."""
+    """Read the settings as the server would. Exit 78 with every fault when they cannot be used."""
     import os
 
     from rpsd.config import read, unused, validate
@@ -39,13 +39,7 @@ def show(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
 
     rows = explain(read(chosen(config_file), os.environ))
     data = [{"name": row.name, "value": row.value, "origin": row.origin} for row in rows]
-    answer(data, as_json, lambda: table(("setting", "value", "origin"), [(row.name, _shown(row.value), row.origin) for row in rows]))
-
-
-def _shown(value: object) -> str:
-    import json
-
-    return value if isinstance(value, str) else json.dumps(value)
+    answer(data, as_json, lambda: table(("setting", "value", "origin"), [(row.name, row.text, row.origin) for row in rows], cut=False))
 
 
 @app.command()

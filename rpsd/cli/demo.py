@@ -30,7 +30,7 @@ def demo(
     port: Annotated[int | None, typer.Option("--port", help="Port to serve on.")] = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Load real market data, denoise it, detect its regimes, show what came of it, then serve until Ctrl-C."""
+    """Load real market data, denoise it, find its regimes, then serve. Ctrl-C ends it."""
     import sys
 
     from rpsd.cli.init import prepare
@@ -80,7 +80,7 @@ def _key(services: "Services", settings: "Settings") -> Path:
             pass
         else:
             return file
-    _, token = services.access.create(f"demo {time.strftime('%Y-%m-%d %H.%M.%S')}", ["read", "ingest", "predict", "train"], by=BY)
+    _, token = services.access.create(f"demo {time.strftime('%Y-%m-%d')}", ["read", "ingest", "predict", "train"], by=BY)
     write_secret(file, token)
     return file
 
@@ -141,6 +141,8 @@ def summary(result: "DenoiseResult", n: int, seconds: float, regimes: dict[str, 
             _RULE,
             report.denoised(result, n, seconds),
             "",
+            _in_words(result),
+            "",
             _RULE,
             f" S&P 500 ({INDEX}), {info['first'][:10]} to {info['last'][:10]}: regimes",
             _RULE,
@@ -148,6 +150,20 @@ def summary(result: "DenoiseResult", n: int, seconds: float, regimes: dict[str, 
             _RULE,
         ]
     )
+
+
+def _in_words(result: "DenoiseResult") -> str:
+    """What the figures above say, for somebody who sees them for the first time."""
+    import textwrap
+
+    words = (
+        "In words: minute closes of a liquid stock are nearly a random walk. Almost every move is news that stays; "
+        f"only about {result.noise_sigma:.2g} USD of a price is noise that the next minute takes back, so there is little to remove. "
+    )
+    if result.action == "backed_off":
+        words += f"Full strength would have removed signal, too: the guardrails settled on {result.params['strength']:g} of it. "
+    words += "A smoother line would look better and be further from the truth. Ticks and thinly traded series leave more to remove."
+    return textwrap.fill(words, 98, initial_indent="  ", subsequent_indent="  ")
 
 
 def _next_steps(settings: "Settings", key_file: Path) -> str:
@@ -161,7 +177,8 @@ def _next_steps(settings: "Settings", key_file: Path) -> str:
     return (
         "\nTry next, in another terminal:\n\n"
         f"  curl -s {base}/health\n\n"
-        f"  curl -s {key} {base}/api/v1/regimes/%5EGSPC\n\n"
+        f"  curl -s {key} {base}/api/v1/regimes/%5EGSPC\n"
+        "  # by the stored model, fitted on the last two years: it may judge otherwise than the table\n\n"
         f"  curl -s {key} -H 'Content-Type: application/json' \\\n"
         f'    -d \'{{"column": "close", "method": "kalman", "causality": "causal"}}\' \\\n'
         f"    {base}/api/v1/series/GOOG/1m/denoise\n"

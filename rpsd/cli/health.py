@@ -15,7 +15,7 @@ def health(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Exit 0 when healthy, 1 when degraded, 2 when unhealthy or not reachable."""
+    """Say how the server is. Exit 0: healthy, 1: degraded, 2: unhealthy or not reachable."""
     from rpsd.client import Client
     from rpsd.core.errors import RpsdError
 
@@ -27,7 +27,7 @@ def health(
         with Client(base, socket=socket, timeout=10.0) as client:
             found = client.health()
     except (RpsdError, OSError) as error:
-        found = {"status": "unreachable", "detail": str(error)}
-    rows = [(name, found[name]) for name in ("status", "version", "uptime_seconds", "detail") if name in found]
+        found = {"status": "unreachable", "detail": str(error), "hint": getattr(error, "advice", "Is it running? `rpsd serve` starts it.")}
+    rows = [(name, found[name]) for name in ("status", "version", "uptime_seconds", "detail", "hint") if name in found]
     answer(found, as_json, lambda: pairs(rows))
     raise typer.Exit({"healthy": 0, "degraded": 1}.get(str(found["status"]), UNHEALTHY))

@@ -22,7 +22,7 @@ def init(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make directories, secrets and the first admin key; what is there already stays as it is."""
+    """Make directories, secrets and the first admin key. What is there already stays as it is."""
     settings = load(config_file, {"storage.data_dir": None if data_dir is None else data_dir.absolute()})
     prepare(settings)
     key = first_key(settings, ADMIN, ["admin"])

@@ -38,7 +38,7 @@ def create(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key; its secret is shown this once."""
+    """Make a key. Its secret is shown this once."""
     scopes = [part for given in scope for part in given.split(",") if part]
     with reached(load(config_file)) as here:
         found = here.create_key(name, scopes, expiry(expires, time.time_ns()), limit)
@@ -52,16 +52,23 @@ def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the keys, without their secrets."""
     with reached(load(config_file)) as here:
         rows = here.keys()
-    headers = ("id", "name", "scopes", "created", "expires", "revoked", "last_used")
-    answer({"keys": rows}, as_json, lambda: table(headers, [[_joined(row.get(h)) for h in headers] for row in rows], empty="No keys yet."))
+    headers = ("id", "scopes", "created", "expires", "revoked", "last_used", "name")
+    answer({"keys": rows}, as_json, lambda: table(headers, [[_brief(row.get(h)) for h in headers] for row in rows], empty="No keys yet."))
 
 
-def _joined(value: object) -> object:
-    return ", ".join(value) if isinstance(value, list | tuple) else value
+def _brief(value: object) -> object:
+    """Scopes on one line; of a time its day, the hour is in --json."""
+    if isinstance(value, list | tuple):
+        return ", ".join(value)
+    return value[:10] if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", value) else value
 
 
 @app.command()
-def revoke(identifier: Annotated[str, typer.Argument(metavar="ID")], config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+def revoke(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="As `rpsd keys list` shows it.")],
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
     """End a key at once."""
     with reached(load(config_file)) as here:
         here.revoke_key(identifier)

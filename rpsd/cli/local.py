@@ -75,9 +75,12 @@ class Local:
 
     def run_job(self, name: str, arguments: dict[str, Any], wait: bool, progress: Progress) -> dict[str, Any]:  # noqa: ARG002
         """Run a job in this process and wait for it: without a server nobody else would."""
+        from rpsd.core.errors import UnknownJob
         from rpsd.jobs import JOBS
         from rpsd.jobs.runner import Scheduler
 
+        if name not in (names := [job.name for job in JOBS]):
+            raise UnknownJob(f"there is no job {name[:40]!r}; there are {', '.join(names)}")
         scheduler = Scheduler(self._services, tuple(job for job in JOBS if job.name == name))
         run = self._services.job.enqueue(name, arguments, by=BY)
         try:

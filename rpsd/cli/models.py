@@ -29,13 +29,26 @@ def show(
     """Show the card of a model: data window, evaluation, lineage."""
     with reached(load(config_file)) as here:
         card = here.model(name)
-    answer(card, as_json, lambda: pairs(list(flat(card))))
+    answer(card, as_json, lambda: _card(card))
+
+
+def _card(model: dict[str, Any]) -> str:
+    """The card for people: everything but the states as names and values, then the states side by side."""
+    inner = dict(model.get("card") or {})
+    states = inner.pop("states", None)
+    text = pairs(flat({**model, "card": inner}))
+    if not states:
+        return text
+    headers = ("state", "alias", "confidence", "mean", "volatility", "lasts", "share", "episodes")
+    names = ("label", "alias", "label_confidence", "mean", "volatility", "expected_duration", "occupancy", "episodes")
+    return f"{text}\n\n{table(headers, [[state.get(name) for name in names] for state in states])}"
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
     """Nested JSON as dotted names; lists of plain values on one line."""
     if isinstance(value, dict):
-        return [row for key, child in value.items() for row in flat(child, f"{prefix}.{key}" if prefix else str(key))]
+        told = {key: child for key, child in value.items() if not (key.endswith("_ns") and key.removesuffix("_ns") in value)}
+        return [row for key, child in told.items() for row in flat(child, f"{prefix}.{key}" if prefix else str(key))]
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         return [row for number, child in enumerate(value) for row in flat(child, f"{prefix}.{number}")]
     if prefix.endswith("_ns") and isinstance(value, int):
@@ -60,5 +73,13 @@ def retrain(
         run = here.run_job("retrain", arguments, wait, progress)
     if error := failure(run):
         raise error
-    rows = [(column, run.get(column)) for column in ("id", "state", "message")]
-    answer(run, as_json, lambda: pairs(rows + list(flat(run.get("result") or {}))))
+    answer(run, as_json, lambda: _trained(run))
+
+
+def _trained(run: dict[str, Any]) -> str:
+    """What a retrain did, a line for each model; of a run that still waits or goes, where to look."""
+    if (result := run.get("result")) is None:
+        return f"run {run['id']} is {run['state']}; `rpsd jobs list` follows it"
+    rows = [(model["name"], f"version {model['version']}, {model['stage']}") for model in result["models"]]
+    rows += [(fault["model"], f"failed: {fault['detail']} ({fault['code']})") for fault in result["failed"]]
+    return pairs(rows) or "no daily series is long enough to train on"

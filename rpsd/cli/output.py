@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from rpsd.core.errors import Kind, RpsdError
 WIDTH = 100
 """Columns that everything printed fits into."""
 
+_LEAST_CELL = 12
+_MIDNIGHT = "T00:00:00Z"
 _FRACTION = re.compile(r"(T\d\d:\d\d:\d\d)\.\d+Z")  # people read seconds; --json keeps the rest
 EXIT = {Kind.INPUT: 65, Kind.MISSING: 66, Kind.CONFLICT: 73, Kind.DENIED: 77, Kind.BUSY: 75, Kind.CONFIG: 78, Kind.INTERNAL: 70}
 USAGE_EXIT = 64
@@ -29,21 +32,35 @@ def answer(data: Any, as_json: bool, text: str | Callable[[], str]) -> None:
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str) if as_json else text if isinstance(text, str) else text())
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "Nothing to show.") -> str:
-    """Aligned columns: numbers to the right, missing cells as a dash, long cells cut to the terminal's width."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "Nothing to show.", cut: bool = True) -> str:
+    """Aligned columns: numbers to the right, missing cells as a dash, a column of midnights as dates.
+
+    The last column is cut to the terminal's width unless not `cut`; --json always holds it all.
+    """
     if not rows:
         return empty
-    cells = [[_cell(value) for value in row] for row in rows]
-    right = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(headers))]
-    widths = [max(len(header), *(len(row[i]) for row in cells)) for i, header in enumerate(headers)]
-    lines = [list(headers), *cells]
-    return "\n".join(_line(line, widths, right) for line in lines)
+    columns = [_column([row[i] for row in rows]) for i in range(len(headers))]
+    right = [
+        any(isinstance(row[i], int | float) for row in rows) and not any(isinstance(row[i], str) for row in rows)
+        for i in range(len(headers))
+    ]
+    widths = [max(len(header), *(len(cell) for cell in column)) for header, column in zip(headers, columns, strict=True)]
+    if cut:
+        widths[-1] = min(widths[-1], max(WIDTH - sum(widths[:-1]) - 2 * (len(widths) - 1), _LEAST_CELL))
+    return "\n".join(_line(line, widths, right) for line in [headers, *zip(*columns, strict=True)])
 
 
 def _line(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    padded = [cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(line, widths, right, strict=True)]
-    text = "  ".join(padded).rstrip()
-    return text if len(text) <= 4 * WIDTH else text[: 4 * WIDTH - 1] + "…"
+    fitted = [cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(line, widths, strict=True)]
+    padded = [cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(fitted, widths, right, strict=True)]
+    return "  ".join(padded).rstrip()
+
+
+def _column(values: Sequence[Any]) -> list[str]:
+    """The cells of a column; where every time is a midnight the dates are enough."""
+    cells = [_cell(value) for value in values]
+    days = all(cell.endswith(_MIDNIGHT) or cell == "-" for cell in cells)
+    return [cell.removesuffix(_MIDNIGHT) for cell in cells] if days else cells
 
 
 def _cell(value: Any) -> str:
@@ -57,9 +74,15 @@ def _cell(value: Any) -> str:
 
 
 def pairs(rows: Sequence[tuple[str, Any]]) -> str:
-    """Names and values below one another."""
+    """Names and values below one another; long sentences go on in the column of values."""
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join(f"{name.ljust(width)}  {_cell(value)}" for name, value in rows)
+    return "\n".join(_wrapped(f"{name.ljust(width)}  {_cell(value)}", width + 2) for name, value in rows)
+
+
+def _wrapped(line: str, indent: int) -> str:
+    if len(line) <= WIDTH or " " not in line[indent:]:
+        return line
+    return textwrap.fill(line, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def complain(error: RpsdError, as_json: bool) -> int:
@@ -77,7 +100,7 @@ def complain(error: RpsdError, as_json: bool) -> int:
         typer.echo(f"error: {error.detail} ({error.code})", err=True)
         for fault in error.errors if len(error.errors) > 1 else ():
             typer.echo(f"  {fault.pointer}: {fault.reason}", err=True)
-        typer.echo(f"hint: {error.advice}", err=True)
+        typer.echo(_wrapped(f"hint: {error.advice}", len("hint: ")), err=True)
     return EXIT[error.kind]
 
 
@@ -115,11 +138,14 @@ class Progress:
 
 @contextmanager
 def step(label: str) -> Iterator[Callable[[str], None]]:
-    """One line per step on stderr: `label … what came of it`. Call the value with the outcome."""
+    """One line per step on stderr: `label … what came of it`. Call the value with the outcome. A terminal sees the label at once."""
     import time
 
     started = time.perf_counter()
     outcome: list[str] = []
+    if sys.stderr.isatty():
+        sys.stderr.write(f"  {label} …\r")
+        sys.stderr.flush()
     yield outcome.append
     said = outcome[-1] if outcome else ""
     said = said if len(said) <= 46 else f"…{said[-45:]}"

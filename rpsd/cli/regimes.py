@@ -18,7 +18,7 @@ def regimes(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the current regime by the model in production, or fit the regimes of a range."""
+    """Show the regime of a symbol now, by its stored model, or fit those of a range."""
     from rpsd.cli import report
 
     if (start is None) != (end is None):

@@ -59,17 +59,21 @@ def current(answer: dict[str, Any]) -> str:
     ahead = f", about {remaining:.0f} more expected" if isinstance(remaining, int | float) else ""
     probability = now["probabilities"].get(now["regime"], now.get("confidence"))
     others = ", ".join(f"{label.replace('_', ' ')} {share:.1%}" for label, share in now["probabilities"].items() if label != now["regime"])
+    seen = f"  as of               {_moment(answer['t'])}, the last bar stored\n" if isinstance(answer.get("t"), str) else ""
     return (
-        f"  now                 {name}, probability {probability:.1%} ({others})\n"
+        f"{seen}  now                 {name}, probability {probability:.1%} ({others})\n"
         f"  since               {_moment(now['since'])} ({now['days_in_regime']:,} bars{ahead})"
     )
 
 
 def hindsight(answer: dict[str, Any]) -> str:
     """What of a regime answer is hindsight."""
+    until = _moment(str(answer.get("trained_until") or answer.get("causal_from")))
+    if answer.get("model_version"):  # an answer of a stored model; a fit of a range has no version
+        fitted = "and saw this bar, too" if answer.get("in_sample") else "and never saw this bar"
+        return f"  model               {answer['model']}, version {answer['model_version']}; fitted up to {until} {fitted}"
     if answer.get("causal"):
         return "  hindsight           none: every probability uses only what was known at its bar"
-    until = _moment(str(answer.get("trained_until") or answer.get("causal_from")))
     if answer.get("mode") == "smoothed":
         return f"  hindsight           all of it: states look both ways, parameters were fitted up to {until}"
     return (

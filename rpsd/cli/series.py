@@ -11,6 +11,7 @@ from rpsd.cli.reach import load, reached
 
 app = typer.Typer(name="series", help="Import, export and list market data.", no_args_is_help=True, rich_markup_mode=None)
 
+_NO_SERIES = "No series yet; `rpsd series import` stores the first."
 Symbol = Annotated[str, typer.Option("--symbol", help="Symbol, e.g. AAPL, BRK.B, ^GSPC.")]
 Interval = Annotated[str, typer.Option("--interval", help="Interval: tick 1s … 1m … 1h … 1d 1w.")]
 
@@ -26,7 +27,7 @@ def import_(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store the rows of a CSV file of any size; all or nothing unless --on-error skip."""
+    """Store the rows of a CSV file of any size. All or nothing unless --on-error skip."""
     options = {"tz": tz, "date_format": date_format, "on_error": on_error}
     with reached(load(config_file)) as here, Progress(file.name) as progress:
         found = here.import_csv(file, symbol, interval, options, progress)
@@ -68,5 +69,5 @@ def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     answer(
         {"series": rows},
         as_json,
-        lambda: table(headers, [[", ".join(row[h]) if h == "columns" else row[h] for h in headers] for row in rows]),
+        lambda: table(headers, [[", ".join(row[h]) if h == "columns" else row[h] for h in headers] for row in rows], empty=_NO_SERIES),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rpsd.config.kinds import Rate
+from rpsd.config.kinds import DURATION, SIZE, WORKERS, Kind, Rate
 from rpsd.config.settings import Entry, Settings, entries, sections, value
 
 _HEAD = """\
@@ -18,11 +18,30 @@ _HEAD = """\
 
 
 class Row(NamedTuple):
-    """One setting as it stands: dotted name, value in JSON terms, and its origin."""
+    """One setting as it stands: dotted name, value in JSON terms, its origin, and the value as people write it."""
 
     name: str
     value: Any
     origin: str
+    text: str
+
+
+_UNITS = {
+    DURATION: (("y", 365 * 86_400), ("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)),
+    SIZE: (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)),
+}
+
+
+def _text(kind: Kind, found: Any) -> str:
+    """The value as it could stand in a settings file: 2y and 32MiB rather than seconds and bytes."""
+    if kind is WORKERS and found is None:
+        return "auto"
+    if kind is DURATION and 0 < found < 1:
+        return f"{found * 1000:g}ms"
+    for unit, size in _UNITS.get(kind, ()):
+        if found and found % size == 0:
+            return f"{found // size:g}{unit}"
+    return found if isinstance(found, str) else json.dumps(found)
 
 
 def written(found: Any) -> Any:
@@ -47,10 +66,11 @@ def _masked(name: str, found: Any) -> Any:
 
 def explain(settings: Settings) -> list[Row]:
     """Every effective setting with its origin, in the order of settings.py; no secrets."""
-    return [
-        Row(entry.name, _masked(entry.name, written(value(settings, entry.name))), settings.origin.get(entry.name, "default"))
-        for entry in entries()
-    ]
+    rows = []
+    for entry in entries():
+        found = _masked(entry.name, written(value(settings, entry.name)))
+        rows.append(Row(entry.name, found, settings.origin.get(entry.name, "default"), _text(entry.kind, found)))
+    return rows
 
 
 def unused(settings: Settings) -> list[tuple[str, str]]:

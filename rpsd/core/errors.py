@@ -201,7 +201,7 @@ class UnknownSeries(RpsdError):
     """A (symbol, interval) that has no stored samples."""
 
     code, kind, title = "unknown_series", Kind.MISSING, "No such series"
-    hint = "Post samples to /api/v1/series/{symbol}/{interval}/samples first; GET /api/v1/series lists what there is."
+    hint = "Post samples to /api/v1/series/{symbol}/{interval}/samples or `rpsd series import` them; GET /api/v1/series lists all."
 
 
 class UnknownColumn(RpsdError):
@@ -215,7 +215,7 @@ class NoModel(RpsdError):
     """A live regime question for which no production model exists."""
 
     code, kind, title = "no_model", Kind.MISSING, "No production model"
-    hint = "Train one: POST /api/v1/models/{name}/retrain."
+    hint = "Train one: POST /api/v1/models/{name}/retrain, or `rpsd retrain --model NAME`."
 
 
 class UnknownModel(RpsdError):
@@ -229,7 +229,7 @@ class UnknownJob(RpsdError):
     """A job id or name that does not exist."""
 
     code, kind, title = "unknown_job", Kind.MISSING, "No such job"
-    hint = "GET /api/v1/jobs lists the jobs."
+    hint = "GET /api/v1/jobs or `rpsd jobs list` shows the runs; jobs are retrain, upkeep and backup."
 
 
 class UnknownKey(RpsdError):
