@@ -100,6 +100,10 @@ etc: venv ## Rewrite etc/config.yaml from the settings and their defaults.
 openapi: venv ## Rewrite the stored OpenAPI schema from the routes.
 	$(BIN)/python -m scripts.openapi
 
+.PHONY: manual
+manual: venv ## Rewrite the manual's chapters that are tables of the code: errors, settings, metrics, cli.
+	$(BIN)/python -m scripts.manual
+
 .PHONY: lock
 lock: ## Renew both hash-pinned locks from pyproject.toml (needs uv, installs it aside when missing).
 	PYTHON=$(PYTHON) scripts/lock.sh

@@ -110,7 +110,7 @@ def _band(powers: spectrum.Powers, noise: Noise) -> Guardrail:
 def judge(y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: float, powers: spectrum.Powers) -> Verdict:
     """The calibrated guardrails for x̂ (n,) of y (n,), noise.sigma > 0, sessions of at least 16 samples. O(n).
 
-    `divergence` is sum sigma_t^2 dx̂_t/dy_t. Source: METHODS 1.4, with the references of each rule in the manual.
+    `divergence` is sum sigma_t^2 dx̂_t/dy_t. Sources: the manual's chapter methods names one for each rule.
     """
     n = y.size
     tail = max(16, n // 20)

@@ -168,7 +168,7 @@ def denoise(
     risk, noise) are of the whole series and as such hindsight. Other methods: not causal. O(n).
 
     Raises NotFinite, TooShort (no values), BadRows, InvalidRequest, UnknownMethod, BadParameter, NotPositive, GuardrailFailed.
-    Source: METHODS 1; Stein (1981) for the risk.
+    Sources: the manual's chapter methods; Stein (1981) for the risk.
     """
     case = _prepare(
         y, method=method, causality=causality, scale=scale, fill=fill, params=params or {}, defaults=defaults or {}

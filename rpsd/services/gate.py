@@ -10,7 +10,7 @@ from rpsd.core.model import Packet
 from rpsd.services.model import Verdict
 
 _TOLERANCE_NATS: Final = 2.0
-"""Two models that differ by less over all held-out bars cannot be told apart; METHODS asks the same of cold against warm fits."""
+"""Two models that differ by less over all held-out bars cannot be told apart; warm fits are held to the same bound."""
 
 
 def judged(candidate: Packet, predecessor_per_bar: float | None, rules: Promotion) -> Verdict:

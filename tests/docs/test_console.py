@@ -1,7 +1,7 @@
 """Every console block of the README and the manual runs, and prints what the page says.
 
 A page's blocks run in order in one fresh home, data directory and working directory, with `rpsd` on PATH and the bundled
-samples at hand in $SAMPLES. A page that needs a server says `<!-- server -->`: one is started on a free port, and port 8000
+samples in rpsd/samples, as in a clone. A page that needs a server says `<!-- server -->`: one is started on a free port, and port 8000
 in commands and expected output stands for it; the page's $RPSD_KEY is its admin key. A block that must not run here (it
 installs, or never ends) is fenced as `sh`, not `console`.
 """
@@ -45,7 +45,6 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "RPSD_DATA_DIR": str(home / "data"),
         "RPSD_SERVER__PORT": str(port),
-        "SAMPLES": str(ROOT / "rpsd" / "samples"),
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "120",
         "NO_COLOR": "1",
@@ -75,6 +74,8 @@ def reader(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Pat
     page: Path = request.param
     home, port = tmp_path / "home", free_port()
     home.mkdir()
+    (home / "rpsd").mkdir()
+    (home / "rpsd" / "samples").symlink_to(ROOT / "rpsd" / "samples")
     variables = environment(home, port)
     server = started(home, port, variables) if SERVER in page.read_text(encoding="utf-8") else None
     yield page, variables, port

@@ -68,4 +68,4 @@ CASES: dict[str, Draw] = {
     "Roll + tick": roll_tick,
     "trend": trend,
 }
-"""Name -> draw(rng) -> (truth, observed), as METHODS 1.5 defines them."""
+"""Name -> draw(rng) -> (truth, observed)."""
