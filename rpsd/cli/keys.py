@@ -34,7 +34,9 @@ def create(
     name: Annotated[str, typer.Argument(help="Who or what will use the key.")],
     scope: Annotated[list[str], typer.Option("--scope", help="read, ingest, predict, train or admin; again for more.")],
     expires: Annotated[str | None, typer.Option("--expires", help="When it ends: 90d, 12h, or an ISO 8601 time.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Requests a minute that this key may make.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Requests a minute of this key; kept with it, not yet enforced.")
+    ] = None,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:

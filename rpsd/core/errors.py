@@ -282,7 +282,7 @@ class Forbidden(RpsdError):
 
 
 class RateLimited(RpsdError):
-    """More calls than the limit of the key or peer."""
+    """More calls than the limit of the key or peer; limits are not yet enforced."""
 
     code, kind, title, status = "rate_limited", Kind.BUSY, "Too many requests", 429
     hint = "Wait for Retry-After seconds; `rpsd keys create --limit` raises the limit of a key."

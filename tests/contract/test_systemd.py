@@ -74,6 +74,13 @@ def test_service_heals_and_gives_up_where_promised() -> None:
     assert not [value for key, value in entries("rpsd.service") if key == "Environment" and re.search(r"secret|key|token", value, re.I)]
 
 
+def test_the_service_can_read_its_settings_and_not_write_them() -> None:
+    """systemd leaves a ConfigurationDirectory to root: with 0750 the group must come from tmpfiles.d."""
+    lines = (UNITS / "tmpfiles.d" / "rpsd.conf").read_text(encoding="utf-8").splitlines()
+    assert "d /etc/rpsd 0750 root rpsd -" in lines
+    assert dict(entries("rpsd.service"))["ConfigurationDirectoryMode"] == "0750"
+
+
 def test_socket_listens_where_the_settings_say() -> None:
     from rpsd.config import read
 
