@@ -86,7 +86,7 @@ def anchor(heading: str) -> str:
 
 def _page(title: str, body: str) -> bytes:
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)} · rpsd</title>'
-    style = '<link rel="stylesheet" href="/static/rpsd.css">'
+    style = '<link rel="icon" href="data:,"><link rel="stylesheet" href="/static/rpsd.css">'
     links = f'<nav><a class="home" href="/">rpsd {__version__}</a> <a href="/manual">Manual</a> <a href="/docs">API</a></nav>'
     page = f'<!doctype html><html lang="en"><head>{head}{style}</head><body>{links}<main>{body}</main></body></html>\n'
     return page.encode()

@@ -13,7 +13,7 @@ const words = (schema) => {
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   if (schema.anyOf) return schema.anyOf.map(words).join(" | ");
   if (schema.type === "array") return `list of ${words(schema.items) || "anything"}`;
-  const bounds = ["minimum", "maximum", "minLength", "maxLength", "pattern"].filter((name) => name in schema);
+  const bounds = ["minimum", "maximum", "minLength", "maxLength", "pattern"].filter((name) => name in schema && !(Math.abs(schema[name]) > Number.MAX_SAFE_INTEGER)); // the bounds of int64 say nothing
   return [schema.type ?? "anything", ...bounds.map((name) => `${name} ${schema[name]}`)].join(", ");
 };
 
@@ -68,10 +68,10 @@ const shown = (path, method, operation, spec) =>
     element(
       "summary",
       {},
+      element("span", { className: "scope" }, operation["x-scope"]),
       element("span", { className: "method" }, method.toUpperCase()),
       element("span", { className: "path" }, path),
       element("span", { className: "about" }, operation.summary),
-      element("span", { className: "scope" }, operation["x-scope"]),
     ),
     ...bodies("Body", operation.requestBody?.content, spec),
     ...Object.entries(operation.responses).flatMap(([status, { content }]) => bodies(`Answer ${status}`, content, spec)),
@@ -87,3 +87,8 @@ document.getElementById("operations").replaceChildren(
     ...operations.filter(({ operation }) => operation.tags[0] === name).map(({ path, method, operation }) => shown(path, method, operation, spec)),
   ]),
 );
+const wanted = document.getElementById(location.hash.slice(1)); // /docs#operationId opens that operation
+if (wanted instanceof HTMLDetailsElement) {
+  wanted.open = true;
+  wanted.scrollIntoView();
+}

@@ -61,6 +61,11 @@ def test_the_table_of_contents_says_what_each_chapter_answers() -> None:
     assert "what do I do?" in page
 
 
+def test_no_page_makes_the_browser_ask_for_an_icon() -> None:
+    for page in (asset("index.html")[0], asset("docs.html")[0], contents()):
+        assert b'<link rel="icon" href="data:,">' in page
+
+
 def test_anchors() -> None:
     assert anchor("too_short") == "too_short"
     assert anchor("What to do next?") == "what-to-do-next"
