@@ -341,7 +341,7 @@ class BadConfig(RpsdError):
     """A configuration that cannot be used; every fault is listed with file, line and column."""
 
     code, kind, title = "bad_config", Kind.CONFIG, "The configuration is not valid"
-    hint = "Run `rpsd config check`; each fault names its place."
+    hint = "Mend each place named above; `rpsd config check` reads the settings without starting anything."
 
 
 class NewerSchema(RpsdError):
