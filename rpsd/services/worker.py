@@ -11,6 +11,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from rpsd.core.errors import InternalError, RpsdError, WorkerFailed
@@ -55,9 +56,10 @@ def _settle(parent: int, memory_bytes: int) -> None:
 def serve(link: socket.socket, tasks: Mapping[str, Task]) -> None:
     """Answer each request frame by progress frames and one of kind `result` or `error`, until the other end closes."""
     reader = FrameReader()
-    while piece := link.recv(_PIECE):
-        for request in reader.feed(piece):
-            link.sendall(framed(_answer(request, tasks, link)))
+    with suppress(ConnectionError):  # a server that is killed closes without reading; that is its end and ours, not a defect
+        while piece := link.recv(_PIECE):
+            for request in reader.feed(piece):
+                link.sendall(framed(_answer(request, tasks, link)))
 
 
 def _answer(request: Packet, tasks: Mapping[str, Task], link: socket.socket) -> Packet:
