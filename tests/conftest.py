@@ -9,7 +9,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".cache" / "numba"))  # before any test imports numba
-for name in [name for name in os.environ if name.startswith("RPSD_")]:
+for name in [name for name in os.environ if name.startswith("RPSD_") and not name.startswith("RPSD_FAULT_")]:
     del os.environ[name]  # the tester's own settings must not reach the code under test
 
 # derandomize: a red test is red again on the next run; `deep` is for a search by hand (HYPOTHESIS_PROFILE=deep).

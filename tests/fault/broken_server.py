@@ -1,0 +1,58 @@
+"""`rpsd serve` with one promise broken on purpose: `python -m tests.fault.broken_server CHANGE serve`.
+
+What the failing controls run against; each change shows that the fault tests would see such a defect:
+
+- `early`: the writer answers a group of writes before it commits them, as a write-behind cache does; the commit comes BEHIND_SECONDS later.
+- `forgetful`: idempotency keys are not kept, so that a request sent again is done again.
+- `impatient`: nothing is broken, but a training may take only a few seconds, so that a test need not wait for the real deadline.
+
+A server with PRAGMA synchronous=OFF would be no control here. SIGKILL ends a process, not the kernel: what the process has handed to
+write() lives on in the page cache and is read back by the next process, fsync or not. Only a machine that loses power or panics shows a
+missing fsync. What SIGKILL can show is an answer given before write().
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from rpsd.__main__ import run
+from rpsd.services import series, training
+from rpsd.store.writer import Writer
+
+BEHIND_SECONDS: Final = 0.05
+
+
+def commit_behind(self: Any, group: list[Any]) -> None:
+    """Writer._commit with its two ends swapped: the answers, then the commit."""
+    self._connection.execute("BEGIN IMMEDIATE")
+    for request in group:
+        value, failure = self._attempt(request)
+        if failure is None:
+            request.future.set_result(value)
+        else:
+            request.future.set_exception(failure)
+    time.sleep(BEHIND_SECONDS)
+    self._connection.execute("COMMIT")
+
+
+def early() -> None:
+    Writer._commit = commit_behind  # type: ignore[method-assign]
+
+
+def forgetful() -> None:
+    def always(_c: Any, _once: Any, _now_ns: int, fn: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+        return fn(), False
+
+    series.run_once = always
+
+
+def impatient() -> None:
+    training._DEADLINE_SECONDS = 3.0  # type: ignore[misc]
+
+
+CHANGES: Final = {change.__name__: change for change in (early, forgetful, impatient)}
+
+if __name__ == "__main__":
+    CHANGES[sys.argv[1]]()
+    sys.exit(run(sys.argv[2:]))
