@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from tests.fault.victim import ROOT, Victim, victim
 
 pytestmark = pytest.mark.fault
 
-KILLS = int(os.environ.get("RPSD_FAULT_KILLS", "200")) // 10
+KILLS = int(os.environ.get("RPSD_FAULT_KILLS", "200")) // 10 + 5
 ROWS = 20_000
 
 
@@ -36,6 +37,28 @@ def content(server: Victim) -> set[float]:
     return set(samples.columns["value"].tolist())
 
 
+def scratch(server: Victim) -> set[Path]:
+    """Where a restore unpacks; one that was killed leaves it, and a later one removes it after an hour."""
+    return set(server.data.glob(".rpsd-*.partial"))
+
+
+def restore_killed(server: Victim, file: str, after_seconds: float | None) -> float:
+    """Restore, killed so long after it has begun to unpack; the seconds from there to its end. None: not killed."""
+    before = scratch(server)
+    command = [sys.executable, "-m", "rpsd", "restore", file, "--json"]
+    with subprocess.Popen(command, env=server.environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as restore:
+        while scratch(server) <= before and restore.poll() is None:
+            time.sleep(0.0005)
+        begin = time.perf_counter()
+        if after_seconds is not None:
+            time.sleep(after_seconds)
+            restore.kill()
+        assert restore.stderr is not None
+        words = restore.stderr.read()
+        assert restore.wait(60) in (0, -signal.SIGKILL), words
+        return time.perf_counter() - begin
+
+
 def test_restore_is_all_or_nothing(tmp_path: Path, record: Record) -> None:
     rng, outcomes = random.Random(9), {"as they were": 0, "the backup": 0}
     with victim(tmp_path / "server") as server:
@@ -44,28 +67,19 @@ def test_restore_is_all_or_nothing(tmp_path: Path, record: Record) -> None:
         made = json.loads(server.command("backup", "create", "--json").stdout)["path"]
         load(server, 2.0)
         server.kill()
-        begin = time.perf_counter()
-        assert server.command("restore", made, "--json").returncode == 0
-        longest = time.perf_counter() - begin
+        whole = restore_killed(server, made, None)
+        assert content(server) == {1.0}
         for _ in range(KILLS):
             server.start()
             load(server, 2.0)
             server.kill()
-            command = [sys.executable, "-m", "rpsd", "restore", made, "--json"]
-            with subprocess.Popen(
-                command, env=server.environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            ) as restore:
-                time.sleep(rng.uniform(0.3, 1.1) * longest)
-                restore.kill()
+            restore_killed(server, made, rng.uniform(0.0, 0.9) * whole)
             found = content(server)
             assert found in ({1.0}, {2.0})
             outcomes["the backup" if found == {1.0} else "as they were"] += 1
-        again = server.command("restore", made, "--json")
-        assert again.returncode == 0, again.stderr
+        left = len(scratch(server))
+        restore_killed(server, made, None)
         assert content(server) == {1.0}
-        left = sorted(path.name for path in server.data.iterdir() if not path.name.startswith("previous-"))
-    record(
-        "restore killed",
-        f"{KILLS} kills; data {', '.join(f'{name} {count} times' for name, count in outcomes.items())}; 0 mixed or damaged",
-    )
-    assert not [name for name in left if "restore" in name or "partial" in name], left
+    told = ", ".join(f"{name} {count} times" for name, count in outcomes.items())
+    record("restore killed", f"{KILLS} kills, {left} of them before it had tidied up; data {told}; 0 mixed or damaged")
+    assert left > 0
