@@ -24,7 +24,7 @@ def sentence(tally: Tally) -> str:
     unanswered = ", ".join(f"{count} {outcome}" for outcome, count in tally.unanswered.items())
     return (
         f"{tally.killed} kills ({moments}); {tally.rows} rows acknowledged in {tally.requests} requests, {tally.revised} as corrections; "
-        f"{tally.lost} rows lost, {tally.strange} never sent, {tally.torn} requests torn; requests without an answer: {unanswered}; "
+        f"{tally.lost} rows lost or altered, {tally.strange} never sent, {tally.torn} requests torn; requests without an answer: {unanswered}; "
         f"{tally.replays} requests sent again with their key, {tally.wrong_replays} wrong"
     )
 
@@ -48,7 +48,7 @@ def test_failing_control_acknowledging_before_the_commit_loses_rows(tmp_path: Pa
 
 
 def test_failing_control_forgotten_keys_are_noticed(tmp_path: Path, record: Record) -> None:
+    """Without its key, a request sent again can also put an older value over a correction: rows altered may be above 0 here."""
     tally = many_lives(tmp_path / "server", 4, seed=7, entry=("tests.fault.broken_server", "forgetful", "serve"))
     record("control, server that forgets idempotency keys", sentence(tally))
     assert tally.wrong_replays > 0
-    assert tally.lost == 0
