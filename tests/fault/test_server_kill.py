@@ -24,7 +24,8 @@ def sentence(tally: Tally) -> str:
     unanswered = ", ".join(f"{count} {outcome}" for outcome, count in tally.unanswered.items())
     return (
         f"{tally.killed} kills ({moments}); {tally.rows} rows acknowledged in {tally.requests} requests, {tally.revised} as corrections; "
-        f"{tally.lost} rows lost or altered, {tally.strange} never sent, {tally.torn} requests torn; requests without an answer: {unanswered}; "
+        f"{tally.lost} rows lost or altered, {tally.strange} never sent, {tally.torn} requests torn; "
+        f"requests without an answer: {unanswered}; "
         f"{tally.replays} requests sent again with their key, {tally.wrong_replays} wrong"
     )
 
