@@ -8,12 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from rpsd.core import instant, market
-from rpsd.core.errors import BadRange, Fault, InvalidRequest
-from rpsd.core.market import Samples, SeriesInfo
-from rpsd.store import audit
+from rpsd.core.errors import BadRange, Fault, InvalidRequest, UnknownColumn
+from rpsd.core.market import Samples, SeriesInfo, Times, Vector
+from rpsd.store import audit, derived
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
 from rpsd.store.idempotency import Once, run_once
+from rpsd.store.derived import GroupInfo
 from rpsd.telemetry import Metrics
 
 _REMEMBERED: Final = 10_000
@@ -92,9 +93,10 @@ class SeriesService:
         limit: int | None = None,
         as_of_ns: int | None = None,
     ) -> Samples:
-        """The first `limit` rows from start_ns to end_ns, both inclusive.
+        """The first `limit` rows from start_ns to end_ns, both inclusive; a derived column is read by its name like any other.
 
-        Raises BadSymbol, UnknownSeries, UnknownColumn, BadRange, DeadlineExceeded.
+        With derived columns alone the rows are theirs; beside the series' own they are NaN where they have no row. Raises BadSymbol,
+        UnknownSeries, UnknownColumn, BadRange, InvalidRequest (as_of of a derived column), DeadlineExceeded.
         """
         symbol, interval = market.symbol(symbol), market.interval(interval)
         if start_ns is not None and end_ns is not None and end_ns < start_ns:
@@ -102,6 +104,8 @@ class SeriesService:
 
         def run(c: Connection) -> Samples:
             info = rows.require(c, symbol, interval)
+            if columns is not None and not set(columns) <= set(info.columns):
+                return _with_derived(c, info, columns, start_ns=start_ns, end_ns=end_ns, limit=limit, as_of_ns=as_of_ns)
             return rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=columns, limit=limit, as_of_ns=as_of_ns)
 
         return self._database.read(run, deadline_seconds=self._deadline)
@@ -112,12 +116,18 @@ class SeriesService:
         return self._database.read(lambda c: rows.require(c, symbol, interval))
 
     def info(self, symbol: str, interval: str) -> dict[str, Any]:
-        """Columns, unit, first, last, rows, gaps and quality_score. O(n) after a change, else at once. Raises UnknownSeries.
+        """Columns, unit, first, last, rows, gaps, quality_score and derived. O(n) after a change, else at once. Raises UnknownSeries.
 
-        quality_score = 1 - (missing cells + gaps of all columns) / (cells there could be).
+        quality_score = 1 - (missing cells + gaps of all columns) / (cells there could be). `derived` lists what was computed from the
+        series and kept beside it: name, columns, how it was made, created, updated.
         """
         symbol, interval = market.symbol(symbol), market.interval(interval)
-        return _described(self._database.read(lambda c: self._measure(c, symbol, interval), deadline_seconds=self._deadline))
+
+        def run(c: Connection) -> dict[str, Any]:
+            measured = self._measure(c, symbol, interval)
+            return _described(measured) | {"derived": [_group(group) for group in derived.list_groups(c, measured.info)]}
+
+        return self._database.read(run, deadline_seconds=self._deadline)
 
     def page(self, after: str | None = None, limit: int = 100) -> tuple[list[dict[str, Any]], str | None]:
         """Up to `limit` series by symbol and interval, and the cursor of the next page.
@@ -183,3 +193,46 @@ def _described(found: _Completeness | SeriesInfo) -> dict[str, Any]:
         "gaps": None if measured is None else measured.gaps,
         "quality_score": None if measured is None else measured.score,
     }
+
+
+def _group(group: GroupInfo) -> dict[str, Any]:
+    """A derived group as the description of its series lists it."""
+    facts = {"name": group.name, "columns": list(group.columns), **group.meta}
+    return facts | {"created": instant.text(group.created_ns), "updated": instant.text(group.updated_ns)}
+
+
+def _with_derived(
+    c: Connection,
+    info: SeriesInfo,
+    columns: Sequence[str],
+    *,
+    start_ns: int | None,
+    end_ns: int | None,
+    limit: int | None,
+    as_of_ns: int | None,
+) -> Samples:
+    """Rows of columns of which at least one is derived. Raises UnknownColumn, InvalidRequest."""
+    own = [name for name in columns if name in info.columns]
+    saved = {group.name for group in derived.list_groups(c, info) if group.name in group.columns}
+    for name in columns:
+        if name not in info.columns and name not in saved:
+            known = ", ".join([*info.columns, *sorted(saved)])
+            raise UnknownColumn(f"{info.symbol} {info.interval} has no column {name[:40]!r}; it has {known}")
+    if as_of_ns is not None:
+        reason = "a derived column was computed from the rows as they stood then, and keeps no revisions"
+        raise InvalidRequest(f"as_of: {reason}", errors=[Fault("/as_of", reason)], hint="Read the series' own columns as of a moment.")
+    base = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=own, limit=limit) if own else None
+    if base is not None and base.n:
+        start_ns, end_ns = int(base.t[0]), int(base.t[-1])
+    found = {name: derived.read_group(c, info, name, start_ns, end_ns)[1] for name in columns if name not in own}
+    t = base.t if base is not None else np.unique(np.concatenate([group.t for group in found.values()]))[:limit]
+    cells = {name: _aligned(group, name, t) for name, group in found.items()}
+    return Samples(t, {name: cells[name] if base is None or name in cells else base.columns[name] for name in columns})
+
+
+def _aligned(group: Samples, name: str, t: Times) -> Vector:
+    """The column at the times t (n,), NaN where the group has no row."""
+    values = np.full(t.size, np.nan)
+    _, here, there = np.intersect1d(t, group.t, assume_unique=True, return_indices=True)
+    values[here] = group.columns[name][there]
+    return values

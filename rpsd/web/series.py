@@ -39,6 +39,12 @@ class SeriesInfo(msgspec.Struct):
     quality_score: float | None = None
 
 
+class SeriesDetails(SeriesInfo):
+    """A series with the columns that were computed from it and kept; `samples?columns=` reads them by name."""
+
+    derived: list[dict[str, Any]] = []
+
+
 class SeriesPage(msgspec.Struct):
     """A page of series."""
 
@@ -97,7 +103,7 @@ def page(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @get(
     "/api/v1/series/{symbol:str}/{interval:str}",
-    opt=declare("read", "One series: columns, range, rows, gaps.", "series", writes={JSON: SeriesInfo}),
+    opt=declare("read", "One series: columns, range, rows, gaps, and what is derived from it.", "series", writes={JSON: SeriesDetails}),
     sync_to_thread=True,
 )
 def info(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str]) -> Response[bytes]:

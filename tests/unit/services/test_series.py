@@ -91,3 +91,23 @@ def test_delete_is_audited(services) -> None:
     assert (row["action"], row["actor"], row["subject"]) == ("series.delete", "root", "X 1d")
     with pytest.raises(UnknownSeries):
         services.series.delete("X", "1d", "root")
+
+
+def test_a_saved_column_is_read_back_beside_its_series_and_alone(services) -> None:
+    values = np.sin(np.arange(200.0) / 9) + 10
+    services.series.append("X", "1d", rows(values.tolist()))
+    t, result = services.denoise.stored("X", "1d", start_ns=FIRST + 20 * DAY_NS, save_as="smooth", method="ema")
+    alone = services.series.read("X", "1d", columns=["smooth"], limit=50)
+    assert alone.t.tolist() == t[:50].tolist()
+    assert alone.columns["smooth"].tolist() == result.values[:50].tolist()
+    both = services.series.read("X", "1d", columns=["smooth", "close"], limit=30)
+    assert list(both.columns) == ["smooth", "close"]
+    assert both.columns["close"].tolist() == values[:30].tolist()
+    assert np.isnan(both.columns["smooth"][:20]).all()
+    assert both.columns["smooth"][20:].tolist() == result.values[:10].tolist()
+    (listed,) = services.series.info("X", "1d")["derived"]
+    assert (listed["name"], listed["columns"], listed["method"], listed["causal"]) == ("smooth", ["smooth"], "ema", True)
+    with pytest.raises(UnknownColumn, match="close, smooth"):
+        services.series.read("X", "1d", columns=["rough"])
+    with pytest.raises(InvalidRequest, match="revisions"):
+        services.series.read("X", "1d", columns=["smooth"], as_of_ns=FIRST)
