@@ -215,8 +215,8 @@ class Limits:
 class Performance:
     """Threads and caches."""
 
-    max_workers: int | None = setting("auto", kinds.WORKERS, "Threads that compute and read; auto takes one per core.", room="tuning")
-    chunk_size: int = setting(1000, kinds.integer(1, 1_000_000), "Rows of one page of a streamed answer.", room="tuning")
+    max_workers: int | None = setting("auto", kinds.WORKERS, "Worker processes for fits, at most one less than the cores; auto takes one.")
+    chunk_size: int = setting(1000, kinds.integer(1, 1_000_000), "Rows of one piece of a streamed answer.")
     cache_size: int = setting(1000, kinds.integer(0, 1_000_000), "Answers that the cache holds.")
     cache_ttl: float = setting("1h", kinds.DURATION, "How long a cached answer is used.")
 
@@ -245,8 +245,7 @@ class Monitoring:
     metrics_port: int = setting(
         8000,
         kinds.integer(0, 65535),
-        "Port of /metrics; another than server.port opens a second listener.",
-        room="second listener",
+        "Port of /metrics; another than server.port opens a second listener for /metrics and /health alone.",
         follows="server.port",
     )
     metrics_allow: tuple[Network, ...] = setting(

@@ -13,8 +13,8 @@ from rpsd.core.market import Samples, SeriesInfo, Times, Vector
 from rpsd.store import audit, derived
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
-from rpsd.store.idempotency import Once, run_once
 from rpsd.store.derived import GroupInfo
+from rpsd.store.idempotency import Once, run_once
 from rpsd.telemetry import Metrics
 
 _REMEMBERED: Final = 10_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
 from rpsd.services.backup import BackupService
-from rpsd.services.compute import Compute, LocalCompute
+from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
@@ -98,7 +98,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     job = JobService(database, clock)
     model = ModelService(database, clock, job)
     backup = BackupService(settings, database, metrics, clock)
-    compute: Compute = LocalCompute() if worker else InlineCompute()
+    compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
     regime = RegimeService(settings, database, compute, metrics, model=model, job=job, clock=clock)
     health = HealthService(settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock)
     if worker:

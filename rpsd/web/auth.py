@@ -1,12 +1,12 @@
 """Who may call what: the guard over every route, and the start-up check that each one declares its scope."""
 
-import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core.errors import Unauthenticated
 from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import OPT, PUBLIC, Operation
+from rpsd.web.peer import within
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -23,7 +23,8 @@ async def authorised(connection: "ASGIConnection[Any, Any, Any, Any]", handler: 
     if operation is None or operation.scope == PUBLIC:  # only OPTIONS handlers have no declaration: check() saw to it
         return
     exchange = of(connection)
-    if operation.monitoring and _near(connection.scope.get("client"), exchange.services.settings.monitoring.metrics_allow):
+    client = connection.scope.get("client")  # a UNIX socket has none
+    if operation.monitoring and client and within(client[0], exchange.services.settings.monitoring.metrics_allow):
         return
     exchange.principal = principal = principal_of(exchange)
     principal.require(operation.scope)
@@ -47,18 +48,6 @@ def principal_of(exchange: Exchange) -> Any:
 def _bearer(header: str) -> str:
     kind, _, token = header.partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
-
-
-def _near(client: Any, networks: Iterable[Any]) -> bool:
-    """Whether the socket's peer stands in one of the networks; a UNIX socket has no peer address."""
-    if not client:
-        return False
-    try:
-        address = ipaddress.ip_address(client[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in network for network in networks)
 
 
 def declared(app: "Litestar") -> Iterator[tuple[str, str, Operation | None]]:

@@ -8,11 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
-from rpsd.core.errors import BodyTooLarge, Forbidden, RpsdError
+from rpsd.core.errors import BodyTooLarge, Forbidden, RpsdError, UnknownRoute
 from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody, inflater
-from rpsd.web.peer import client_ip
+from rpsd.web.peer import PlainHttp, client_ip, within
 from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
 
@@ -29,20 +29,23 @@ _ALWAYS: Final = (
 )
 _CLOSED: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _NO_STORE: Final = (b"cache-control", b"no-store")
+_MONITORING: Final = ("/metrics", "/health", "/api/v1/health")
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Edge:
     """The ASGI application around the application. `in_flight` holds the peers (host, port) whose requests are being answered.
 
-    `app` may be a future of the application: until it is there, probes are answered and everything else waits.
+    `app` may be a future of the application: until it is there, probes are answered and everything else waits. With `admin` its requests
+    act as the administrator; with `monitoring` it answers /metrics and the health family alone.
     """
 
-    def __init__(self, app: Any, services: "Services", *, admin: bool = False) -> None:
-        self._app, self._services, self._admin = app, services, admin
+    def __init__(self, app: Any, services: "Services", *, admin: bool = False, monitoring: bool = False) -> None:
+        self._app, self._services, self._admin, self._monitoring = app, services, admin, monitoring
         server = services.settings.server
         self._hosts = frozenset(host.lower() for host in server.allowed_hosts)
         self._server = server
+        self._plain = None if admin or server.tls_cert else PlainHttp(server.plain_http_from, server.trusted_proxies)
         self._labels: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._log: Any = None
         self.in_flight: set[tuple[str, str]] = set()
@@ -71,6 +74,7 @@ class Edge:
 
     async def _serve(self, scope: Any, receive: Any, reply: "Reply", exchange: Exchange) -> None:
         try:
+            self._check_door(scope)
             self._check_host(exchange)
             if (probe := PROBES.get(scope["path"])) is not None:
                 scope["path_template"] = scope["path"]
@@ -85,6 +89,13 @@ class Edge:
             if reply.started:
                 raise  # half an answer is out: the connection must end, not the answer
             await _send_problem(reply, exchange, error)
+
+    def _check_door(self, scope: Any) -> None:
+        """Raise Forbidden for plain HTTP from where it is not allowed, UnknownRoute for what the monitoring port does not serve."""
+        if self._plain is not None and (client := scope.get("client")):
+            self._plain.check(client[0])
+        if self._monitoring and not scope["path"].startswith(_MONITORING):
+            raise UnknownRoute("not served on the monitoring port", hint="This port answers /metrics and /health alone.")
 
     def _check_host(self, exchange: Exchange) -> None:
         if self._admin or "*" in self._hosts:
@@ -108,9 +119,10 @@ class Edge:
         return BoundedBody(receive, most=most, timeout_seconds=self._server.body_timeout, inflate=inflate)
 
     def _is_secure(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
-        return scope.get("scheme") == "https" or (
-            bool(self._server.trusted_proxies) and headers.get(b"x-forwarded-proto", b"").lower() == b"https"
-        )
+        if scope.get("scheme") == "https":
+            return True
+        client, forwarded = scope.get("client"), headers.get(b"x-forwarded-proto", b"").lower()
+        return forwarded == b"https" and bool(client) and within(client[0], self._server.trusted_proxies)
 
     def _account(self, scope: Any, exchange: Exchange, seconds: float) -> None:
         """Metrics by route template and the access log; probes are logged at DEBUG only."""

@@ -23,17 +23,23 @@ class Listeners:
     tcp: socket.socket
     admin: socket.socket | None
     own: Path | None
+    monitoring: socket.socket | None = None
 
     @property
     def port(self) -> int:
-        """The TCP port."""
+        """The TCP port of the API."""
         return int(self.tcp.getsockname()[1])
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The TCP ports: of the API, and of monitoring if that has one of its own."""
+        return tuple(int(bound.getsockname()[1]) for bound in (self.tcp, self.monitoring) if bound is not None)
+
     def close(self) -> None:
-        """Close both and remove the admin socket's file if it is ours."""
-        self.tcp.close()
-        if self.admin is not None:
-            self.admin.close()
+        """Close all and remove the admin socket's file if it is ours."""
+        for bound in (self.tcp, self.monitoring, self.admin):
+            if bound is not None:
+                bound.close()
         if self.own is not None:
             with contextlib.suppress(OSError):
                 self.own.unlink()
@@ -52,8 +58,8 @@ def inherited(environ: MutableMapping[str, str] = os.environ) -> list[socket.soc
     return found
 
 
-def listen(host: str, port: int, admin_socket: Path | None) -> Listeners:
-    """The inherited sockets by their family, and what is missing bound here.
+def listen(host: str, port: int, admin_socket: Path | None, monitoring_port: int | None = None) -> Listeners:
+    """The inherited sockets by their family, and what is missing bound here; with monitoring_port a second TCP socket on that port.
 
     Raises AddressTaken when the address is in use, BadConfig when it cannot be one.
     """
@@ -62,18 +68,21 @@ def listen(host: str, port: int, admin_socket: Path | None) -> Listeners:
     admin = next((s for s in passed if s.family == socket.AF_UNIX), None)
     if tcp is None:
         tcp = bind_tcp(host, port)
-    own = None
-    if admin is None and admin_socket is not None:
-        try:
+    own, monitoring = None, None
+    try:
+        if monitoring_port is not None and monitoring_port != tcp.getsockname()[1]:
+            monitoring = bind_tcp(host, monitoring_port)
+        if admin is None and admin_socket is not None:
             admin, own = bind_unix(admin_socket), admin_socket
-        except RpsdError:
-            tcp.close()
-            raise
-    for listener in (tcp, admin):
+    except RpsdError:
+        Listeners(tcp, admin, None, monitoring).close()
+        raise
+    listeners = Listeners(tcp, admin, own, monitoring)
+    for listener in (tcp, admin, monitoring):
         if listener is not None:
             listener.listen(BACKLOG)
             listener.setblocking(False)
-    return Listeners(tcp, admin, own)
+    return listeners
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:

@@ -4,7 +4,31 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
+from rpsd.core.errors import Forbidden
 from rpsd.web.exchange import Exchange
+
+_REMEMBERED = 4096
+
+
+class PlainHttp:
+    """Who may speak plain HTTP: this machine, and the networks of server.plain_http_from and server.trusted_proxies."""
+
+    def __init__(self, *networks: Iterable[Any]) -> None:
+        self._networks = tuple(network for some in networks for network in some)
+        self._admitted: set[str] = set()
+
+    def check(self, host: str) -> None:
+        """Raise Forbidden for a peer that may not; a key sent from there can be read on its way."""
+        if host in self._admitted:
+            return
+        if not _is_this_machine(host) and not within(host, self._networks):
+            raise Forbidden(
+                f"plain HTTP is not allowed from {host[:60]}",
+                hint="Speak HTTPS (server.tls_cert and tls_key), or add the network to server.plain_http_from.",
+            )
+        if len(self._admitted) >= _REMEMBERED:
+            self._admitted.clear()
+        self._admitted.add(host)
 
 
 def client_ip(client: Any, exchange: Exchange, trusted: Iterable[Any]) -> str:
@@ -13,10 +37,10 @@ def client_ip(client: Any, exchange: Exchange, trusted: Iterable[Any]) -> str:
         return "unix"
     peer = str(client[0])
     forwarded = exchange.header(b"x-forwarded-for")
-    if not forwarded or not _within(peer, trusted):
+    if not forwarded or not within(peer, trusted):
         return peer
     hops = [hop.strip() for hop in forwarded.split(",")][-20:]
-    return next((hop for hop in reversed(hops) if not _within(hop, trusted) and _is_address(hop)), peer)
+    return next((hop for hop in reversed(hops) if not within(hop, trusted) and _is_address(hop)), peer)
 
 
 def _is_address(text: str) -> bool:
@@ -27,9 +51,24 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _within(text: str, networks: Iterable[Any]) -> bool:
+def _is_this_machine(text: str) -> bool:
     try:
-        address = ipaddress.ip_address(text)
+        address = _plain_address(text)
+    except ValueError:
+        return False
+    return address.is_loopback
+
+
+def _plain_address(text: str) -> Any:
+    """The address; an IPv4 one that came through an IPv6 socket as itself. Raises ValueError."""
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def within(text: str, networks: Iterable[Any]) -> bool:
+    """Whether the text is an address in one of the networks."""
+    try:
+        address = _plain_address(text)
     except ValueError:
         return False
     return any(address in network for network in networks)

@@ -55,10 +55,10 @@ def silence(connection: socket.socket) -> Silence:
 
 
 class Reaper:
-    """Walks the process's TCP connections on one port every two seconds and shuts those that are silent for too long."""
+    """Walks the process's TCP connections on its ports every two seconds and shuts those that are silent for too long."""
 
-    def __init__(self, port: int, patience: Patience, in_flight: Callable[[], Collection[tuple[str, str]]]) -> None:
-        self._port, self._patience, self._in_flight = port, patience, in_flight
+    def __init__(self, ports: Collection[int], patience: Patience, in_flight: Callable[[], Collection[tuple[str, str]]]) -> None:
+        self._ports, self._patience, self._in_flight = frozenset(map(str, ports)), patience, in_flight
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._walk_on, name="reaper", daemon=True)
         self.reaped = 0
@@ -92,7 +92,7 @@ class Reaper:
             if not self._patience.is_over(silence(connection)):
                 return 0
             here, there = _address(connection.getsockname()), _address(connection.getpeername())
-            if here[1] != str(self._port) or there in busy:
+            if here[1] not in self._ports or there in busy:
                 return 0
             connection.shutdown(socket.SHUT_RDWR)
             return 1

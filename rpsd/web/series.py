@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rpsd.services.ingest import Parsed
 
 _SLICE: Final = 1 << 20  # CSV is parsed a MiB at a time: large enough for the kernel, small enough for memory
-_ROWS: Final = 16384
 
 
 class SeriesInfo(msgspec.Struct):
@@ -210,17 +209,17 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
     exchange.operation, exchange.samples = "samples", n
     if kind == CSV:
         headers = {"rpsd-next": following} if following else {}
-        return Stream(_csv_lines(found, n, asked.time), media_type=CSV, headers=headers)
+        return Stream(_csv_lines(found, n, asked.time, exchange.services.settings.performance.chunk_size), media_type=CSV, headers=headers)
     times = found.t[:n].tolist() if asked.time == "ns" else texts(found.t[:n])
     table = {name: cells(values[:n]) for name, values in found.columns.items()}
     return answer({"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})
 
 
-def _csv_lines(found: "Samples", n: int, time: str) -> Iterator[bytes]:
-    """The table as CSV, a slice of rows at a time; empty cells are missing, floats in their shortest exact form."""
+def _csv_lines(found: "Samples", n: int, time: str, piece: int) -> Iterator[bytes]:
+    """The first n rows as CSV, `piece` rows at a time; empty cells are missing, floats in their shortest exact form."""
     yield (",".join(["t", *found.columns]) + "\n").encode()
-    for start in range(0, n, _ROWS):
-        end = min(start + _ROWS, n)
+    for start in range(0, n, piece):
+        end = min(start + piece, n)
         times = [str(t) for t in found.t[start:end].tolist()] if time == "ns" else texts(found.t[start:end])
         columns = [["" if v is None else repr(v) for v in cells(values[start:end])] for values in found.columns.values()]
         yield ("\n".join(map(",".join, zip(times, *columns, strict=True))) + "\n").encode()

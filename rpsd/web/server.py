@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -44,19 +45,25 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self.ready = threading.Event()
-        self.port = 0
+        self.port = self.monitoring_port = 0
         self.exit_code = 0
 
     def run(self) -> int:
         """Serve until SIGTERM, SIGINT or stop(); the exit code. Raises AddressTaken, BadConfig before anything is served."""
         server = self._services.settings.server
         sys.setswitchinterval(0.001)  # a thread that computes gives the loop its turn within a millisecond
-        listeners = listen(server.host, server.port, server.admin_socket)
+        listeners = listen(server.host, server.port, server.admin_socket, self._own_monitoring_port())
         try:
             uvloop.run(self._serve(listeners))
         finally:
             listeners.close()
         return self.exit_code
+
+    def _own_monitoring_port(self) -> int | None:
+        """The port of the second listener, if monitoring is to have one of its own."""
+        settings = self._services.settings
+        given, api = settings.monitoring.metrics_port, settings.server.port
+        return None if given == api or not settings.monitoring.metrics_enabled else given
 
     def stop(self) -> None:
         """Ask the server to end, from any thread."""
@@ -67,16 +74,16 @@ class Server:
         self._loop = loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="request"))
         inner = loop.run_in_executor(None, self._build)  # probes are answered meanwhile
-        edge, admin = Edge(inner, self._services), Edge(inner, self._services, admin=True)
-        engines = self._engines(listeners, edge, admin)
+        edge, monitoring = Edge(inner, self._services), Edge(inner, self._services, monitoring=True)
+        sockets = ((edge, listeners.tcp), (monitoring, listeners.monitoring), (Edge(inner, self._services, admin=True), listeners.admin))
+        engines = [self._engine_of(app, listener) for app, listener in sockets if listener is not None]
         serving = [loop.create_task(engine.serve()) for engine in engines]
         self._catch_signals(loop)
         server = self._services.settings.server
-        reaper = Reaper(
-            listeners.port, Patience(server.first_byte_timeout, server.header_timeout, server.keepalive), lambda: tuple(edge.in_flight)
-        )
+        patience = Patience(server.first_byte_timeout, server.header_timeout, server.keepalive)
+        reaper = Reaper(listeners.ports, patience, lambda: (*edge.in_flight, *monitoring.in_flight))
         reaper.start()
-        self.port = listeners.port
+        self.port, self.monitoring_port = listeners.ports[0], listeners.ports[-1]
         await inner
         threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
         watchdog = loop.create_task(self._feed_watchdog())
@@ -95,14 +102,14 @@ class Server:
 
         return build_inner(self._services)
 
-    def _engines(self, listeners: Listeners, edge: Any, admin: Any) -> "list[Engine]":
+    def _engine_of(self, app: Edge, listener: socket.socket) -> "Engine":
         settings = self._services.settings.server
         if self._engine == "uvicorn":
             from rpsd.web.plan_b import Uvicorn as Chosen
         else:
             from rpsd.web.engine import Granian as Chosen
-        engines: list[Engine] = [Chosen(edge, listeners.tcp, settings, tls=settings.tls_cert is not None)]
-        return engines + ([Chosen(admin, listeners.admin, settings)] if listeners.admin else [])
+        engine: Engine = Chosen(app, listener, settings, tls=settings.tls_cert is not None and listener.family != socket.AF_UNIX)
+        return engine
 
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """SIGTERM and SIGINT end, SIGHUP reloads; only the main thread may catch them (a test runs the server in another)."""

@@ -34,10 +34,10 @@ def test_the_kernel_counts(pair: tuple[socket.socket, socket.socket, int]) -> No
 
 def test_a_silent_connection_is_shut(pair: tuple[socket.socket, socket.socket, int]) -> None:
     client, _, port = pair
-    patient = Reaper(port, Patience(60, 60, 60), set)
+    patient = Reaper([port], Patience(60, 60, 60), set)
     assert patient.walk() == 0
     time.sleep(0.02)
-    assert Reaper(port, Patience(0.001, 60, 60), set).walk() == 1
+    assert Reaper([port], Patience(0.001, 60, 60), set).walk() == 1
     assert client.recv(1) == b""
 
 
@@ -46,13 +46,13 @@ def test_a_request_in_flight_is_left_alone(pair: tuple[socket.socket, socket.soc
     client.sendall(b"POST")
     time.sleep(0.02)
     host, own = client.getsockname()
-    assert Reaper(port, Patience(0.001, 0.001, 0.001), lambda: {(host, str(own))}).walk() == 0
-    assert Reaper(port, Patience(0.001, 0.001, 0.001), set).walk() == 1
+    assert Reaper([port], Patience(0.001, 0.001, 0.001), lambda: {(host, str(own))}).walk() == 0
+    assert Reaper([port], Patience(0.001, 0.001, 0.001), set).walk() == 1
 
 
 def test_other_ports_are_left_alone(pair: tuple[socket.socket, socket.socket, int]) -> None:
     time.sleep(0.02)
-    assert Reaper(pair[2] + 1, Patience(0.001, 0.001, 0.001), set).walk() == 0
+    assert Reaper([pair[2] + 1], Patience(0.001, 0.001, 0.001), set).walk() == 0
 
 
 @pytest.mark.parametrize(

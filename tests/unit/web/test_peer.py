@@ -1,0 +1,52 @@
+"""Who may speak plain HTTP, and whose headers are believed."""
+
+import asyncio
+import ipaddress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rpsd.config import read
+from rpsd.core.errors import Forbidden
+from rpsd.services.wiring import open_services
+from rpsd.web.app import build_app
+from rpsd.web.peer import PlainHttp, within
+
+LAN = [ipaddress.ip_network("192.168.1.0/24")]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "192.168.1.7", "::ffff:192.168.1.7", "10.0.0.1"])
+def test_this_machine_and_the_named_networks_may_speak_plain_http(host: str) -> None:
+    door = PlainHttp(LAN, [ipaddress.ip_network("10.0.0.1/32")])
+    door.check(host)
+    door.check(host)
+
+
+@pytest.mark.parametrize("host", ["192.168.2.7", "10.0.0.2", "8.8.8.8", "fd00::2", "nonsense"])
+def test_nobody_else_may(host: str) -> None:
+    with pytest.raises(Forbidden, match="plain HTTP"):
+        PlainHttp(LAN, [ipaddress.ip_network("10.0.0.1/32")]).check(host)
+
+
+def test_what_is_no_address_is_in_no_network() -> None:
+    assert not within("unix", [ipaddress.ip_network("0.0.0.0/0")])
+
+
+@pytest.mark.parametrize(("peer", "status"), [("192.168.1.7", 200), ("192.168.2.7", 403), ("127.0.0.1", 200)])
+def test_the_edge_refuses_plain_http_from_elsewhere(tmp_path: Path, peer: str, status: int) -> None:
+    environ = {
+        "RPSD_DATA_DIR": str(tmp_path),
+        "RPSD_SERVER__HOST": "0.0.0.0",  # noqa: S104 - nothing listens in this test
+        "RPSD_SERVER__PLAIN_HTTP_FROM": "192.168.1.0/24",
+    }
+
+    async def ask() -> httpx.Response:
+        with open_services(read(environ=environ), worker=False) as services:
+            transport = httpx.ASGITransport(build_app(services), client=(peer, 4000))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                return await client.get("/health/live")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["hint"].startswith("Speak HTTPS")
