@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rpsd.core.market import Vector
 
 _CLASSES = {error.code: error for error in ERRORS}
+_MOST_ROWS = 1_000_000
+"""Rows that one answer may hold."""
 
 
 def rebuilt(status: int, problem: Mapping[str, Any]) -> RpsdError:
@@ -107,16 +109,21 @@ class Client:
         found: dict[str, Any] = self.ask("GET", f"/api/v1/series/{symbol}/{interval}/samples", params=params)
         return found
 
-    def samples_csv(self, symbol: str, interval: str, **params: Any) -> Iterator[bytes]:
-        """Rows as CSV, streamed."""
-        chosen = {name: value for name, value in params.items() if value is not None}
+    def samples_csv(self, symbol: str, interval: str, *, limit: int | None = None, **params: Any) -> Iterator[bytes]:
+        """Rows as CSV, streamed; without a limit all of them, however many requests that takes."""
+        chosen = {name: value for name, value in params.items() if value is not None} | {"limit": limit or _MOST_ROWS}
         path = f"/api/v1/series/{symbol}/{interval}/samples"
+        following: str | None = ""
         try:
-            with self._http.stream("GET", path, params=chosen, headers={"Accept": "text/csv"}) as response:
-                if response.is_error:
-                    response.read()
-                    raise _failure(response)
-                yield from response.iter_bytes()
+            while following is not None:
+                with self._http.stream("GET", path, params=chosen, headers={"Accept": "text/csv"}) as response:
+                    if response.is_error:
+                        response.read()
+                        raise _failure(response)
+                    chunks = response.iter_bytes()
+                    yield from chunks if not following else _without_header(chunks)
+                    following = None if limit else response.headers.get("rpsd-next")
+                chosen["start"] = following
         except httpx.HTTPError as error:
             raise _silent(error) from error
 
@@ -184,6 +191,17 @@ def _silent(error: Exception) -> Unavailable:
     """What to say of a server that gives no answer at all."""
     reason = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
     return Unavailable(f"the server does not answer: {reason}", hint="Is it running? `systemctl status rpsd`, or `rpsd serve` by hand.")
+
+
+def _without_header(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks from their second line on."""
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        if b"\n" in held:
+            yield held.partition(b"\n")[2]
+            break
+    yield from chunks
 
 
 def _failure(response: httpx.Response) -> RpsdError:

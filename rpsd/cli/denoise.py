@@ -92,7 +92,7 @@ def _run(settings: "Settings", samples: "Samples", column: str, options: dict[st
 
 def _write(output: Path, samples: "Samples", column: str, result: "DenoiseResult") -> None:
     """Write the file whole or not at all."""
-    from rpsd.cli.rows import csv_text
+    from rpsd.services.csv_text import csv_text
 
     partial = output.with_name(f"{output.name}.partial")
     try:

@@ -37,7 +37,7 @@ class Live:
 
     def export_csv(self, symbol: str, interval: str, start: str | None, end: str | None, columns: str | None) -> Iterator[bytes]:
         """The rows as CSV."""
-        return self._client.samples_csv(symbol, interval, start=start, end=end, columns=columns, limit=1_000_000)
+        return self._client.samples_csv(symbol, interval, start=start, end=end, columns=columns)
 
     def regime(self, symbol: str, interval: str, regime_type: str | None) -> dict[str, Any]:
         """The current regime by the production model."""

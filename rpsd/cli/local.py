@@ -36,8 +36,8 @@ class Local:
 
     def export_csv(self, symbol: str, interval: str, start: str | None, end: str | None, columns: str | None) -> Iterator[bytes]:
         """The rows as CSV."""
-        from rpsd.cli.rows import csv_text
         from rpsd.core import instant
+        from rpsd.services.csv_text import csv_text
 
         wanted = columns.split(",") if columns else None
         samples = self._services.series.read(

@@ -47,6 +47,14 @@ _BYTES = {
 }
 _RATE_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0}
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_CRON = (
+    (0, 59, ""),
+    (0, 23, ""),
+    (1, 31, ""),
+    (1, 12, "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"),
+    (0, 7, "SUN MON TUE WED THU FRI SAT"),
+)
+"""Least, most and names of cron's minute, hour, day, month and weekday."""
 _MEASURE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 _CLOCK = re.compile(r"(?:(\w+) )?(\d{1,2}):(\d{2})")
 _WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "text", list: "a list", dict: "a mapping", type(None): "null"}
@@ -145,20 +153,46 @@ def _rate(value: Any) -> Rate:
     return Rate(int(count), _RATE_SECONDS[unit.strip()])
 
 
+def _is_cron(text: str) -> bool:
+    """Whether the text is cron's five fields, each a number, range, list, step or name within its bounds."""
+    fields = text.upper().split()
+    if len(fields) != len(_CRON):
+        return False
+    return all(_is_cron_part(part, *bounds) for given, bounds in zip(fields, _CRON, strict=True) for part in given.split(","))
+
+
+def _is_cron_part(part: str, least: int, most: int, names: str) -> bool:
+    """Whether one part of a field is `*`, a value or a range, with or without a step."""
+    span, slash, step = part.partition("/")
+    if slash and not (step.isdecimal() and int(step) > 0):
+        return False
+    if span == "*":
+        return True
+    values = [names.split().index(word) + least if word in names.split() else word for word in span.split("-")]
+    if len(values) > 2 or not all(isinstance(v, int) or (v.isascii() and v.isdecimal()) for v in values):
+        return False
+    numbers = [int(v) for v in values]
+    return least <= numbers[0] <= numbers[-1] <= most
+
+
 def _schedule(value: Any) -> str:
-    """A time of day, one of a weekday, or an interval, as the scheduler reads it."""
+    """A time of day, one of a weekday, an interval, or cron's five fields, as the scheduler reads them."""
     if isinstance(value, str) and (match := _CLOCK.fullmatch(value.strip())):
         day = match[1].title() if match[1] else None
         if (day is None or day in _WEEKDAYS) and int(match[2]) < 24 and int(match[3]) < 60:
             clock = f"{int(match[2]):02d}:{match[3]}"
             return f"{day} {clock}" if day else clock
+    if isinstance(value, str) and _is_cron(value):
+        return value
     try:
         seconds = _duration(value)
     except Unfit:
         seconds = 0.0
     if seconds < 1:
-        raise Unfit('expected a time such as "02:00" or "Sun 04:00", or an interval such as 15m')
-    return value if isinstance(value, str) else f"{seconds:g}s"
+        raise Unfit('expected a time such as "02:00" or "Sun 04:00", an interval such as 15m, or five cron fields')
+    if isinstance(value, str) and not value.lower().endswith("ms"):
+        return value
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def _zone(value: Any) -> str:
@@ -245,7 +279,7 @@ PATH = Kind("a path", _path, verbatim=True)
 DURATION = Kind("a duration", _duration)
 SIZE = Kind("a size", _size)
 RATE = Kind("a rate", _rate, verbatim=True)
-SCHEDULE = Kind("a time of day or an interval", _schedule, verbatim=True)
+SCHEDULE = Kind("a time of day, an interval, or five cron fields", _schedule, verbatim=True)
 ZONE = Kind("a time zone", _zone, verbatim=True)
 TEXTS = Kind("a list of texts", _texts)
 NETWORKS = Kind("a list of networks", _networks)

@@ -33,7 +33,7 @@ class PlainHttp:
 
 def client_ip(client: Any, exchange: Exchange, trusted: Iterable[Any]) -> str:
     """The address for the log: of the peer, or the last one before the trusted proxies in X-Forwarded-For; `unix` for the admin socket."""
-    if not client:
+    if not client or not client[0]:  # granian gives the peer of a UNIX socket an empty name
         return "unix"
     peer = str(client[0])
     forwarded = exchange.header(b"x-forwarded-for")
@@ -53,10 +53,9 @@ def _is_address(text: str) -> bool:
 
 def _is_this_machine(text: str) -> bool:
     try:
-        address = _plain_address(text)
+        return bool(_plain_address(text).is_loopback)
     except ValueError:
         return False
-    return address.is_loopback
 
 
 def _plain_address(text: str) -> Any:

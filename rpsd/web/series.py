@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
@@ -13,12 +12,12 @@ from litestar.response import Response, Stream
 from rpsd.core.instant import texts
 from rpsd.core.market import interval as checked_interval
 from rpsd.core.market import symbol as checked_symbol
+from rpsd.services.csv_text import csv_text
 from rpsd.web.exchange import Exchange, digest_of, of
 from rpsd.web.operation import declare
 from rpsd.web.wire import CSV, JSON, Page, Query, accepted, answer, cells, decoded_json, media_type, moment, query, span
 
 if TYPE_CHECKING:
-    from rpsd.core.market import Samples
     from rpsd.services.ingest import Parsed
 
 _SLICE: Final = 1 << 20  # CSV is parsed a MiB at a time: large enough for the kernel, small enough for memory
@@ -209,20 +208,12 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
     exchange.operation, exchange.samples = "samples", n
     if kind == CSV:
         headers = {"rpsd-next": following} if following else {}
-        return Stream(_csv_lines(found, n, asked.time, exchange.services.settings.performance.chunk_size), media_type=CSV, headers=headers)
+        columns = {name: values[:n] for name, values in found.columns.items()}
+        piece = exchange.services.settings.performance.chunk_size
+        return Stream(csv_text(found.t[:n], columns, ns=asked.time == "ns", piece=piece), media_type=CSV, headers=headers)
     times = found.t[:n].tolist() if asked.time == "ns" else texts(found.t[:n])
     table = {name: cells(values[:n]) for name, values in found.columns.items()}
     return answer({"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})
-
-
-def _csv_lines(found: "Samples", n: int, time: str, piece: int) -> Iterator[bytes]:
-    """The first n rows as CSV, `piece` rows at a time; empty cells are missing, floats in their shortest exact form."""
-    yield (",".join(["t", *found.columns]) + "\n").encode()
-    for start in range(0, n, piece):
-        end = min(start + piece, n)
-        times = [str(t) for t in found.t[start:end].tolist()] if time == "ns" else texts(found.t[start:end])
-        columns = [["" if v is None else repr(v) for v in cells(values[start:end])] for values in found.columns.values()]
-        yield ("\n".join(map(",".join, zip(times, *columns, strict=True))) + "\n").encode()
 
 
 @delete(

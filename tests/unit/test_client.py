@@ -111,7 +111,13 @@ def test_csv_streams_both_ways(teller: Teller, client: Client) -> None:
         list(client.samples_csv("A", "1d", start=None))
     teller.answers.append((200, {}, b"t,close\n2026-01-01,1\n"))
     assert b"".join(client.samples_csv("A", "1d", columns="close")) == b"t,close\n2026-01-01,1\n"
-    assert teller.asked[1][1].endswith("samples?columns=close")
+    assert teller.asked[1][1].endswith("samples?columns=close&limit=1000000")
+    teller.answers.append((200, {"Rpsd-Next": "17"}, b"t,close\n1,1\n"))
+    teller.answers.append((200, {}, b"t,close\n17,2\n"))
+    assert b"".join(client.samples_csv("A", "1d")) == b"t,close\n1,1\n17,2\n"
+    assert teller.asked[3][1].endswith("samples?limit=1000000&start=17")
+    teller.answers.append((200, {"Rpsd-Next": "17"}, b"t,close\n1,1\n"))
+    assert b"".join(client.samples_csv("A", "1d", limit=1)) == b"t,close\n1,1\n"
 
 
 def test_octets(teller: Teller, client: Client) -> None:

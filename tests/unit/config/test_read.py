@@ -8,6 +8,7 @@ from rpsd.config import Settings, read, reload, unused
 from rpsd.config.kinds import Rate
 from rpsd.config.settings import entries, value
 from rpsd.core.errors import BadConfig, UnknownFile
+from rpsd.jobs.schedule import parse
 
 # the documented file of the system that rpsd replaces, word for word
 PREDECESSOR = """\
@@ -58,7 +59,7 @@ def test_the_documented_file_of_the_predecessor_is_taken_as_it_is(tmp_path: Path
     assert settings.performance.max_workers == 4
     assert settings.monitoring.health_check_interval == 30.0
     assert settings.denoiser.method == "auto"  # nothing is inferred from what a file leaves out
-    assert [name for name, _ in unused(settings)] == ["performance.max_workers", "performance.chunk_size", "monitoring.metrics_port"]
+    assert unused(settings) == []  # every line of it has its effect
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -244,3 +245,20 @@ def test_a_broken_file_keeps_the_old_settings(tmp_path: Path) -> None:
 def test_settings_of_rooms_not_yet_built_are_named(tmp_path: Path) -> None:
     settings = read(write(tmp_path, "books: {levels: 5}\nserver: {port: 1}\nsources: {yahoo: {rate: 5/min}}\n"), {})
     assert dict(unused(settings)) == {"books.levels": "order book", "sources": "sources"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["02:30", "sun 04:00", "15m", "1500ms", 900, 1_000_000, 1.5, "2 h", "30 2 * * 1-5", "*/5 9-17 1,15 jan-mar mon", "0 0 * * 7"],
+)
+def test_what_the_settings_take_as_a_schedule_the_scheduler_can_read(written: object) -> None:
+    settings = read(flags={"jobs.retrain": written}, environ={})
+    parse(settings.jobs.retrain)
+
+
+@pytest.mark.parametrize(
+    "written", ["60 2 * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *", "* * * *", "a b c d e"]
+)
+def test_what_is_no_schedule_is_refused_at_the_settings(written: str) -> None:
+    with pytest.raises(BadConfig, match="five cron fields"):
+        read(flags={"jobs.retrain": written}, environ={})

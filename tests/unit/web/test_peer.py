@@ -11,7 +11,7 @@ from rpsd.config import read
 from rpsd.core.errors import Forbidden
 from rpsd.services.wiring import open_services
 from rpsd.web.app import build_app
-from rpsd.web.peer import PlainHttp, within
+from rpsd.web.peer import PlainHttp, client_ip, within
 
 LAN = [ipaddress.ip_network("192.168.1.0/24")]
 
@@ -29,6 +29,11 @@ def test_nobody_else_may(host: str) -> None:
         PlainHttp(LAN, [ipaddress.ip_network("10.0.0.1/32")]).check(host)
 
 
+@pytest.mark.parametrize("client", [None, ("", 0)])
+def test_the_admin_socket_is_called_unix(client: object) -> None:
+    assert client_ip(client, None, []) == "unix"  # type: ignore[arg-type]  # nothing of the request is looked at
+
+
 def test_what_is_no_address_is_in_no_network() -> None:
     assert not within("unix", [ipaddress.ip_network("0.0.0.0/0")])
 
@@ -37,7 +42,7 @@ def test_what_is_no_address_is_in_no_network() -> None:
 def test_the_edge_refuses_plain_http_from_elsewhere(tmp_path: Path, peer: str, status: int) -> None:
     environ = {
         "RPSD_DATA_DIR": str(tmp_path),
-        "RPSD_SERVER__HOST": "0.0.0.0",  # noqa: S104 - nothing listens in this test
+        "RPSD_SERVER__HOST": "0.0.0.0",
         "RPSD_SERVER__PLAIN_HTTP_FROM": "192.168.1.0/24",
     }
 
