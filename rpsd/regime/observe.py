@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rpsd.core.errors import ConstantSeries, Fault, NotFinite, NotPositive, TooShort
 from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
@@ -45,6 +46,16 @@ def checked(x: Vector, k: int) -> Vector:
     return np.array(x, np.float64)
 
 
+def log_returns(prices: Vector) -> Vector:
+    """Log returns × 100 (n,) of positive prices (n + 1,)."""
+    return np.asarray(SCALE * np.diff(np.log(prices)))
+
+
+def spans_one_bar(step: Times, usual_ns: float) -> npt.NDArray[np.bool_]:
+    """Whether the return over each step (n,) in ns is one of a bar, not of a night; usual_ns is the common step."""
+    return np.asarray(step <= _GAP * usual_ns)
+
+
 def observations(prices: Vector, t: Times, interval: str, k: int) -> Observations:
     """Log returns × 100 of prices (n + 1,) at times t (n + 1,) in ns UTC. Causal: each return ends on its bar.
 
@@ -58,7 +69,7 @@ def observations(prices: Vector, t: Times, interval: str, k: int) -> Observation
     if (prices <= 0).any():
         row = int(np.flatnonzero(prices <= 0)[0])
         raise NotPositive(f"price {row} is {prices[row]:g}", errors=[Fault(f"/observations/{row}", "not positive")])
-    x, ends = SCALE * np.diff(np.log(prices)), t[1:]
+    x, ends = log_returns(prices), t[1:]
     x, ends, warned = _without_gaps(x, ends, np.diff(t), interval)
     jumps = np.abs(np.expm1(x / SCALE)) >= _SPLIT
     if jumps.any():
@@ -74,7 +85,7 @@ def next_return(last_price: float, price: float) -> float:
     """The observation of a bar that closes at price after one at last_price, by the arithmetic of `observations`. Raises NotPositive."""
     if not (last_price > 0 and price > 0):
         raise NotPositive(f"prices {last_price:g} and {price:g} have no log return")
-    return float(SCALE * np.diff(np.log(np.array([last_price, price])))[0])
+    return float(log_returns(np.array([last_price, price]))[0])
 
 
 def _without_gaps(x: Vector, ends: Times, step: Times, interval: str) -> tuple[Vector, Times, list[Warned]]:
@@ -85,6 +96,6 @@ def _without_gaps(x: Vector, ends: Times, step: Times, interval: str) -> tuple[V
     if length >= DAY_NS:
         long = int((step > _LONG_GAP_DAYS * max(length, DAY_NS)).sum())
         return x, ends, [Warned("gaps", f"{long} gaps of more than {_LONG_GAP_DAYS} bars; each counts as one bar")] if long else []
-    whole = step <= _GAP * np.median(step)
+    whole = spans_one_bar(step, float(np.median(step)))
     left_out = int((~whole).sum())
     return x[whole], ends[whole], [Warned("gaps", f"{left_out} returns across gaps, such as overnight, are left out")] if left_out else []

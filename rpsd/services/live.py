@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from rpsd.services.job import JobService
 
 _MOST_STATES: Final = 5
-_GAP: Final = 3
-"""Intervals between two intraday bars beyond which their return is no return of one bar; see regime/observe.py."""
-_RETURNS_SCALE: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,9 @@ class LiveRegimes:
             table[row[0]] = row[1]
         chosen = [t for t in sorted(table) if (start_ns is None or t >= start_ns) and (end_ns is None or t <= end_ns)]
         following = moment(chosen[limit]) if len(chosen) > limit else None
-        return self._about(served) | {"regimes": [table[t] for t in chosen[:limit]], "next": following}
+        told = [table[t] for t in chosen[:limit]]
+        causal = not any(row["in_sample"] for row in told)  # the parameters have seen what came after those bars
+        return self._about(served) | {"causal": causal, "regimes": told, "next": following}
 
     def _serve(self, symbol: str, interval: str, regime_type: str) -> _Served:
         """The production model with its filter moved on to the last closed bar. Raises UnknownSeries, NoModel."""
@@ -160,12 +159,13 @@ class LiveRegimes:
     ) -> _Standing:
         """The filter after the bars, one step each; their rows are kept."""
         from rpsd.regime import hmm  # numerics wait for the warm-up
+        from rpsd.regime.observe import log_returns, spans_one_bar
 
         version, packet = model
         t = np.concatenate([[standing.t], bars.t])
-        x = _RETURNS_SCALE * np.diff(np.log(np.concatenate([[standing.price], bars.values])))
+        x = log_returns(np.concatenate([[standing.price], bars.values]))
         length = INTERVALS[info.interval]
-        whole = np.diff(t) <= _GAP * length if 0 < length < DAY_NS else np.ones(x.size, np.bool_)
+        whole = spans_one_bar(np.diff(t), length) if 0 < length < DAY_NS else np.ones(x.size, np.bool_)
         p, state, since_ns, count = standing.p, standing.state, standing.since_ns, standing.bars
         if whole.any():
             alpha, _ = hmm.filter_from(packet, hmm.ahead(packet, p), x[whole])

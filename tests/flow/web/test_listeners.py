@@ -33,6 +33,27 @@ def test_without_a_setting_there_is_one_port(running: Any) -> None:
     assert running.server.monitoring_port == running.server.port
 
 
+def test_connections_beyond_the_limit_wait_until_one_goes(launch: Any) -> None:
+    served = launch(SERVER__MAX_CONNECTIONS="16")
+    address = ("127.0.0.1", served.server.port)
+    ask = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    held = [socket.create_connection(address, timeout=5) for _ in range(16)]
+    try:
+        for connection in held:
+            connection.sendall(ask)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        with socket.create_connection(address, timeout=0.3) as late:
+            late.sendall(ask)
+            with pytest.raises(TimeoutError):
+                late.recv(1)
+            held.pop().close()
+            late.settimeout(5)
+            assert late.recv(4096).startswith(b"HTTP/1.1 200")
+    finally:
+        for connection in held:
+            connection.close()
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1 and its key."""

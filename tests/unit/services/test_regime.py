@@ -144,7 +144,9 @@ def test_history_keeps_live_rows_as_they_were_served(stocked, clock) -> None:
     stocked.regime.train(NAME)
     extend(stocked, np.array([60.0, 61.0, 59.0]), "2024-06-01")
     clock.now_ns = instant.parse("2024-06-05")
-    before = stocked.regime.history("X", "1d", "2_state")["regimes"]
+    whole = stocked.regime.history("X", "1d", "2_state")
+    before = whole["regimes"]
+    assert whole["causal"] is False  # the parameters have seen what came after the in-sample rows
     assert [row["in_sample"] for row in before[-4:]] == [True, False, False, False]
     assert before[-1]["model_version"] == 1
     extend(stocked, np.array([10.0, 300.0, 59.0]), "2024-06-01")  # a revision does not repaint
@@ -154,6 +156,7 @@ def test_history_keeps_live_rows_as_they_were_served(stocked, clock) -> None:
     page = stocked.regime.history("X", "1d", "2_state", start_ns=instant.parse("2024-06-01"), limit=2)
     assert [row["t"] for row in page["regimes"]] == ["2024-06-01T00:00:00Z", "2024-06-02T00:00:00Z"]
     assert page["next"] == "2024-06-03T00:00:00Z"
+    assert page["causal"] is True
     with pytest.raises(BadRange):
         stocked.regime.history("X", "1d", "2_state", start_ns=2, end_ns=1)
 
