@@ -59,9 +59,11 @@ class HealthService:
         backup: BackupService,
         monitor: SystemMonitor,
         clock: Callable[[], int],
+        cached: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`cached` tells how many answers the cache holds."""
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
-        self._denoise, self._backup, self._monitor = denoise, backup, monitor
+        self._denoise, self._backup, self._monitor, self._cached = denoise, backup, monitor, cached
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
         self.maintenance = False
@@ -142,6 +144,7 @@ class HealthService:
             "scheduler": {"last_beat": None if self.scheduler_beat_ns is None else instant.text(self.scheduler_beat_ns)},
             "worker": {name: value for name, value in self._compute.status().items() if name != "pids"},
             "models": {"loaded_models": facts.registry.production, "candidates": facts.registry.candidates},
+            "cache": {"entries": self._cached(), "limit": self._settings.performance.cache_size},
         }
         services = {name: part | extra.get(name, {}) for name, part in full["services"].items()}
         return full | {
@@ -165,6 +168,7 @@ class HealthService:
             "scheduler": ("degraded" if silent_scheduler else "healthy", "not_beating" if silent_scheduler else ""),
             "worker": ("degraded" if missing else "healthy", "worker_failed" if missing else ""),
             "models": ("degraded", "stale_model") if self._facts.registry.has_stale else ("healthy", ""),
+            "cache": ("healthy", ""),  # it lies in memory: it cannot fail on its own
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
             "maintenance": ("degraded" if self.maintenance else "healthy", "maintenance" if self.maintenance else ""),
         }

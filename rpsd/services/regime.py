@@ -50,6 +50,10 @@ class RegimeService:
         self._live = LiveRegimes(settings, database, model, job, clock)
         self._training = RegimeTraining(settings, database, compute, model, clock)
 
+    def cached(self) -> int:
+        """How many fits the cache holds."""
+        return len(self._cache)
+
     def detect(
         self,
         ticker: str,

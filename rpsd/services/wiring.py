@@ -100,7 +100,9 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     backup = BackupService(settings, database, metrics, clock)
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
     regime = RegimeService(settings, database, compute, metrics, model=model, job=job, clock=clock)
-    health = HealthService(settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock)
+    health = HealthService(
+        settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached
+    )
     if worker:
         monitor.start()
         health.start()
