@@ -33,6 +33,8 @@ INTERVALS: Final[dict[str, int]] = {
     "1w": 7 * DAY_NS,
 }
 """Interval name -> its length in ns; 0 for ticks."""
+SEQUENCE: Final = "sequence"
+"""The column that orders rows of the same time; ticks alone may have such rows."""
 
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9._=^-]{0,31}")
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -74,6 +76,8 @@ def read_only(array: npt.NDArray[np.generic]) -> None:
 class Samples:
     """Rows of one series: strictly increasing times t (n,) in ns UTC and named float64 columns (n,).
 
+    With a column `sequence` the pairs (t, sequence) increase strictly instead; a missing sequence counts as 0.
+
     NaN marks a missing cell (null outside); infinity never occurs. `known_at` (n,) in ns UTC tells when each row was known,
     when the sender says so; None means the close of the bar. Raises BadRows when an invariant is broken.
     """
@@ -96,16 +100,32 @@ class Samples:
             read_only(values)
         if self.known_at is not None:
             read_only(self.known_at)
-        if n > 1 and not (step := np.diff(self.t) > 0).all():
+        if n > 1 and not (step := self._steps_on()).all():
             row = int(np.flatnonzero(~step)[0]) + 1
             reason = "duplicate time" if self.t[row] == self.t[row - 1] else "earlier than the row before"
             raise BadRows(f"row {row}: {reason}", errors=[Fault(f"/t/{row}", reason)])
         read_only(self.t)
 
+    def _steps_on(self) -> npt.NDArray[np.bool_]:
+        """Whether the key of each row but the first is above the one before."""
+        steps = np.diff(self.t)
+        on: npt.NDArray[np.bool_] = steps > 0
+        if SEQUENCE in self.columns and not on.all():
+            on |= (steps == 0) & (np.diff(np.nan_to_num(self.columns[SEQUENCE])) > 0)
+        return on
+
     @property
     def n(self) -> int:
         """Number of rows."""
         return int(self.t.size)
+
+    def closing(self) -> "Samples":
+        """The last row of each time, for what needs one value at a time; the samples themselves when every time is its own."""
+        last = np.append(np.diff(self.t) > 0, True)[: self.n]
+        if last.all():
+            return self
+        known = None if self.known_at is None else self.known_at[last]
+        return Samples(self.t[last], {name: values[last] for name, values in self.columns.items()}, known)
 
 
 @dataclass(frozen=True, slots=True)

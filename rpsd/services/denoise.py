@@ -93,7 +93,7 @@ class DenoiseService:
 
         def read(c: Connection) -> tuple[SeriesInfo, Samples]:
             info = rows.require(c, symbol, interval)
-            return info, rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=[column])
+            return info, rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=[column]).closing()
 
         info, samples = self._database.read(read, deadline_seconds=self._settings.server.request_timeout)
         if samples.n == 0:

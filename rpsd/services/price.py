@@ -40,7 +40,7 @@ def column_of(info: SeriesInfo) -> str:
 def stored_prices(c: Connection, info: SeriesInfo, start_ns: int | None, end_ns: int | None) -> Prices:
     """Prices of the series from start_ns to end_ns (inclusive) without the rows that miss theirs. Raises UnknownColumn."""
     name = column_of(info)
-    samples = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=[name])
+    samples = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=[name]).closing()
     there = ~np.isnan(samples.columns[name])
     return Prices(samples.t[there], samples.columns[name][there])
 

@@ -1,14 +1,14 @@
 """What all readers of rows share: the names of the columns, the book of rejected rows, and the order of time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 
 from rpsd.core import market
 from rpsd.core.errors import BadRows, BadTime, Fault, InvalidRequest, RpsdError
-from rpsd.core.market import SECOND_NS, Samples, Times, Vector
+from rpsd.core.market import SECOND_NS, SEQUENCE, Samples, Times, Vector
 
 TIME_NAMES: Final = ("date", "timestamp", "t", "time", "datetime")
 KNOWN_NAME: Final = "known_at"
@@ -16,6 +16,7 @@ TIME_ROLE, KNOWN_ROLE = -1, -2
 """Roles of the two columns that hold moments; a column of numbers has its position, from 0."""
 _MOST_NAMED: Final = 100
 _MOST_LISTED: Final = 1000
+_LARGEST_SEQUENCE: Final = 2**53
 _EARLY_1970: Final = 5_000_000 * SECOND_NS
 """The first 58 days of 1970: where seconds, milliseconds and microseconds land when they are taken for nanoseconds."""
 
@@ -120,7 +121,9 @@ class Table:
 
 
 def settled(table: Table, book: Rejections, interval: str) -> Parsed:
-    """The rows in strictly increasing time; one that is not later than all good ones before it goes to the book.
+    """The rows in strictly increasing time, ticks in that of (time, sequence); one that is not later than those before goes to the book.
+
+    Ticks of one time that come without a column `sequence` get one: 0, 1, 2 … in their order.
 
     Raises BadRows when bad rows are not skipped, or when no row is left; BadTime when the times are plainly not nanoseconds.
     """
@@ -129,20 +132,44 @@ def settled(table: Table, book: Rejections, interval: str) -> Parsed:
         reason = "all times lie in early 1970: seconds, milliseconds or a date without dashes were meant"
         raise BadTime(reason, errors=[Fault("/t", reason)], hint="Send int64 nanoseconds or ISO 8601; ?date_format=%Y%m%d reads 20240131.")
     latest = np.maximum.accumulate(t) if t.size else t
-    late = np.flatnonzero(t[1:] <= latest[:-1]) + 1
-    for at in late.tolist():
-        twice = "duplicate time; give each tick its own nanosecond" if interval == "tick" else "duplicate time"
-        reason = twice if t[at] == latest[at - 1] else "earlier than a row before it; sort the rows by time, oldest first"
-        book.add(int(table.numbers[at]), f"/t/{at}" if book.word == "row" else f"/{int(table.numbers[at])}", reason)
+    if interval == "tick":
+        table = _numbered(table)
+        out = _out_of_sequence(table)
+    else:
+        out = dict.fromkeys((np.flatnonzero(t[1:] == latest[:-1]) + 1).tolist(), "duplicate time")
+    out |= dict.fromkeys(np.flatnonzero(t < latest).tolist(), "earlier than a row before it; sort the rows by time, oldest first")
+    for at in sorted(out):
+        book.add(int(table.numbers[at]), f"/t/{at}" if book.word == "row" else f"/{int(table.numbers[at])}", out[at])
     book.refuse()
     kept = np.ones(t.size, np.bool_)
-    kept[late] = False
+    kept[list(out)] = False
     if not kept.any():
         if book.listed:
             raise BadRows(f"no row can be stored; {book.word} {book.listed[0]['row']}: {book.listed[0]['reason']}")
         raise BadRows("there are no rows", errors=[Fault("", "expected at least one row")])
-    if not late.size:
+    if not out:
         return Parsed(Samples(t, table.columns, table.known_at), book.told(), book.count)
     known = None if table.known_at is None else table.known_at[kept]
     columns = {name: values[kept] for name, values in table.columns.items()}
     return Parsed(Samples(t[kept], columns, known), book.told(), book.count)
+
+
+def _numbered(table: Table) -> Table:
+    """Ticks with a column `sequence`: 0, 1, 2 … within each time when they came without one and some share a time."""
+    same = np.diff(table.t, prepend=table.t[:1] - 1) == 0
+    if SEQUENCE in table.columns or not same.any():
+        return table
+    rows = np.arange(table.t.size)
+    begins = np.maximum.accumulate(np.where(same, 0, rows))
+    return replace(table, columns={**table.columns, SEQUENCE: (rows - begins).astype(np.float64)})
+
+
+def _out_of_sequence(table: Table) -> dict[int, str]:
+    """The ticks whose sequence cannot stand, with the reason."""
+    if (given := table.columns.get(SEQUENCE)) is None:
+        return {}
+    sound = (given >= 0) & (given <= _LARGEST_SEQUENCE) & (given == np.floor(given))
+    same = np.diff(table.t, prepend=table.t[:1] - 1) == 0
+    low = same & (np.diff(given, prepend=np.nan) <= 0)
+    out = dict.fromkeys(np.flatnonzero(low).tolist(), "the sequence is not above the one before it at the same time")
+    return out | dict.fromkeys(np.flatnonzero(~sound).tolist(), "the sequence is not a whole number from 0 to 2^53")

@@ -142,7 +142,7 @@ class SeriesService:
                     "the cursor is not one of this list", errors=[Fault("/after", "expected the `next` of an earlier page")]
                 )
             cursor = (symbol, interval)
-        found = self._database.read(lambda c: rows.page(c, cursor, limit + 1))
+        found = self._database.read(lambda c: [rows.whole(c, info) for info in rows.page(c, cursor, limit + 1)])
         last = found[limit - 1] if len(found) > limit else None
         return [self._listed(info) for info in found[:limit]], f"{last.symbol}:{last.interval}" if last else None
 
@@ -158,7 +158,7 @@ class SeriesService:
         self._database.write(drop).result()
 
     def _measure(self, c: Connection, symbol: str, interval: str) -> _Completeness:
-        writes, info = self._writes[symbol, interval], rows.require(c, symbol, interval)
+        writes, info = self._writes[symbol, interval], rows.whole(c, rows.require(c, symbol, interval))
         if (held := self._held(info)) is not None:
             return held
         missing = sum(int(np.isnan(values).sum()) for part in rows.stream(c, info) for values in part.columns.values())
@@ -227,12 +227,15 @@ def _with_derived(
     found = {name: derived.read_group(c, info, name, start_ns, end_ns)[1] for name in columns if name not in own}
     t = base.t if base is not None else np.unique(np.concatenate([group.t for group in found.values()]))[:limit]
     cells = {name: _aligned(group, name, t) for name, group in found.items()}
-    return Samples(t, {name: cells[name] if base is None or name in cells else base.columns[name] for name in columns})
+    if base is not None:
+        cells = dict(base.columns) | cells
+    ordered = [*columns, *(name for name in cells if name not in columns)]  # ticks bring their sequence
+    return Samples(t, {name: cells[name] for name in ordered})
 
 
 def _aligned(group: Samples, name: str, t: Times) -> Vector:
     """The column at the times t (n,), NaN where the group has no row."""
-    values = np.full(t.size, np.nan)
-    _, here, there = np.intersect1d(t, group.t, assume_unique=True, return_indices=True)
-    values[here] = group.columns[name][there]
-    return values
+    if not group.n:
+        return np.full(t.size, np.nan)
+    at = np.minimum(np.searchsorted(group.t, t), group.n - 1)
+    return np.where(group.t[at] == t, group.columns[name][at], np.nan)

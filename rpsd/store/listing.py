@@ -38,10 +38,10 @@ def require(c: Connection, symbol: str, interval: str) -> SeriesInfo:
 
 
 def page(c: Connection, after: tuple[str, str] | None, limit: int) -> list[SeriesInfo]:
-    """Up to `limit` series after (symbol, interval), in that order."""
+    """Up to `limit` series after (symbol, interval), in that order; the upper layers of ticks (store/ticks.py) are none."""
     symbol, interval = after or ("", "")
     rows = c.execute(
-        f"SELECT {_FIELDS} FROM series WHERE (symbol, interval) > (?, ?) ORDER BY symbol, interval LIMIT ?",  # noqa: S608
+        f"SELECT {_FIELDS} FROM series WHERE (symbol, interval) > (?, ?) AND instr(symbol, '#') = 0 ORDER BY symbol, interval LIMIT ?",  # noqa: S608
         (symbol, interval, limit),
     )
     return [_info(row) for row in rows.fetchall()]

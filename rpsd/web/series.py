@@ -5,10 +5,12 @@ import hashlib
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
+import numpy as np
 from litestar import Request, delete, get, post
 from litestar.params import FromPath
 from litestar.response import Response, Stream
 
+from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.core.instant import texts
 from rpsd.core.market import interval as checked_interval
 from rpsd.core.market import symbol as checked_symbol
@@ -18,6 +20,7 @@ from rpsd.web.operation import declare
 from rpsd.web.wire import CSV, JSON, Page, Query, accepted, answer, cells, decoded_json, media_type, moment, query, span
 
 if TYPE_CHECKING:
+    from rpsd.core.market import Samples
     from rpsd.services.ingest import Parsed
 
 _SLICE: Final = 1 << 20  # CSV is parsed a MiB at a time: large enough for the kernel, small enough for memory
@@ -203,8 +206,8 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
         limit=asked.limit + 1,
         as_of_ns=moment(asked.as_of, "/query/as_of"),
     )
-    following = str(int(found.t[asked.limit])) if found.n > asked.limit else None
-    n = min(found.n, asked.limit)
+    n = _page_end(found, asked.limit)
+    following = str(int(found.t[n])) if found.n > n else None
     exchange.operation, exchange.samples = "samples", n
     if kind == CSV:
         headers = {"rpsd-next": following} if following else {}
@@ -214,6 +217,17 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
     times = found.t[:n].tolist() if asked.time == "ns" else texts(found.t[:n])
     table = {name: cells(values[:n]) for name, values in found.columns.items()}
     return answer({"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})
+
+
+def _page_end(found: "Samples", limit: int) -> int:
+    """How many rows the page holds: rows of one time, which ticks may have, are not torn apart. Raises InvalidRequest."""
+    if found.n <= limit:
+        return found.n
+    n = int(np.searchsorted(found.t, found.t[limit], "left"))
+    if n == 0:
+        reason = "more rows than this lie at one time"
+        raise InvalidRequest(f"limit: {reason}", errors=[Fault("/query/limit", reason)], hint="Ask for a higher limit.")
+    return n
 
 
 @delete(
