@@ -39,6 +39,8 @@ _ECS = {
     "client_ip": "client.ip", "exception": "error.stack_trace", "logger": "log.logger",
 }  # fmt: skip
 _ECS_VERSION = "8.11.0"
+_ECS_OUTCOMES = {"ok": "success", "success": "success", "succeeded": "success", "error": "failure", "failed": "failure"}
+"""The schema knows these two and `unknown`; a run that was cancelled or interrupted is the latter."""
 
 Event = MutableMapping[str, Any]
 
@@ -82,6 +84,8 @@ def _as_ecs(_logger: Any, _level: str, event: Event) -> Event:
     named = {_ECS.get(name, f"rpsd.{name}"): value for name, value in event.items() if name != "processing_time"}
     if event.get("processing_time") is not None:
         named["event.duration"] = int(float(event["processing_time"]) * 1e9)
+    if "outcome" in event:
+        named["event.outcome"] = _ECS_OUTCOMES.get(str(event["outcome"]), "unknown")
     return named | {"ecs.version": _ECS_VERSION}
 
 

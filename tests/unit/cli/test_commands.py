@@ -181,7 +181,7 @@ def test_a_directory_in_use_is_not_touched(rpsd: Run, tmp_path: Path) -> None:
         assert holder.stdout.readline() == "held\n"
         code, _, err = rpsd("keys", "list")
         assert code == 75
-        assert "does not answer" in err
+        assert "does not answer" in " ".join(err.split())  # wrapped where the path ends
     finally:
         holder.stdin.close()
         holder.wait(20)

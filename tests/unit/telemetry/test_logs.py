@@ -40,6 +40,16 @@ def test_the_fields_of_the_contract(sink: io.BytesIO) -> None:
     assert (line["level"], line["service"], line["operation"], line["data_size"]) == ("INFO", "rpsd", "denoise", 1741)
 
 
+@pytest.mark.parametrize(
+    ("flat", "ecs"), [("ok", "success"), ("succeeded", "success"), ("error", "failure"), ("failed", "failure"), ("cancelled", "unknown")]
+)
+def test_ecs_outcomes_are_those_of_the_schema(sink: io.BytesIO, flat: str, ecs: str) -> None:
+    writer = configure_logging(format="ecs", stream=sink)
+    logger().info("done", outcome=flat)
+    writer.close()
+    assert json.loads(sink.getvalue())["event.outcome"] == ecs
+
+
 def test_ecs_names_and_nanoseconds(sink: io.BytesIO) -> None:
     writer = configure_logging(format="ecs", stream=sink)
     logger().warning("slow", operation="denoise", user_id="k", data_size=3, processing_time=0.25, request_id="r", error_code="too_short")
