@@ -1,12 +1,13 @@
 """The entry of `rpsd` and `python -m rpsd`: runs a command and turns what went wrong into words and an exit code."""
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-from rpsd.core.errors import InternalError, RpsdError
+from rpsd.core.errors import DiskFull, InternalError, RpsdError
 
 # click's base class of usage errors; typer vendors click or not, depending on its version
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -17,28 +18,43 @@ PIPE_EXIT = 141
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code."""
     from rpsd.cli.app import app
-    from rpsd.cli.output import USAGE_EXIT, complain
 
-    as_json = "--json" in arguments
     try:
         result = app(args=list(arguments), standalone_mode=False, prog_name="rpsd")
-    except RpsdError as error:
-        return complain(error, as_json)
-    except _UsageError as error:
-        _usage(error)
-        return USAGE_EXIT
-    except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
-        return INTERRUPTED_EXIT
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; nothing is left to tell it
-        return PIPE_EXIT
-    except Exception as error:  # noqa: BLE001 - the last place where an unexpected exception can become words
-        return _unexpected(error, as_json)
+    except Exception as error:  # noqa: BLE001 - the last place where an exception can become words
+        return _told(error, "--json" in arguments)
+    except (KeyboardInterrupt, SystemExit) as error:
+        # click exits with 1 at a broken pipe, before ours could be heard
+        return _told(error.__context__ if isinstance(error.__context__, BrokenPipeError) else error, "--json" in arguments)
     return result if isinstance(result, int) else 0
 
 
-def _usage(error: Exception) -> None:
+def _told(error: BaseException, as_json: bool) -> int:
+    """The exit code of what went wrong, after it has been put into words."""
+    from rpsd.cli.output import USAGE_EXIT, complain
+
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error = DiskFull(f"{error.filename or 'standard output'}: {error.strerror}")
+    match error:
+        case RpsdError():
+            code = complain(error, as_json)
+        case _ if isinstance(error, _UsageError):
+            _usage(error)
+            code = USAGE_EXIT
+        case KeyboardInterrupt() | typer.Abort():
+            typer.echo("interrupted", err=True)
+            code = INTERRUPTED_EXIT
+        case BrokenPipeError():
+            sys.stderr.close()  # the reader has gone; nothing is left to tell it
+            code = PIPE_EXIT
+        case SystemExit():
+            code = int(error.code or 0)
+        case _:
+            code = _unexpected(error, as_json)
+    return code
+
+
+def _usage(error: BaseException) -> None:
     """Say what was wrong with the command line; a group without a command shows its help instead."""
     context: Any = getattr(error, "ctx", None)
     message = error.format_message()  # type: ignore[attr-defined]
@@ -50,7 +66,7 @@ def _usage(error: Exception) -> None:
         typer.echo(f"hint: {context.command_path} --help", err=True)
 
 
-def _unexpected(error: Exception, as_json: bool) -> int:
+def _unexpected(error: BaseException, as_json: bool) -> int:
     """An exception that is a defect: its place is shown in short, the whole with RPSD_TRACEBACK=1."""
     import os
     import traceback

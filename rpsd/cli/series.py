@@ -1,5 +1,6 @@
 """`rpsd series`: market data into and out of the store as CSV."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
+from rpsd.core.errors import UnknownFile
 
 app = typer.Typer(name="series", help="Import, export and list market data.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -54,10 +56,17 @@ def export(
             sys.stdout.buffer.flush()
             return
         partial = output.with_name(f"{output.name}.partial")  # nobody finds half a file under the final name
-        with partial.open("wb") as stream:
-            for chunk in chunks:
-                stream.write(chunk)
-        partial.replace(output)
+        try:
+            with partial.open("wb") as stream:
+                for chunk in chunks:
+                    stream.write(chunk)
+            partial.replace(output)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise UnknownFile(f"{output}: {error.strerror}") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @app.command("list")

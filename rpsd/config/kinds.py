@@ -66,8 +66,10 @@ def shown(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unfit(f"expected a number, got {shown(value)}")
+    if not math.isfinite(value):
+        raise Unfit("expected a finite number, got NaN or infinity")
     return float(value)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.core.errors import BadTime
+from rpsd.core.errors import BadTime, Fault
 from rpsd.core.market import SECOND_NS, Times
 
 FIRST_NS: Final = -2_208_988_800 * SECOND_NS
@@ -16,7 +16,7 @@ FIRST_NS: Final = -2_208_988_800 * SECOND_NS
 LAST_NS: Final = 7_258_118_400 * SECOND_NS
 """2200-01-01."""
 
-_ISO = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,9}))?\s?(Z|z|[+-]\d{2}(?::?\d{2})?)?)?")
+_ISO = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,9}))?\s?(Z|z|[+-]\d{2}(?::?\d{2})?)?)?", re.ASCII)
 
 
 def zone(name: str) -> ZoneInfo:
@@ -24,7 +24,8 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadTime(f"{name[:40]!r} is not an IANA time zone") from error
+        reason = f"{name[:40]!r} is not an IANA time zone"
+        raise BadTime(reason, errors=[Fault("/tz", reason)]) from error
 
 
 def parse(text: str, tz: ZoneInfo | None = None) -> int:

@@ -36,6 +36,9 @@ INTERVALS: Final[dict[str, int]] = {
 SEQUENCE: Final = "sequence"
 """The column that orders rows of the same time; ticks alone may have such rows."""
 
+MOST_COLUMNS: Final = 1000
+"""Of one series, its time included."""
+
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9._=^-]{0,31}")
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -48,14 +51,16 @@ def symbol(text: str) -> str:
     """
     upper = text.upper() if text.isascii() else text
     if not _SYMBOL.fullmatch(upper):
-        raise BadSymbol(f"{text[:40]!r} is not a symbol")
+        reason = f"{text[:40]!r} is not a symbol"
+        raise BadSymbol(reason, errors=[Fault("/symbol", reason)])
     return upper
 
 
 def interval(text: str) -> str:
     """The interval itself. Raises BadSymbol unless it is a key of INTERVALS."""
     if text not in INTERVALS:
-        raise BadSymbol(f"{text[:40]!r} is not an interval")
+        reason = f"{text[:40]!r} is not an interval"
+        raise BadSymbol(reason, errors=[Fault("/interval", f"{reason}; known are {', '.join(INTERVALS)}")])
     return text
 
 

@@ -78,12 +78,15 @@ class HmmParameters:
 PARAMETERS: tuple[type[Any], ...] = (WaveletParameters, KalmanParameters, EmaParameters, GuardrailParameters, HmmParameters)
 
 
+_BEYOND = 2**63
 _WORDS: dict[type, str] = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
 
 
 def _reason(value: Any, kind: type, metadata: Mapping[str, Any]) -> str | None:
     """Why the value cannot stand for a field of this kind, or None when it can."""
     if kind is float and type(value) is int:
+        if abs(value) >= _BEYOND:
+            return "expected a number that fits into 64 bits"
         value = float(value)
     if type(value) is not kind:
         return f"expected {_WORDS[kind]}, got {type(value).__name__}"
@@ -91,7 +94,7 @@ def _reason(value: Any, kind: type, metadata: Mapping[str, Any]) -> str | None:
         return f"expected one of {', '.join(metadata['choices'])}, got {str(value)[:40]!r}"
     low, high = metadata["ge"], metadata["le"]
     inside = (low is None or value >= low) and (high is None or value <= high)
-    return None if inside else f"expected {low} to {high}, got {value}"
+    return None if inside else f"expected {low} to {high}, got {str(value)[:40]}"
 
 
 def build(cls: type[T], given: Mapping[str, Any], pointer: str = "/params") -> T:

@@ -38,7 +38,7 @@ class JobContext:
 class Job:
     """A member of JOBS. `run` returns the result that the run's row keeps (JSON), and raises to fail.
 
-    `lease_seconds`: how long the row stays claimed after the runner's last sign of life.
+    `arguments` are the names that its args may have. `lease_seconds`: how long the row stays claimed after the runner's last sign of life.
     """
 
     name: str
@@ -46,3 +46,4 @@ class Job:
     schedule: ScheduleOf
     run: Callable[[JobContext], dict[str, Any]]
     lease_seconds: float = 60.0
+    arguments: tuple[str, ...] = ()

@@ -37,4 +37,6 @@ def _brief(model: dict[str, Any]) -> dict[str, Any]:
     return {key: model[key] for key in ("name", "version", "stage") if key in model}
 
 
-RETRAIN: Final = Job("retrain", "Fit the regime models of all daily series.", lambda settings: settings.jobs.retrain, run)
+RETRAIN: Final = Job(
+    "retrain", "Fit the regime models of all daily series.", lambda settings: settings.jobs.retrain, run, arguments=("model",)
+)

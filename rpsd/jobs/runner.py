@@ -61,6 +61,7 @@ class Scheduler:
         self._thread: threading.Thread | None = None
         self._looked_ns = self._next_ns = 0
         self.beat_ns = 0
+        services.job.arguments = {job.name: job.arguments for job in jobs}
         services.job.offered = {job.name: job.summary for job in jobs}
 
     def start(self) -> None:

@@ -27,6 +27,7 @@ SCOPES: Final = ("read", "ingest", "predict", "train", "admin")
 
 _TOKEN: Final = re.compile(r"rpsd_([0-9a-f]{8})_([0-9a-f]{32})", re.ASCII)
 _NAME: Final = re.compile(r"\w[\w .@:-]{0,63}")
+_MOST_A_MINUTE: Final = 1_000_000_000
 _QUIET_NS: Final = 60 * SECOND_NS
 """Last use is written, and failures are audited, at most once in this time."""
 _NOBODY: Final = bytes(32)
@@ -145,7 +146,7 @@ class AccessService:
 
     def audit(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Rows of the audit log, newest first, and the cursor of the next page. Raises InvalidRequest for a cursor that is none."""
-        if after is not None and not (after.isascii() and after.isdigit()):
+        if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
             raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/after", "expected the `next` of an earlier page")])
         rows = self._database.read(lambda c: audit.page(c, None if after is None else int(after), limit + 1))
         listed = [
@@ -221,8 +222,8 @@ def _faults(name: str, scopes: Sequence[str], expires_ns: int | None, limit: int
         faults.append(Fault("/scopes", f"expected at least one of {', '.join(SCOPES)}"))
     if expires_ns is not None and expires_ns <= now_ns:
         faults.append(Fault("/expires", "expected a time in the future"))
-    if limit is not None and limit < 1:
-        faults.append(Fault("/limit", "expected at least one request a minute"))
+    if limit is not None and not 1 <= limit <= _MOST_A_MINUTE:
+        faults.append(Fault("/limit", f"expected 1 to {_MOST_A_MINUTE:,} requests a minute"))
     return faults
 
 

@@ -8,12 +8,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from rpsd.core import instant
-from rpsd.core.errors import BadTime
+from rpsd.core.errors import BadTime, Fault
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE: Final = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}([,' _]\d{3})+(\.\d*)?", re.ASCII)
 _SLASHED: Final = re.compile(r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}.*", re.ASCII)
+_YEAR: Final = re.compile(r"%[YyGcx]")
 _CLOCK: Final = re.compile(r"%[HIMSXcpT]")
 _INTEGER: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 _TOO_LARGE: Final = 2**63
@@ -66,6 +67,23 @@ def json_number(value: Any) -> float:
 _KINDS: Final[dict[type, str]] = {str: "text", bool: "true or false", list: "a list", dict: "an object"}
 
 
+_FORMATS: Final = "Write it as strptime does: %d/%m/%Y, %Y%m%d, %m/%d/%Y %H:%M."
+
+
+def _fault_of_format(date_format: str) -> str:
+    """What is wrong with a strptime format, empty when nothing is."""
+    if "%" not in date_format:
+        return "names no field"
+    try:
+        datetime.strptime("", date_format)  # noqa: DTZ007 - only the format is looked at
+    except re.error:
+        return "names a field twice"
+    except ValueError as error:
+        if "does not match" not in str(error):
+            return "holds an unknown field"
+    return "" if _YEAR.search(date_format.replace("%%", "")) else "names no year"
+
+
 @dataclass(frozen=True, slots=True)
 class TimeCell:
     """How the cells of a time column are read: `tz` for naive times, `date_format` (strptime) instead of ISO 8601."""
@@ -75,11 +93,10 @@ class TimeCell:
 
     @classmethod
     def of(cls, tz: str | None, date_format: str | None = None) -> "TimeCell":
-        """From the words of a request. Raises BadTime for an unknown zone or a format without a single directive."""
-        if date_format is not None and "%" not in date_format:
-            raise BadTime(
-                f"the date format {date_format[:40]!r} names no field", hint="Write it as strptime does: %d/%m/%Y, %Y%m%d, %m/%d/%Y %H:%M."
-            )
+        """From the words of a request. Raises BadTime for an unknown zone, or a format without a year, with an unknown or a doubled field."""
+        if date_format is not None and (fault := _fault_of_format(date_format)):
+            reason = f"the date format {date_format[:40]!r} {fault}"
+            raise BadTime(reason, errors=[Fault("/date_format", reason)], hint=_FORMATS)
         return cls(None if tz is None else instant.zone(tz), date_format)
 
     def nanoseconds(self, cell: Any) -> int:

@@ -15,6 +15,7 @@ _WINDOW: Final = 1 << 20
 _ROWS: Final = 1 << 15
 """Bytes and rows handed to the parser at a time: what bounds its memory."""
 _LONGEST_LINE: Final = 1 << 16
+_LINE_FEEDS: Final = "End each line with a line feed (Unix) or with carriage return and line feed (Windows)."
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -70,7 +71,11 @@ class CsvReader:
         end = data.find(b"\n")
         if end < 0:
             return data
+        if end > _LONGEST_LINE:
+            raise BadCsv(f"line 1 is longer than {_LONGEST_LINE} bytes; is this a CSV file?", errors=[Fault("/1", "too long")])
         line = _decoded(data[:end].removeprefix(b"\xef\xbb\xbf").rstrip(b"\r"), 1)
+        if "\r" in line:
+            raise BadCsv("the lines end with a carriage return alone", errors=[Fault("/1", "expected line feeds")], hint=_LINE_FEEDS)
         names = next(csv.reader(io.StringIO(line)), [])
         if not any(name.strip() for name in names):
             raise BadCsv("the first line is empty", errors=[Fault("/1", "expected the names of the columns")])
@@ -149,7 +154,8 @@ class CsvReader:
         try:
             fields = next(csv.reader([line], strict=True), [])
         except csv.Error as error:
-            raise BadCell(f"the quotes do not close: {line[:40]!r}") from error
+            found = "a carriage return within the line" if "\r" in line else "the quotes do not close"
+            raise BadCell(f"{found}: {line[:40]!r}") from error
         if len(fields) != len(self._header):
             doubt = "; thousands separators must go" if len(fields) > len(self._header) else ""
             raise BadCell(f"expected {len(self._header)} fields ({', '.join(self._header)[:80]}), found {len(fields)}{doubt}")

@@ -14,25 +14,30 @@ from rpsd.services.rows import KNOWN_ROLE, TIME_ROLE, Parsed, Rejections, Table,
 
 __all__ = ["CsvReader", "Parsed", "from_columns", "from_json", "from_rows"]
 
+_MOST_CELLS: Final = 1 << 24
+"""Cells of a table of rows, the missing ones included: rows that differ in their names would unfold without bound."""
 _MANY: Final = 2000
 """Texts from which the byte parser is worth its call."""
 
 
-def from_json(obj: Any, interval: str, *, tz: str | None = None, on_error: str = "reject") -> Parsed:
+def from_json(obj: Any, interval: str, *, tz: str | None = None, date_format: str | None = None, on_error: str = "reject") -> Parsed:
     """Samples of `{"rows": [...]}` or of columns `{"t": [...], ...}`. Raises as from_columns does."""
     if isinstance(obj, Mapping) and set(obj) == {"rows"}:
-        return from_rows(obj["rows"], interval, tz=tz, on_error=on_error)
+        return from_rows(obj["rows"], interval, tz=tz, date_format=date_format, on_error=on_error)
     if not isinstance(obj, Mapping):
         raise InvalidRequest('the body is neither {"t": [...], ...} nor {"rows": [...]}', errors=[Fault("", "expected an object")])
-    return from_columns(obj, interval, tz=tz, on_error=on_error)
+    return from_columns(obj, interval, tz=tz, date_format=date_format, on_error=on_error)
 
 
-def from_columns(obj: Mapping[str, Any], interval: str, *, tz: str | None = None, on_error: str = "reject") -> Parsed:
+def from_columns(
+    obj: Mapping[str, Any], interval: str, *, tz: str | None = None, date_format: str | None = None, on_error: str = "reject"
+) -> Parsed:
     """Samples of `{"t": [...], "close": [...]}`: ISO 8601 texts or int64 ns, numbers, null where a cell is missing.
 
-    `tz` reads naive times. Raises InvalidRequest (no time column, not lists), BadRows (cells, lengths, order), BadTime.
+    `tz` reads naive times, `date_format` (strptime) takes the place of ISO 8601.
+    Raises InvalidRequest (no time column, not lists), BadRows (cells, lengths, order), BadTime.
     """
-    book, cell = Rejections.of("row", on_error), TimeCell.of(tz)
+    book, cell = Rejections.of("row", on_error), TimeCell.of(tz, date_format)
     names = [str(name) for name in obj]
     roles, columns = roles_of(names, InvalidRequest)
     for name in names:
@@ -46,10 +51,8 @@ def from_columns(obj: Mapping[str, Any], interval: str, *, tz: str | None = None
     return _assembled({name: obj[name] for name in names}, roles, columns, (cell, book, interval))
 
 
-def from_rows(rows: Any, interval: str, *, tz: str | None = None, on_error: str = "reject") -> Parsed:
+def from_rows(rows: Any, interval: str, *, tz: str | None = None, date_format: str | None = None, on_error: str = "reject") -> Parsed:
     """Samples of `[{"t": ..., "close": ...}, ...]`; a key that a row lacks is a missing cell. Raises as from_columns does."""
-    if isinstance(rows, Mapping) and set(rows) == {"rows"}:
-        rows = rows["rows"]
     if not isinstance(rows, list | tuple):
         raise InvalidRequest("/rows: expected a list", errors=[Fault("/rows", "expected a list")])
     if not rows:
@@ -59,8 +62,13 @@ def from_rows(rows: Any, interval: str, *, tz: str | None = None, on_error: str 
             raise InvalidRequest(f"/rows/{number}: expected an object", errors=[Fault(f"/rows/{number}", "expected an object")])
     names = list(dict.fromkeys(str(name) for row in rows for name in row))
     roles, columns = roles_of(names, InvalidRequest)
+    if len(names) * len(rows) > _MOST_CELLS:
+        reason = f"{len(rows)} rows with {len(names)} columns between them"
+        raise BadRows(
+            f"{reason} are too many cells at once", errors=[Fault("/rows", reason)], hint="Send columns, or fewer rows at a time."
+        )
     cells = {name: [row.get(name) for row in rows] for name in names}
-    return _assembled(cells, roles, columns, (TimeCell.of(tz), Rejections.of("row", on_error), interval))
+    return _assembled(cells, roles, columns, (TimeCell.of(tz, date_format), Rejections.of("row", on_error), interval))
 
 
 def _assembled(cells: Mapping[str, Sequence[Any]], roles: list[int], columns: list[str], how: tuple[TimeCell, Rejections, str]) -> Parsed:
@@ -71,17 +79,17 @@ def _assembled(cells: Mapping[str, Sequence[Any]], roles: list[int], columns: li
     numbers: dict[str, Vector] = {}
     for (name, values), role in zip(cells.items(), roles, strict=True):
         if role < 0:
-            moments[role], bad = _moments(values, cell)
+            moments[role], bad = _moments(values, cell, book)
         else:
-            numbers[columns[role]], bad = _numbers(values)
+            numbers[columns[role]], bad = _numbers(values, book)
         for row, reason in bad.items():
-            faults.setdefault(row, (f"/{name}/{row}", reason))
+            faults.setdefault(row, (name, reason))
     t, known = moments[TIME_ROLE], moments.get(KNOWN_ROLE)
     empty = np.all([np.isnan(values) for values in numbers.values()], axis=0)
     for row in np.flatnonzero(empty).tolist():
-        faults.setdefault(row, (f"/{columns[0]}/{row}", "every cell is missing; a row needs one value"))
+        faults.setdefault(row, (columns[0], "every cell is missing; a row needs one value"))
     for row in sorted(faults):
-        book.add(row, *faults[row])
+        book.add(row, f"/{faults[row][0]}/{row}", faults[row][1])
     kept = np.ones(t.size, np.bool_)
     kept[list(faults)] = False
     order = np.flatnonzero(kept)
@@ -91,33 +99,37 @@ def _assembled(cells: Mapping[str, Sequence[Any]], roles: list[int], columns: li
     return settled(Table(t, numbers, known, order), book, interval)
 
 
-def _numbers(values: Sequence[Any]) -> tuple[Vector, dict[int, str]]:
+def _numbers(values: Sequence[Any], book: Rejections) -> tuple[Vector, dict[int, str]]:
     """The floats of a JSON list and the reasons of the bad ones by row."""
     if set(map(type, values)) <= {float, NoneType}:
         found = np.array([np.nan if v is None else v for v in values] if None in values else values, np.float64)
         doubtful = [row for row in np.flatnonzero(~np.isfinite(found)).tolist() if values[row] is not None]
     else:
         found, doubtful = np.full(len(values), np.nan), list(range(len(values)))
-    bad = {}
+    bad: dict[int, str] = {}
     for row in doubtful:
         try:
             found[row] = json_number(values[row])
         except BadCell as error:
-            found[row], bad[row] = np.nan, str(error)
+            found[row], bad[row] = np.nan, book.kept(str(error), len(bad))
+            if book.is_full(len(bad)):
+                break
     return found, bad
 
 
-def _moments(values: Sequence[Any], cell: TimeCell) -> tuple[Times, dict[int, str]]:
+def _moments(values: Sequence[Any], cell: TimeCell, book: Rejections) -> tuple[Times, dict[int, str]]:
     """The ns UTC of a JSON list and the reasons of the bad ones by row."""
     found, doubtful = np.zeros(len(values), np.int64), list(range(len(values)))
-    if len(values) >= _MANY and set(map(type, values)) == {str}:
+    if len(values) >= _MANY and cell.date_format is None and set(map(type, values)) == {str}:
         found, doubtful = _parsed_bytes(values, utc_dates=cell.tz is None)
-    bad = {}
+    bad: dict[int, str] = {}
     for row in doubtful:
         try:
             found[row] = cell.nanoseconds(values[row])
         except BadCell as error:
-            bad[row] = str(error)
+            bad[row] = book.kept(str(error), len(bad))
+            if book.is_full(len(bad)):
+                break
     return found, bad
 
 

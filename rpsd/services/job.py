@@ -17,7 +17,7 @@ class JobService:
     """Runs of jobs, on top of the job table. What a job does is the business of rpsd.jobs.
 
     `on_enqueue` is set whenever a run was asked for or cancelled: the runner waits on it. `offered` holds name and summary of every job;
-    the runner fills it in, and while it is empty any name is taken.
+    and `arguments` the names that its args may have; the runner fills them in, and while they are empty anything is taken.
     """
 
     def __init__(self, database: Database, clock: Callable[[], int]) -> None:
@@ -25,11 +25,16 @@ class JobService:
         self._clock = clock
         self.on_enqueue = threading.Event()
         self.offered: Mapping[str, str] = {}
+        self.arguments: Mapping[str, tuple[str, ...]] = {}
 
     def enqueue(self, name: str, args: Mapping[str, Any], *, by: str, once: Once | None = None) -> dict[str, Any]:
-        """Ask for a run now; durable when this returns. The answer is the contract's job. Raises UnknownJob, IdempotencyConflict."""
+        """Ask for a run now; durable when this returns. The answer is the contract's job.
+
+        Raises UnknownJob, InvalidRequest, IdempotencyConflict.
+        """
         if self.offered and name not in self.offered:
             raise UnknownJob(f"there is no job {name[:40]!r}; there are {', '.join(self.offered)}")
+        self._check(name, args)
         now_ns = self._clock()
 
         def write(c: Connection) -> dict[str, Any]:
@@ -43,6 +48,17 @@ class JobService:
         answer = self._database.write(write).result()
         self.on_enqueue.set()
         return answer
+
+    def _check(self, name: str, args: Mapping[str, Any]) -> None:
+        """Raise InvalidRequest for arguments that the job does not have, or that are no text."""
+        known = self.arguments.get(name)
+        if known is None:
+            return
+        unknown = f"unknown; {name} takes {', '.join(known) or 'no arguments'}"
+        faults = [Fault(f"/args/{key[:40]}", unknown) for key in args if key not in known]
+        faults += [Fault(f"/args/{key}", "expected a text") for key in known if key in args and not isinstance(args[key], str)]
+        if faults:
+            raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults)
 
     def page(
         self, after: int | None = None, limit: int = 100, name: str | None = None, state: str | None = None

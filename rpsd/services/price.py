@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from rpsd.core.errors import Fault, InvalidRequest, UnknownColumn
+from rpsd.core.errors import BadRows, Fault, InvalidRequest, UnknownColumn
+from rpsd.core.instant import LAST_NS
 from rpsd.core.market import INTERVALS, SECOND_NS, Samples, SeriesInfo, Times, Vector
 from rpsd.store import series as rows
 from rpsd.store.db import Connection
@@ -57,10 +58,17 @@ def given_prices(observations: Any, interval: str, start_ns: int) -> Prices:
             t, values = np.array(observations[0], np.int64), np.array(observations[1], np.float64)
         elif isinstance(observations, Sequence | np.ndarray):
             values = np.array(observations, np.float64)
-            t = start_ns + np.arange(values.size, dtype=np.int64) * (INTERVALS[interval] or SECOND_NS)
+            step = INTERVALS[interval] or SECOND_NS
+            if start_ns + values.size * step > LAST_NS:
+                reason = f"{values.size} bars of {interval} from the start on reach beyond 2200"
+                raise InvalidRequest(reason, errors=[Fault("/observations", reason)])
+            t = start_ns + np.arange(values.size, dtype=np.int64) * step
         else:
             raise InvalidRequest("observations are not prices", errors=[Fault("/observations", 'expected {"t": [...], "close": [...]}')])
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidRequest("observations are not numbers", errors=[Fault("/observations", "expected numbers")]) from error
-    Samples(t, {"close": values})
+    try:
+        Samples(t, {"close": values})
+    except BadRows as error:
+        raise BadRows(error.detail, errors=[Fault(f"/observations{fault.pointer}", fault.reason) for fault in error.errors]) from error
     return Prices(t, values)

@@ -1,5 +1,6 @@
 """What all readers of rows share: the names of the columns, the book of rejected rows, and the order of time."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -8,7 +9,7 @@ import numpy as np
 
 from rpsd.core import market
 from rpsd.core.errors import BadRows, BadTime, Fault, InvalidRequest, RpsdError
-from rpsd.core.market import SECOND_NS, SEQUENCE, Samples, Times, Vector
+from rpsd.core.market import MOST_COLUMNS, SECOND_NS, SEQUENCE, Samples, Times, Vector
 
 TIME_NAMES: Final = ("date", "timestamp", "t", "time", "datetime")
 KNOWN_NAME: Final = "known_at"
@@ -66,6 +67,14 @@ class Rejections:
         if self.count >= _MOST_NAMED:
             self.refuse()
 
+    def is_full(self, bad: int) -> bool:
+        """Whether so many bad rows of one column settle that the table is refused: no more need be looked at."""
+        return not self.skip and bad >= _MOST_NAMED
+
+    def kept(self, reason: str, before: int) -> str:
+        """The reason, or one short word for all those that come after the last that is listed: a million reasons would fill the memory."""
+        return reason if before < _MOST_LISTED else "unreadable"
+
     def told(self) -> tuple[dict[str, Any], ...]:
         """The listed rows in their order; when there are more, the last entry says how many."""
         rows = sorted(self.listed, key=lambda one: int(one["row"]))
@@ -90,9 +99,13 @@ def roles_of(names: Sequence[str], error: type[RpsdError]) -> tuple[list[int], l
     if len(times) != 1:
         wanted = f"expected one time column ({', '.join(TIME_NAMES)}), found {', '.join(times) or 'none'} in {', '.join(names)[:120]!r}"
         raise error(wanted, errors=[Fault("/t", wanted)])
+    if len(names) > MOST_COLUMNS:
+        reason = f"{len(names)} columns; a series holds at most {MOST_COLUMNS}"
+        raise error(reason, errors=[Fault("", reason)])
+    counts = Counter(lowered)
     roles, columns = [], []
     for name, plain in zip(names, lowered, strict=True):
-        if lowered.count(plain) > 1:
+        if counts[plain] > 1:
             raise error(f"the column {name[:40]!r} comes twice", errors=[Fault(f"/{name[:40]}", "duplicate column")])
         if plain in TIME_NAMES:
             roles.append(TIME_ROLE)

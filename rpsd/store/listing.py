@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from rpsd.core.errors import UnknownSeries
-from rpsd.core.market import SeriesInfo
+from rpsd.core.errors import BadRows, UnknownSeries
+from rpsd.core.market import MOST_COLUMNS, SeriesInfo
 from rpsd.store import query
 from rpsd.store.extent import SAMPLES, Group
 from rpsd.store.practices import Connection
@@ -48,7 +48,7 @@ def page(c: Connection, after: tuple[str, str] | None, limit: int) -> list[Serie
 
 
 def ensure(c: Connection, symbol: str, interval: str, columns: Sequence[str], unit: str | None, now_ns: int) -> SeriesInfo:
-    """The series, created or widened so that it has these columns; a given unit replaces the stored one."""
+    """The series, created or widened to these columns; a given unit replaces the stored one. Raises BadRows beyond MOST_COLUMNS."""
     info = find(c, symbol, interval)
     if info is None:
         c.execute(
@@ -57,6 +57,8 @@ def ensure(c: Connection, symbol: str, interval: str, columns: Sequence[str], un
         )
         return require(c, symbol, interval)
     missing = tuple(name for name in columns if name not in info.columns)
+    if len(info.columns) + len(missing) > MOST_COLUMNS:
+        raise BadRows(f"with {len(missing)} more columns {symbol} {interval} would have more than {MOST_COLUMNS}")
     if missing or unit not in (None, info.unit):
         info = replace(info, columns=info.columns + missing, unit=unit or info.unit)
         c.execute("UPDATE series SET columns = ?, unit = ? WHERE id = ?", (json.dumps(list(info.columns)), info.unit, info.id))

@@ -11,7 +11,7 @@ from litestar.response import Response
 from rpsd.core.errors import Fault, UnknownFile
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
-from rpsd.web.queued import Accepted, enqueue
+from rpsd.web.queued import Accepted, enqueue, refuse_body
 from rpsd.web.wire import JSON, Body, Instant, Page, Query, answer, moment, query, read
 
 Scope = Literal["read", "ingest", "predict", "train", "admin"]
@@ -23,7 +23,7 @@ class KeyBody(Body):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .@:-]+$")]
     scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=5)]
     expires: Instant | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | None = None
 
 
 class VerifyBody(Body):
@@ -121,6 +121,7 @@ def backups(request: Request[Any, Any, Any]) -> Response[bytes]:
 def create_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     """Queue the backup job; 202."""
     query(request.scope, Query)
+    refuse_body(body)
     return enqueue(of(request), "backup", {}, body)
 
 
@@ -149,8 +150,10 @@ def verify_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     status_code=200,
     sync_to_thread=True,
 )
-def prune_backups(request: Request[Any, Any, Any]) -> Response[bytes]:
+def prune_backups(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     """Remove old backups; their names."""
+    query(request.scope, Query)
+    refuse_body(body)
     exchange = of(request)
     return answer({"pruned": exchange.services.backup.prune(by=exchange.by)})
 

@@ -1,5 +1,6 @@
 """What a body may be before anything parses it: nested at most 32 deep, within the size of its route, on time."""
 
+import asyncio
 import re
 import zlib
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,10 @@ from rpsd.core.errors import BodyTooLarge, MalformedBody, RequestTimeout, Unsupp
 
 DEEPEST: Final = 32
 _PACE: Final = 1 << 18  # a sender earns another body_timeout with each 256 KiB, so that a slow link may still send a long file
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]+|\\.)*"', re.DOTALL)
+_PIECE: Final = 1 << 20  # decoded bytes that are asked of a decompressor at once
+_AT_ONCE: Final = 1 << 16  # sent bytes that it is given for that
+_STEP: Final = 1 << 12  # and in which steps: what a member leaves over is copied
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)  # possessive, and an open string ends the text: never backtracks
 _BRACKETS: Final = b"[]{}"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
 _STEPS: Final = np.zeros(256, np.int8)
@@ -33,10 +37,14 @@ def check_depth(body: bytes) -> None:
 
 
 class Inflater(Protocol):
-    """A decompressor that never gives more than it is asked for at once."""
+    """A decompressor that gives its output in pieces: a few kilobytes can unfold to gigabytes, and the loop serves others meanwhile."""
 
-    def feed(self, chunk: bytes, most: int) -> bytes:
-        """Decoded bytes of the chunk. Raises BodyTooLarge above `most`, MalformedBody on damage."""
+    @property
+    def waiting(self) -> bool:
+        """Whether feed(b"") has more to give."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Some decoded bytes of what has come so far, some MiB at most. Raises MalformedBody on damage."""
 
     def finish(self) -> None:
         """Raise MalformedBody unless the stream is complete."""
@@ -47,22 +55,31 @@ class Gunzip:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
-        self._begun = False
+        self._begun = self._full = False
+        self._held, self._at = b"", 0
 
-    def feed(self, chunk: bytes, most: int) -> bytes:
-        """Decoded bytes of the chunk."""
-        decoded = bytearray()
-        while chunk:
+    @property
+    def waiting(self) -> bool:
+        """Whether feed(b"") has more to give."""
+        return self._full or self._at < len(self._held)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Some decoded bytes."""
+        self._held, self._at = self._held[self._at :] + chunk, 0
+        decoded, end = bytearray(), min(len(self._held), _AT_ONCE)
+        self._begun = self._begun or bool(self._held)
+        while (self._full or self._at < end) and len(decoded) < _PIECE:
             if self._member.eof:
                 self._member = zlib.decompressobj(wbits=31)
-            self._begun = True
+            given = self._held[self._at : self._at + _STEP]
+            room = _PIECE - len(decoded)
             try:
-                decoded += self._member.decompress(chunk, max(most - len(decoded), 0) + 1)
+                piece = self._member.decompress(given, room)
             except zlib.error as error:
                 raise MalformedBody("the gzip body is damaged") from error
-            if len(decoded) > most:
-                raise BodyTooLarge("the decoded body is above the limit")
-            chunk = self._member.unused_data
+            self._full = len(piece) == room and not self._member.eof
+            decoded += piece
+            self._at += len(given) - len(self._member.unused_data if self._member.eof else self._member.unconsumed_tail)
         return bytes(decoded)
 
     def finish(self) -> None:
@@ -81,28 +98,28 @@ class Unzstd:
         self._opened = zstandard.ZstdDecompressor(max_window_size=1 << 23)
         self._frame = self._opened.decompressobj()
         self._begun = False
+        self._held, self._at = b"", 0
 
-    def feed(self, chunk: bytes, most: int) -> bytes:
-        """Decoded bytes of the chunk, given to zstd in steps so that a bomb is met before it has unfolded."""
-        decoded = bytearray()
-        for start in range(0, len(chunk), 512):  # 512 bytes unfold to at most some 16 MiB
-            decoded += self._step(chunk[start : start + 512])
-            if len(decoded) > most:
-                raise BodyTooLarge("the decoded body is above the limit")
-        return bytes(decoded)
+    @property
+    def waiting(self) -> bool:
+        """Whether feed(b"") has more to give."""
+        return self._at < len(self._held)
 
-    def _step(self, piece: bytes) -> bytes:
-        decoded = b""
-        while piece:
+    def feed(self, chunk: bytes) -> bytes:
+        """Some decoded bytes; zstd is given 128 bytes at a time, which unfold to at most some 4 MiB."""
+        self._held, self._at = self._held[self._at :] + chunk, 0
+        decoded, end = bytearray(), min(len(self._held), _AT_ONCE)
+        while self._at < end and len(decoded) < _PIECE:
+            given = self._held[self._at : self._at + 128]
             if self._frame.eof:
                 self._frame = self._opened.decompressobj()
             self._begun = True
             try:
-                decoded += self._frame.decompress(piece)
+                decoded += self._frame.decompress(given)
             except self._damaged as error:
                 raise MalformedBody("the zstd body is damaged") from error
-            piece = self._frame.unused_data if self._frame.eof else b""
-        return decoded
+            self._at += len(given) - (len(self._frame.unused_data) if self._frame.eof else 0)
+        return bytes(decoded)
 
     def finish(self) -> None:
         """Raise MalformedBody unless the last frame is complete."""
@@ -127,43 +144,51 @@ class BoundedBody:
     Raises BodyTooLarge, RequestTimeout, MalformedBody out of the handler's own read, so that they take the usual road to the client.
     """
 
-    __slots__ = ("_decoded", "_inflater", "_most", "_receive", "_received", "_started", "_timeout", "complete")
+    __slots__ = ("_decoded", "_ended", "_inflater", "_most", "_receive", "_received", "_started", "_timeout", "complete")
 
     def __init__(self, receive: Receive, *, most: int, timeout_seconds: float, inflate: Inflater | None) -> None:
         self._receive, self._most, self._timeout, self._inflater = receive, most, timeout_seconds, inflate
         self._received = self._decoded = 0
         self._started = 0.0
-        self.complete = False
+        self._ended = self.complete = False
 
     async def __call__(self) -> Message:
         """The next message, decoded."""
         if self.complete:  # after the body only a disconnect can come: no deadline
             return await self._receive()
+        chunk = b""
+        if self._inflater is None or not self._inflater.waiting:
+            chunk = await self._next()
+        else:
+            await asyncio.sleep(0)  # the others' turn between two pieces
+        if self._inflater is not None:
+            chunk = self._inflater.feed(chunk)
+            self._decoded += len(chunk)
+            if self._decoded > self._most:
+                raise BodyTooLarge("the decoded body is above the limit")
+        self.complete = self._ended and not (self._inflater is not None and self._inflater.waiting)
+        if self.complete and self._inflater is not None:
+            self._inflater.finish()
+        return {"type": "http.request", "body": chunk, "more_body": not self.complete}
+
+    async def _next(self) -> bytes:
+        """The next bytes as they were sent."""
         message = await self._on_time()
         if message["type"] != "http.request":
-            return message
+            raise MalformedBody("the body is cut off: the client closed the connection, or broke its chunks")
         chunk: bytes = message.get("body", b"")
         self._received += len(chunk)
         if self._received > self._most:
             raise BodyTooLarge(f"the body is above {self._most} bytes")
-        if self._inflater is not None:
-            chunk = self._inflater.feed(chunk, self._most - self._decoded)
-            self._decoded += len(chunk)
-            message = {**message, "body": chunk}
-        if not message.get("more_body", False):
-            self.complete = True
-            if self._inflater is not None:
-                self._inflater.finish()
-        return message
+        self._ended = not message.get("more_body", False)
+        return chunk
 
     async def _on_time(self) -> Message:
-        from asyncio import timeout_at  # the loop's clock is the monotonic one
-
         now = monotonic()
         self._started = self._started or now
         allowed = self._timeout * (1 + self._received // _PACE)
         try:
-            async with timeout_at(self._started + allowed):
+            async with asyncio.timeout_at(self._started + allowed):
                 return await self._receive()
         except TimeoutError as error:
             raise RequestTimeout(f"the body did not arrive within {allowed:g} seconds") from error

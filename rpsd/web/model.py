@@ -7,10 +7,9 @@ from litestar import Request, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
-from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.operation import declare
-from rpsd.web.queued import Accepted, accepted_job
+from rpsd.web.queued import Accepted, accepted_job, refuse_body
 from rpsd.web.wire import JSON, Page, Query, answer, query
 
 
@@ -65,8 +64,7 @@ def retrain(request: Request[Any, Any, Any], name: FromPath[str], body: RawBody)
     """Queue a retrain; 202."""
     exchange = of(request)
     query(request.scope, Query)
-    if body.strip() not in (b"", b"{}"):
-        raise InvalidRequest("retrain takes no body", errors=[Fault("", "expected no body, or an empty object")])
+    refuse_body(body)
     once = exchange.once(f"POST /api/v1/models/{name}/retrain", digest_of(body))
     return accepted_job(exchange.services.model.retrain(name, exchange.by, once))
 

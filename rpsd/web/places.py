@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec.structs import fields
 from rpsd.core.errors import Fault, InvalidRequest, NotFinite
 
 _MOST: Final = 100  # faults named in one answer
+_STRETCH: Final = 1000
 _AT: Final = re.compile(r" - at `(?:key in )?\$(.*)`$")
 
 
@@ -19,7 +21,7 @@ def refused(body: bytes, kind: Any, message: str) -> Exception:
     """The whole truth about a body that does not fit: all bad places, found by a second, slower look."""
     name_not_finite(body)
     try:
-        faults = list(_faults(msgspec.json.decode(body), kind, ""))[:_MOST]
+        faults = list(islice(_faults(msgspec.json.decode(body), kind, ""), _MOST))
     except (msgspec.DecodeError, UnicodeDecodeError):
         faults = []
     faults = faults or [fault_of(message, "")]
@@ -47,7 +49,17 @@ def _faults(value: Any, kind: Any, pointer: str) -> Iterator[Fault]:
         if element is None:
             yield first
             return
-        for row, item in enumerate(value):
+        for start in range(0, len(value), _STRETCH):
+            yield from _faults_within(value, element, start, pointer)
+
+
+def _faults_within(value: list[Any], element: Any, start: int, pointer: str) -> Iterator[Fault]:
+    """Those of one stretch of a list; a stretch that fits as a whole is not looked at element by element."""
+    stretch = value[start : start + _STRETCH]
+    try:
+        msgspec.convert(stretch, list[element])
+    except msgspec.ValidationError:
+        for row, item in enumerate(stretch, start):
             yield from _faults(item, element, f"{pointer}/{row}")
 
 
@@ -77,7 +89,7 @@ def fault_of(message: str, pointer: str) -> Fault:
 
 def plain(message: str) -> str:
     sentence = message.replace("`", "").strip()
-    return sentence[:1].lower() + sentence[1:]
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
 
 
 def name_not_finite(body: bytes) -> None:
@@ -86,7 +98,7 @@ def name_not_finite(body: bytes) -> None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return
-    faults = [Fault(pointer, "not a finite number") for pointer in _not_finite(value, "")][:_MOST]
+    faults = [Fault(pointer, "not a finite number") for pointer in islice(_not_finite(value, ""), _MOST)]
     if faults:
         raise NotFinite(f"{faults[0].pointer or '/'}: not a finite number", errors=faults)
 

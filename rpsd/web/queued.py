@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 from litestar.response import Response
 
+from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.web.exchange import Exchange, digest_of
 from rpsd.web.wire import answer
 
@@ -32,6 +33,12 @@ class Accepted(msgspec.Struct):
 def accepted_job(run: dict[str, Any]) -> Response[bytes]:
     """202 with the run and where to look for it."""
     return answer({"job": run}, 202, {"location": f"/api/v1/jobs/{run['id']}"})
+
+
+def refuse_body(body: bytes) -> None:
+    """Raise InvalidRequest when an operation that takes no body is sent one."""
+    if body.strip() not in (b"", b"{}"):
+        raise InvalidRequest("this operation takes no body", errors=[Fault("", "expected no body, or an empty object")])
 
 
 def enqueue(exchange: Exchange, name: str, args: dict[str, Any], body: bytes) -> Response[bytes]:

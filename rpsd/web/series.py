@@ -21,6 +21,7 @@ from rpsd.web.wire import CSV, JSON, Page, Query, accepted, answer, cells, decod
 
 if TYPE_CHECKING:
     from rpsd.core.market import Samples
+    from rpsd.services.idempotency import Once
     from rpsd.services.ingest import Parsed
 
 _SLICE: Final = 1 << 20  # CSV is parsed a MiB at a time: large enough for the kernel, small enough for memory
@@ -135,7 +136,9 @@ async def append(request: Request[Any, Any, Any], symbol: FromPath[str], interva
     else:
         body = await request.body()
         parsed, digest = await asyncio.to_thread(_json, body, interval, asked)
-    return await asyncio.to_thread(_store, exchange, symbol, interval, parsed, digest)
+    asked_how = request.scope["query_string"].decode("latin-1")  # the same body under another ?tz= is another request
+    route = f"POST /api/v1/series/{symbol}/{interval}/samples{asked_how and '?'}{asked_how}"
+    return await asyncio.to_thread(_store, exchange, symbol, interval, parsed, exchange.once(route, digest))
 
 
 async def _csv(request: Request[Any, Any, Any], interval: str, asked: AppendQuery) -> "tuple[Parsed, str]":
@@ -164,10 +167,10 @@ def _feed(reader: Any, digest: Any, piece: bytes) -> None:
 def _json(body: bytes, interval: str, asked: AppendQuery) -> "tuple[Parsed, str]":
     from rpsd.services.ingest import from_json
 
-    return from_json(decoded_json(body), interval, tz=asked.tz, on_error=asked.on_error), digest_of(body)
+    return from_json(decoded_json(body), interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error), digest_of(body)
 
 
-def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", digest: str) -> Response[bytes]:
+def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", once: "Once | None") -> Response[bytes]:
     exchange.operation, exchange.samples = "append", parsed.samples.n
     stored = exchange.services.series.append(
         symbol,
@@ -175,7 +178,7 @@ def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", dig
         parsed.samples,
         rejected=parsed.rejected,
         by=exchange.by,
-        once=exchange.once(f"POST /api/v1/series/{symbol}/{interval}/samples", digest),
+        once=once,
     )
     return answer(stored)
 

@@ -161,7 +161,7 @@ def moment(given: int | str | None, pointer: str) -> int | None:
 def instant(given: int | str, pointer: str) -> int:
     """Nanoseconds of a time in a request. Raises BadTime with the pointer."""
     try:
-        if isinstance(given, str) and re.fullmatch(r"-?\d{9,19}", given):  # nanoseconds, as a query string can give them
+        if isinstance(given, str) and re.fullmatch(r"-?[0-9]{9,19}", given):  # nanoseconds, as a query string can give them
             given = int(given)
         return bounded(given) if isinstance(given, int) else parse(given)
     except BadTime as error:

@@ -18,6 +18,11 @@ CSV = {"content-type": "text/csv"}
 OCTETS = {"content-type": "application/octet-stream"}
 DEEP = b"[" * 40 + b"]" * 40
 
+WIDE = ('{"t":["2024-01-01"],' + ",".join(f'"a{n}":[1]' for n in range(1000)) + "}").encode()
+RANGE = b'{"ticker":"A","start_date":"2020-01-01","end_date":"2021-01-01","interval":"1w","observations":'
+LONG_WEEKS = RANGE + b"[" + b"1," * 20_000 + b"1]}"
+BACKWARD = RANGE + b'{"t":["2020-02-02","2020-02-01"],"close":[1,2]}}'
+
 # path, headers, body, status, code, pointers that must be among the named
 BAD: list[tuple[str, dict[str, str], bytes, int, str, list[str]]] = [
     (SAMPLES, JSON, b'{"t":["2024-01-01"],"close":[NaN]}', 422, "not_finite", ["/close/0"]),
@@ -45,6 +50,41 @@ BAD: list[tuple[str, dict[str, str], bytes, int, str, list[str]]] = [
     ("/api/v1/series/bad%20symbol/1d/samples", JSON, b'{"t":["2024-01-01"],"close":[1]}', 422, "bad_symbol", []),
     ("/api/v1/series/%FF/1d/samples", JSON, b'{"t":["2024-01-01"],"close":[1]}', 422, "bad_symbol", []),
     ("/api/v1/series/BAD/7m/samples", JSON, b'{"t":["2024-01-01"],"close":[1]}', 422, "bad_symbol", []),
+    (SAMPLES, JSON, b'{"t":["2024-01-01T00:00:00.\xd9\xa1Z"],"close":[1]}', 422, "bad_rows", ["/t/0"]),
+    (SAMPLES, JSON, b'{"rows":{"rows":[{"t":"2024-01-01","close":1}]}}', 422, "invalid_request", ["/rows"]),
+    (SAMPLES, JSON, WIDE, 422, "invalid_request", [""]),
+    (SAMPLES, JSON, b"[" * 40 + b'"' + b"a" * 5000, 400, "malformed_body", []),
+    (SAMPLES + "?tz=Mars/Port", JSON, b'{"t":["2024-01-01"],"close":[1]}', 422, "bad_time", ["/tz"]),
+    (SAMPLES + "?date_format=%25d%25d", JSON, b'{"t":["0101"],"close":[1]}', 422, "bad_time", ["/date_format"]),
+    (SAMPLES + "?date_format=%25d%25d", CSV, b"date,close\n0101,1\n", 422, "bad_time", ["/date_format"]),
+    (SAMPLES + "?date_format=%25H:%25M", CSV, b"date,close\n10:30,1\n", 422, "bad_time", ["/date_format"]),
+    (SAMPLES + "?date_format=%25Q", CSV, b"date,close\n10:30,1\n", 422, "bad_time", ["/date_format"]),
+    (SAMPLES, CSV, b"date,close\r2024-01-01,1\r", 422, "bad_csv", ["/1"]),
+    (SAMPLES, CSV, b"date,close\n2024-01-01,1\r2024-01-02,2\n", 422, "bad_rows", ["/2"]),
+    (SAMPLES, CSV, b"date," + b"a" * 200_000 + b"\n2024-01-01,1\n", 422, "bad_csv", ["/1"]),
+    ("/api/v1/series/BAD/7m/samples", CSV, b"date,close\n2024-01-01,1\n", 422, "bad_symbol", ["/interval"]),
+    ("/api/v1/series/A%2CB/1d/samples", CSV, b"date,close\n2024-01-01,1\n", 422, "bad_symbol", ["/symbol"]),
+    (
+        "/api/v1/denoise",
+        JSON,
+        b'{"values":[1,2],"method":"ema","params":{"span":1' + b"0" * 400 + b"}}",
+        422,
+        "bad_parameter",
+        ["/params/span"],
+    ),
+    (
+        "/api/v1/denoise",
+        JSON,
+        b'{"values":[1,2],"guardrails":{"rmse_threshold":1' + b"0" * 400 + b"}}",
+        422,
+        "bad_parameter",
+        ["/guardrails/rmse_threshold"],
+    ),
+    ("/api/v1/detect-regimes", JSON, LONG_WEEKS, 422, "invalid_request", ["/observations"]),
+    ("/api/v1/detect-regimes", JSON, BACKWARD, 422, "bad_rows", ["/observations/t/1"]),
+    ("/api/v1/admin/keys", JSON, b'{"name":"x","scopes":["read"],"limit":9223372036854775808}', 422, "invalid_request", ["/limit"]),
+    ("/api/v1/admin/backups", JSON, b'{"x":1}', 422, "invalid_request", [""]),
+    ("/api/v1/admin/backups/prune", JSON, b'{"x":1}', 422, "invalid_request", [""]),
     ("/api/v1/denoise", JSON, b'{"values":[1,2],"colour":1}', 422, "invalid_request", ["/colour"]),
     ("/api/v1/denoise", JSON, b'{"values":[1,"2",null,"x"]}', 422, "invalid_request", ["/values/1", "/values/3"]),
     ("/api/v1/denoise", JSON, b'{"values":[]}', 422, "invalid_request", ["/values"]),
@@ -126,6 +166,21 @@ def test_a_body_that_does_not_arrive_is_408(small: Running) -> None:
     assert b'"request_timeout"' in answer
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
+def test_a_body_that_is_cut_off_is_no_defect_of_ours(running: Running, http: httpx.Client, framing: str) -> None:
+    rows = b"date,close\n2024-01-01,1\n2024-01-02,2\n"
+    sent = rows if framing.startswith("Content") else b"%x\r\n%s\r\n" % (len(rows), rows)
+    with socket.create_connection(("127.0.0.1", running.server.port), timeout=20) as raw:
+        key = running.keys["ingest"]
+        head = f"POST {SAMPLES} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\nContent-Type: text/csv\r\n{framing}\r\n\r\n"
+        raw.sendall(head.encode() + sent)
+        raw.shutdown(socket.SHUT_WR)
+        answer = raw.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b'"malformed_body"' in answer
+    assert http.get("/api/v1/series/BAD/1d").status_code == 404
+
+
 def test_silent_connections_are_reaped_and_good_ones_are_not(small: Running) -> None:
     with small.client() as http:
         assert http.get("/health").status_code == 200
@@ -153,6 +208,8 @@ def test_silent_connections_are_reaped_and_good_ones_are_not(small: Running) -> 
         ("GET", "/api/v1/models/none", 404, "unknown_model"),
         ("DELETE", "/api/v1/admin/keys/none", 404, "unknown_key"),
         ("GET", "/api/v1/series?after=nonsense", 422, "invalid_request"),
+        ("GET", "/api/v1/admin/audit?after=9223372036854775808", 422, "invalid_request"),
+        ("GET", "/api/v1/series/A/1d/samples?start=%D9%A2%D9%A0%D9%A2%D9%A0%D9%A0%D9%A0%D9%A0%D9%A0%D9%A0", 422, "bad_time"),
         ("GET", "/api/v1/jobs?after=nonsense", 422, "invalid_request"),
     ],
 )

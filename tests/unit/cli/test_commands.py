@@ -217,3 +217,25 @@ def test_denoise_needs_no_server_and_no_database(rpsd: Run, tmp_path: Path) -> N
     code, _, err = rpsd("denoise", str(source), "-o", str(output), "--column", "open")
     assert code == 66
     assert "It has: close" in err
+
+
+def test_an_export_that_cannot_be_written_says_so_and_leaves_nothing(rpsd: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(CSV)
+    told(rpsd("series", "import", str(file), "--symbol", "EXP", "--interval", "1d", "--json"))
+    target = tmp_path / "folder"
+    target.mkdir()
+    code, _, err = rpsd("series", "export", "--symbol", "EXP", "--interval", "1d", "-o", str(target))
+    assert (code, "unknown_file" in err) == (66, True), err
+    assert not (tmp_path / "folder.partial").exists()
+
+
+@pytest.mark.parametrize(("command", "code"), [("config defaults > /dev/full", 75), ("config defaults | true", 141)])
+def test_an_output_that_takes_no_more(tmp_path: Path, command: str, code: int) -> None:
+    script = f"set -o pipefail; {sys.executable} -m rpsd {command}"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path)}, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "defect" not in done.stderr

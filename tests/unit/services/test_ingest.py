@@ -169,3 +169,22 @@ def test_seconds_and_milliseconds_are_not_taken_for_nanoseconds() -> None:
 def test_on_error_is_one_of_two_words() -> None:
     with pytest.raises(InvalidRequest, match="on_error"):
         from_columns({"t": DAYS, "close": [1, 2, 3]}, "1d", on_error="ignore")
+
+
+def test_a_date_format_reads_json_times_too():
+    assert from_json({"t": ["31/01/2024"], "close": [1]}, "1d", date_format="%d/%m/%Y").samples.t.tolist() == [instant.parse("2024-01-31")]
+
+
+def test_rows_that_differ_in_their_names_do_not_unfold_without_bound():
+    rows = [{"t": n, f"c{n % 900}": 1.0} for n in range(20_000)]
+    with pytest.raises(BadRows, match="too many cells"):
+        from_json({"rows": rows}, "1d")
+
+
+def test_a_table_full_of_bad_cells_is_looked_at_no_further_than_it_is_told():
+    with pytest.raises(BadRows) as caught:
+        from_json({"t": ["x"] * 5000, "close": [1] * 5000}, "1d")
+    assert len(caught.value.errors) == 100
+    skipped = from_json({"t": ["2024-01-01"] + ["x"] * 5000, "close": [1] * 5001}, "1d", on_error="skip")
+    assert (skipped.samples.n, skipped.rejected_count) == (1, 5000)
+    assert "ISO 8601" in skipped.rejected[999]["reason"]

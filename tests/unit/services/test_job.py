@@ -93,3 +93,12 @@ def test_asking_and_cancelling_are_audited_with_the_act(jobs, database):
         ("y", "job.cancel", "a", asked["id"]),
         ("x", "job.run", "a", asked["id"]),
     ]
+
+
+@pytest.mark.parametrize("args", [{"modle": "m"}, {"model": 5}, {"model": None}])
+def test_arguments_that_the_job_does_not_have_are_refused(jobs, args):
+    jobs.arguments = {"retrain": ("model",)}
+    with pytest.raises(InvalidRequest, match="/args/mod"):
+        jobs.enqueue("retrain", args, by="x")
+    assert jobs.page()[0] == []
+    assert jobs.enqueue("retrain", {"model": "m"}, by="x")["state"] == "queued"

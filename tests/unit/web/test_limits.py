@@ -127,3 +127,36 @@ def test_size_is_bounded_without_an_announced_length() -> None:
 def test_a_body_that_drips_meets_its_deadline() -> None:
     with pytest.raises(RequestTimeout):
         read_all([b"x"] * 50, timeout=0.1, pause=0.02)
+
+
+@pytest.mark.parametrize("body", [b"[" * 40 + b'"' + b"a" * 100_000, b"[" * 40 + b'"' + b'\\"' * 100_000, b"[" * 40 + b'"\\'])
+def test_a_string_that_does_not_end_takes_no_time(body: bytes) -> None:
+    with pytest.raises(MalformedBody):  # a pattern that backtracks would need longer than the universe has
+        check_depth(body)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_what_unfolds_comes_in_pieces(encoding: str) -> None:
+    plain = bytes(30 << 20)
+    inflate = inflater(encoding)
+    assert inflate is not None
+    sizes = [len(inflate.feed(gzip.compress(plain) if encoding == "gzip" else zstandard.compress(plain)))]
+    while inflate.waiting:
+        sizes.append(len(inflate.feed(b"")))
+    inflate.finish()
+    assert sum(sizes) == len(plain)
+    assert max(sizes) <= 6 << 20
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5), st.integers(1, 50), st.sampled_from(["gzip", "zstd"]))
+def test_members_and_cuts_do_not_matter(parts: list[bytes], size: int, encoding: str) -> None:
+    pack = gzip.compress if encoding == "gzip" else zstandard.compress
+    assert read_all(cut(b"".join(map(pack, parts)), size), encoding=encoding) == b"".join(parts)
+
+
+def test_the_client_that_goes_away_is_told_so() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(MalformedBody, match="cut off"):
+        asyncio.run(BoundedBody(receive, most=10, timeout_seconds=1, inflate=None)())
