@@ -93,7 +93,7 @@ class TimeCell:
 
     @classmethod
     def of(cls, tz: str | None, date_format: str | None = None) -> "TimeCell":
-        """From the words of a request. Raises BadTime for an unknown zone, or a format without a year, with an unknown or a doubled field."""
+        """From the words of a request. Raises BadTime for an unknown zone, or a format without a year, with an unknown or doubled field."""
         if date_format is not None and (fault := _fault_of_format(date_format)):
             reason = f"the date format {date_format[:40]!r} {fault}"
             raise BadTime(reason, errors=[Fault("/date_format", reason)], hint=_FORMATS)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rpsd.core.errors import UnknownColumn
 from rpsd.core.market import Samples, SeriesInfo, Times, Vector
-from rpsd.store import extent, query
+from rpsd.store import extent, listing, query
 from rpsd.store.blocks import Rows, joined
 from rpsd.store.practices import Connection
 
@@ -44,8 +44,10 @@ def write_group(
 ) -> None:
     """Store columns (n,) at times t (n,) as the group. A group is of one make: other meta or other columns replace it as a whole.
 
-    With equal meta and columns the new rows stand over the stored ones of the same times. Raises BadRows like Samples.
+    With equal meta and columns the new rows stand over the stored ones of the same times. Raises UnknownSeries when the series was
+    deleted since info was read, BadRows like Samples.
     """
+    listing.still(c, info)
     rows = Samples(t, dict(columns))
     held = find_group(c, info, group)
     if held is not None and (held.meta != dict(meta) or held.columns != tuple(columns)):

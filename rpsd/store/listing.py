@@ -37,6 +37,12 @@ def require(c: Connection, symbol: str, interval: str) -> SeriesInfo:
     return info
 
 
+def still(c: Connection, info: SeriesInfo) -> None:
+    """Raise UnknownSeries when the series was deleted since info was read; its id may belong to another one by now."""
+    if not query.rows(c, "SELECT 1 FROM series WHERE id = ? AND symbol = ? AND interval = ?", (info.id, info.symbol, info.interval)):
+        raise UnknownSeries(f"there is no series {info.symbol} {info.interval}")
+
+
 def page(c: Connection, after: tuple[str, str] | None, limit: int) -> list[SeriesInfo]:
     """Up to `limit` series after (symbol, interval), in that order; the upper layers of ticks (store/ticks.py) are none."""
     symbol, interval = after or ("", "")

@@ -235,3 +235,12 @@ def test_hindsight_frames_are_little_endian(http: httpx.Client) -> None:
     assert found.status_code in (200, 422)
     if found.status_code == 200:
         assert found.content == body
+
+
+def test_an_idempotency_key_under_another_query_is_another_request(http: httpx.Client) -> None:
+    path, head = "/api/v1/series/ONCEQ/1h/samples", {"idempotency-key": "query-1"}
+    body = {"t": ["2024-01-01T00:00:00"], "close": [1]}
+    assert http.post(path, json=body, headers=head, params={"tz": "UTC"}).json()["inserted"] == 1
+    assert http.post(path, json=body, headers=head, params={"tz": "UTC"}).json()["inserted"] == 1
+    other = http.post(path, json=body, headers=head, params={"tz": "Asia/Tokyo"})
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rpsd.core.errors import BadRows, UnknownColumn
+from rpsd.core.errors import BadRows, UnknownColumn, UnknownSeries
 from rpsd.core.market import Samples, SeriesInfo
 from rpsd.store import derived, query, series
 from rpsd.store.db import Connection
@@ -55,3 +55,13 @@ def test_deletion_and_refusals(c: Connection, info: SeriesInfo) -> None:
     write(c, info, 0, 100, 1.0)
     series.delete(c, info)
     assert query.value(c, "SELECT count(*) FROM block") == 0
+
+
+def test_nothing_is_written_to_a_series_that_was_deleted_or_to_the_heir_of_its_id(c: Connection, info: SeriesInfo) -> None:
+    series.delete(c, info)
+    with pytest.raises(UnknownSeries):
+        write(c, info, 0, 10, 1.0)
+    series.upsert(c, "B", "1s", Samples(np.arange(5, dtype=np.int64), {"close": np.ones(5)}), now_ns=1)
+    assert series.require(c, "B", "1s").id == info.id
+    with pytest.raises(UnknownSeries):
+        write(c, info, 0, 10, 1.0)

@@ -194,3 +194,10 @@ def test_a_symbol_is_only_ever_a_value(c: Connection) -> None:
     series.upsert(c, "'; DROP TABLE series; --", "1d", table([1], close=[1]), now_ns=1)
     assert len(series.page(c, None, 10)) == 2
     assert tail.count(c, listing.group_of(series.require(c, "..", "1d"))) == 1
+
+
+def test_a_series_does_not_grow_columns_without_bound(c: Connection) -> None:
+    post(c, table([1], **{f"a{n}": [1.0] for n in range(999)}))
+    with pytest.raises(BadRows, match="1000"):
+        post(c, table([2], b0=[1.0], b1=[1.0]))
+    assert len(listing.require(c, "AAPL", "1m").columns) == 999
