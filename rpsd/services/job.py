@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rpsd.core.errors import Fault, InvalidRequest, UnknownJob
 from rpsd.core.job import JobRun, JobState
@@ -11,6 +11,13 @@ from rpsd.store import job as rows
 from rpsd.store.db import Database
 from rpsd.store.idempotency import Once, run_once
 from rpsd.store.practices import Connection
+
+_LONGEST: Final = 200
+"""Characters of an argument, which its row and the audit log keep."""
+
+
+def _is_short(argument: Any) -> bool:
+    return isinstance(argument, str) and len(argument) <= _LONGEST
 
 
 class JobService:
@@ -50,13 +57,15 @@ class JobService:
         return answer
 
     def _check(self, name: str, args: Mapping[str, Any]) -> None:
-        """Raise InvalidRequest for arguments that the job does not have, or that are no text."""
+        """Raise InvalidRequest for arguments that the job does not have, or that are no short text."""
         known = self.arguments.get(name)
         if known is None:
             return
         unknown = f"unknown; {name} takes {', '.join(known) or 'no arguments'}"
         faults = [Fault(f"/args/{key[:40]}", unknown) for key in args if key not in known]
-        faults += [Fault(f"/args/{key}", "expected a text") for key in known if key in args and not isinstance(args[key], str)]
+        faults += [
+            Fault(f"/args/{key}", f"expected a text of at most {_LONGEST}") for key in known if key in args and not _is_short(args[key])
+        ]
         if faults:
             raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults)
 

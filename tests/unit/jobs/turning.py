@@ -66,7 +66,7 @@ def rooms(database, clock, directory, **flags):
 
 
 def job(run, schedule="02:00", name="probe"):
-    return Job(name, "A job of the tests.", lambda _: schedule, run)
+    return Job(name, "A job of the tests.", lambda _: schedule, run, arguments=("model",))
 
 
 def settle(scheduler):

@@ -95,7 +95,7 @@ def test_asking_and_cancelling_are_audited_with_the_act(jobs, database):
     ]
 
 
-@pytest.mark.parametrize("args", [{"modle": "m"}, {"model": 5}, {"model": None}])
+@pytest.mark.parametrize("args", [{"modle": "m"}, {"model": 5}, {"model": None}, {"model": "m" * 201}])
 def test_arguments_that_the_job_does_not_have_are_refused(jobs, args):
     jobs.arguments = {"retrain": ("model",)}
     with pytest.raises(InvalidRequest, match="/args/mod"):
