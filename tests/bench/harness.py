@@ -40,3 +40,13 @@ def ratio(work: Callable[[], Any], peer: Callable[[], Any], repeats: int = 9) ->
         theirs.append(time.perf_counter() - middle)
     a, b = sorted(ours)[repeats // 2], sorted(theirs)[repeats // 2]
     return a / b, a, b
+
+
+def ratio_of_blocks(work: Callable[[], Any], peer: Callable[[], Any], blocks: int = 3) -> tuple[float, float, float]:
+    """As ratio(), but each is called many times before the other: for arrays so large that the other's leave cold memory behind.
+
+    Called in turn, PyWavelets' transform of a million points takes 40 ms instead of 9, and every ratio to it looks better than it is.
+    """
+    pairs = [(seconds(work), seconds(peer)) for _ in range(blocks)]
+    a, b = (sorted(column)[blocks // 2] for column in zip(*pairs, strict=True))
+    return a / b, a, b
