@@ -30,8 +30,7 @@ def rebuilt(status: int, problem: Mapping[str, Any]) -> RpsdError:
 class Client:
     """One connection pool to one server. `key` is an API key; over `socket` (the admin socket) none is needed.
 
-    >>> with Client("http://127.0.0.1:8000", key="rpsd_…") as client:  # doctest: +SKIP
-    ...     client.denoise([1.0, 1.2, 0.9, 1.1])["values"]
+    `with Client("http://127.0.0.1:8000", key="rpsd_…") as client: client.denoise([1.0, 1.2, 0.9, 1.1])["values"]`
     """
 
     def __init__(

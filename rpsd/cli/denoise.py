@@ -31,6 +31,7 @@ def denoise(
     import time
 
     from rpsd.cli import report
+    from rpsd.services.denoise import account
 
     settings = load(config_file)
     quiet()
@@ -42,27 +43,8 @@ def denoise(
     result = _run(settings, samples, column, {"method": method or settings.denoiser.method, "causality": causality, "fill": fill})
     seconds = time.perf_counter() - started
     _write(output, samples, column, result)
-    data = facts(result) | {"n": samples.n, "processing_time": round(seconds, 6), "output": str(output)}
+    data = account(result, round(seconds, 6)) | {"output": str(output)}
     answer(data, as_json, lambda: f"{output}: {column} of {file} denoised\n\n{report.denoised(result, samples.n, seconds)}")
-
-
-def facts(result: "DenoiseResult") -> dict[str, object]:
-    """The result without its values, as JSON."""
-    return {
-        "method": result.method,
-        "params": dict(result.params),
-        "causal": result.causal,
-        "guardrails": {n: {"value": g.value, "threshold": g.threshold, "passed": g.passed} for n, g in result.guardrails.items()},
-        "passed": result.passed,
-        "action": result.action,
-        "reason": result.reason,
-        "noise_sigma": result.noise_sigma,
-        "snr_gain_db": result.snr_gain_db,
-        "variance_reduction": result.variance_reduction,
-        "quality_score": result.quality_score,
-        "scale": result.scale,
-        "warnings": [{"code": warned.code, "detail": warned.detail} for warned in result.warnings],
-    }
 
 
 def _read(file: Path, interval: str, tz: str | None) -> "Samples":

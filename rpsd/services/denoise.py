@@ -1,6 +1,5 @@
 """Denoising in the user's words: values of a request, or a stored column that may keep its result."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -180,10 +179,9 @@ def _free_name(name: str, info: SeriesInfo) -> str:
     return plain
 
 
-def as_answer(result: DenoiseResult, processing_time: float) -> dict[str, Any]:
-    """The result in the shape of the contract; a missing value is None."""
+def account(result: DenoiseResult, processing_time: float) -> dict[str, Any]:
+    """The answer of the contract without its values: what was done to them and how far to trust it."""
     return {
-        "values": [None if math.isnan(value) else value for value in result.values.tolist()],
         "method": result.method,
         "params": dict(result.params),
         "causal": result.causal,

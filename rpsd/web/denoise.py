@@ -1,6 +1,5 @@
 """Denoising: values in the request, or a stored series; JSON or raw float64 both ways."""
 
-from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -256,19 +255,17 @@ def _times(asked: DenoiseBody) -> "Times | None":
 
 def _written(exchange: Exchange, result: "DenoiseResult", t: "Times | None", started: float, wanted: str) -> Response[bytes]:
     """The result in the wanted form."""
-    from rpsd.services.denoise import as_answer
+    from rpsd.services.denoise import account
 
     exchange.operation, exchange.samples = "denoise", result.values.size
-    bare = as_answer(replace(result, values=result.values[:0]), round(perf_counter() - started, 6))
-    account = bare | {"n": result.values.size}
-    del account["values"]
-    strict(account)
+    told = account(result, round(perf_counter() - started, 6))
+    strict(told)
     if wanted == FLOATS:
-        header = msgspec.json.encode(account).decode("utf-8").encode("ascii", "backslashreplace").decode()
+        header = msgspec.json.encode(told).decode("utf-8").encode("ascii", "backslashreplace").decode()
         return Response(result.values.astype("<f8", copy=False).tobytes(), media_type=FLOATS, headers={"rpsd-result": header})
     if t is not None:
-        account["t"] = texts(t)
-    return answer({"values": cells(result.values), **account})
+        told["t"] = texts(t)
+    return answer({"values": cells(result.values), **told})
 
 
 ROUTES: Final = (methods, denoise, stored)

@@ -7,7 +7,7 @@ import pytest
 
 from rpsd.core.errors import BadParameter, InvalidRequest, NotFinite, TooShort, UnknownColumn, UnknownSeries
 from rpsd.core.market import SECOND_NS, Samples
-from rpsd.services.denoise import as_answer
+from rpsd.services.denoise import account
 from rpsd.store import derived
 from rpsd.store import series as rows
 
@@ -23,11 +23,11 @@ def put(services, values: np.ndarray) -> None:
 
 def test_an_answer_has_the_fields_of_the_contract(services) -> None:
     result = services.denoise.run(noisy(), params={"wavelet": "sym4"}, method="wavelet")
-    answer = as_answer(result, 0.1)
+    answer = account(result, 0.1)
     json.dumps(answer, allow_nan=False)
-    wanted = {"values", "method", "params", "causal", "guardrails", "passed", "action", "reason", "noise_sigma", "snr_gain_db"}
+    wanted = {"method", "params", "causal", "guardrails", "passed", "action", "reason", "noise_sigma", "snr_gain_db"}
     assert wanted | {"variance_reduction", "quality_score", "n", "processing_time"} <= set(answer)
-    assert answer["n"] == len(answer["values"]) == 512
+    assert answer["n"] == result.values.size == 512
     assert answer["params"]["wavelet"] == "sym4"
 
 
