@@ -74,6 +74,8 @@ def _fault_of_format(date_format: str) -> str:
     """What is wrong with a strptime format, empty when nothing is."""
     if "%" not in date_format:
         return "names no field"
+    if not _YEAR.search(date_format.replace("%%", "")):  # first: newer Pythons warn of a day without a year
+        return "names no year"
     try:
         datetime.strptime("", date_format)  # noqa: DTZ007 - only the format is looked at
     except re.error:
@@ -81,7 +83,7 @@ def _fault_of_format(date_format: str) -> str:
     except ValueError as error:
         if "does not match" not in str(error):
             return "holds an unknown field"
-    return "" if _YEAR.search(date_format.replace("%%", "")) else "names no year"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
