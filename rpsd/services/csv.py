@@ -28,7 +28,7 @@ class CsvReader:
 
     def __init__(self, interval: str, *, tz: str | None = None, date_format: str | None = None, on_error: str = "reject") -> None:
         self._interval, self._cell = interval, TimeCell.of(tz, date_format)
-        self._book = Rejections.of("line", on_error)
+        self._book = Rejections.of("lines", on_error)
         self._header: list[str] = []
         self._roles: list[int] = []
         self._columns: list[str] = []
@@ -129,8 +129,7 @@ class CsvReader:
         try:
             self._fill(row, self._fields(_decoded(line, number_of_line)))
         except BadCell as error:
-            place = f"/{number_of_line}/{error.column}" if error.column else f"/{number_of_line}"
-            self._book.add(number_of_line, place, f"{error.column}: {error}" if error.column else str(error))
+            self._book.add(number_of_line, error.column or "", f"{error.column}: {error}" if error.column else str(error))
             return False
         return True
 

@@ -37,7 +37,7 @@ def from_columns(
     `tz` reads naive times, `date_format` (strptime) takes the place of ISO 8601.
     Raises InvalidRequest (no time column, not lists), BadRows (cells, lengths, order), BadTime.
     """
-    book, cell = Rejections.of("row", on_error), TimeCell.of(tz, date_format)
+    book, cell = Rejections.of("columns", on_error), TimeCell.of(tz, date_format)
     names = [str(name) for name in obj]
     roles, columns = roles_of(names, InvalidRequest)
     for name in names:
@@ -68,12 +68,13 @@ def from_rows(rows: Any, interval: str, *, tz: str | None = None, date_format: s
             f"{reason} are too many cells at once", errors=[Fault("/rows", reason)], hint="Send columns, or fewer rows at a time."
         )
     cells = {name: [row.get(name) for row in rows] for name in names}
-    return _assembled(cells, roles, columns, (TimeCell.of(tz, date_format), Rejections.of("row", on_error), interval))
+    return _assembled(cells, roles, columns, (TimeCell.of(tz, date_format), Rejections.of("rows", on_error), interval))
 
 
 def _assembled(cells: Mapping[str, Sequence[Any]], roles: list[int], columns: list[str], how: tuple[TimeCell, Rejections, str]) -> Parsed:
     """Parse every column, drop or refuse the bad rows, and settle the rest."""
     cell, book, interval = how
+    book.time_name = list(cells)[roles.index(TIME_ROLE)]
     faults: dict[int, tuple[str, str]] = {}
     moments: dict[int, Times] = {}
     numbers: dict[str, Vector] = {}
@@ -89,7 +90,7 @@ def _assembled(cells: Mapping[str, Sequence[Any]], roles: list[int], columns: li
     for row in np.flatnonzero(empty).tolist():
         faults.setdefault(row, (columns[0], "every cell is missing; a row needs one value"))
     for row in sorted(faults):
-        book.add(row, f"/{faults[row][0]}/{row}", faults[row][1])
+        book.add(row, *faults[row])
     kept = np.ones(t.size, np.bool_)
     kept[list(faults)] = False
     order = np.flatnonzero(kept)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -33,29 +33,41 @@ class Parsed:
 
 @dataclass(slots=True)
 class Rejections:
-    """The rows that cannot be stored. `word` is what a row is called: "row" counts from 0 in JSON, "line" from 1 in a file.
+    """The rows that cannot be stored. `layout` is how they came: JSON `columns` or `rows`, counted from 0, or `lines` of a file, from 1.
 
     on_error=reject keeps faults and gives up at the hundredth; skip keeps {"row", "reason"}.
     """
 
-    word: str
+    layout: Literal["columns", "rows", "lines"]
     skip: bool
+    time_name: str = "t"
     count: int = 0
     faults: list[Fault] = field(default_factory=list)
     listed: list[dict[str, Any]] = field(default_factory=list)
     unlisted: int = 0
 
     @classmethod
-    def of(cls, word: str, on_error: str) -> "Rejections":
+    def of(cls, layout: Literal["columns", "rows", "lines"], on_error: str) -> "Rejections":
         """From the words of a request. Raises InvalidRequest unless on_error is reject or skip."""
         if on_error not in ("reject", "skip"):
             raise InvalidRequest(
                 f"on_error is reject or skip, not {on_error[:20]!r}", errors=[Fault("/on_error", "expected reject or skip")]
             )
-        return cls(word, on_error == "skip")
+        return cls(layout, on_error == "skip")
 
-    def add(self, row: int, pointer: str, reason: str) -> None:
-        """Note a bad row. Raises BadRows at the hundredth, unless bad rows are skipped."""
+    @property
+    def word(self) -> str:
+        """What a row is called."""
+        return "line" if self.layout == "lines" else "row"
+
+    def _pointer(self, row: int, name: str) -> str:
+        """JSON pointer to a cell; in a file the line stands first."""
+        if self.layout == "columns":
+            return f"/{name}/{row}"
+        return f"/rows/{row}/{name}" if self.layout == "rows" else f"/{row}/{name}".rstrip("/")
+
+    def add(self, row: int, name: str, reason: str) -> None:
+        """Note a bad row by the name of its bad cell. Raises BadRows at the hundredth, unless bad rows are skipped."""
         self.count += 1
         if self.skip:
             if self.count <= _MOST_LISTED:
@@ -63,7 +75,7 @@ class Rejections:
             elif self.count == _MOST_LISTED + 1:
                 self.unlisted = row
             return
-        self.faults.append(Fault(pointer, f"{self.word} {row}: {reason}"))
+        self.faults.append(Fault(self._pointer(row, name), f"{self.word} {row}: {reason}"))
         if self.count >= _MOST_NAMED:
             self.refuse()
 
@@ -152,7 +164,7 @@ def settled(table: Table, book: Rejections, interval: str) -> Parsed:
         out = dict.fromkeys((np.flatnonzero(t[1:] == latest[:-1]) + 1).tolist(), "duplicate time")
     out |= dict.fromkeys(np.flatnonzero(t < latest).tolist(), "earlier than a row before it; sort the rows by time, oldest first")
     for at in sorted(out):
-        book.add(int(table.numbers[at]), f"/t/{at}" if book.word == "row" else f"/{int(table.numbers[at])}", out[at])
+        book.add(int(table.numbers[at]), "" if book.layout == "lines" else book.time_name, out[at])
     book.refuse()
     kept = np.ones(t.size, np.bool_)
     kept[list(out)] = False

@@ -188,3 +188,15 @@ def test_a_table_full_of_bad_cells_is_looked_at_no_further_than_it_is_told():
     skipped = from_json({"t": ["2024-01-01"] + ["x"] * 5000, "close": [1] * 5001}, "1d", on_error="skip")
     assert (skipped.samples.n, skipped.rejected_count) == (1, 5000)
     assert "ISO 8601" in skipped.rejected[999]["reason"]
+
+
+def test_pointers_follow_the_layout_and_the_names_of_the_request() -> None:
+    def pointers(body: object) -> list[str]:
+        with pytest.raises(BadRows) as caught:
+            from_json(body, "1d")
+        return [fault.pointer for fault in caught.value.errors]
+
+    twice = ["2024-01-02", "2024-01-02"]
+    assert pointers({"rows": [{"date": day, "close": 1.0} for day in twice]}) == ["/rows/1/date"]
+    assert pointers({"date": twice, "close": [1.0, 2.0]}) == ["/date/1"]
+    assert pointers({"rows": [{"t": "2024-01-02", "close": "x"}]}) == ["/rows/0/close"]
