@@ -153,7 +153,7 @@ class Edge:
             user_id=exchange.by,
             data_size=exchange.samples,
             processing_time=round(seconds, 6),
-            outcome="ok" if exchange.status < 400 else "error",
+            outcome="success" if exchange.status < 400 else "error",
             request_id=exchange.request_id,
             method=exchange.method,
             route=route,
