@@ -157,14 +157,14 @@ def start() -> None:
     with tempfile.TemporaryDirectory(prefix="rpsd-bench-") as name:
         directory = Path(name)
         for turn in range(6):
-            for path, seconds in spent.items():
+            for path, taken in spent.items():
                 port = appliance.free_port()
                 ours = (["rpsd", "serve"], port, path, appliance.settings_of(directory, port))
                 theirs = (["tests.bench.peers", "routes", str(port)], port, "/health", dict(os.environ))
                 process, elapsed = appliance.launch(*(theirs if path == "bare" else ours), directory / "log")
                 appliance.stop(process)
-                seconds += [elapsed] if turn else []  # the first turn creates the database and warms the disk
-    first, page, ready, bare = (statistics.median(seconds) for seconds in spent.values())
+                taken.extend([elapsed] if turn else [])  # the first turn creates the database and warms the disk
+    first, page, ready, bare = (statistics.median(taken) for taken in spent.values())
     print(f"start: /health {first:.2f} s, a bare application {bare:.2f} s; first route {page:.2f} s, kernels warm {ready:.2f} s")
     bar("start_seconds", first, "<=", 2.0)
     bar("start_vs_bare_litestar", first / bare, "<=", 1.4)
