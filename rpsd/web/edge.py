@@ -45,6 +45,7 @@ class Edge:
         server = services.settings.server
         self._hosts = frozenset(host.lower() for host in server.allowed_hosts)
         self._server = server
+        self._probes = {} if server.cors_origins else PROBES  # what other origins may read, only the framework knows
         self._plain = None if admin or server.tls_cert else PlainHttp(server.plain_http_from, server.trusted_proxies)
         self._labels: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._log: Any = None
@@ -53,7 +54,7 @@ class Edge:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one HTTP request; everything else passes through."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await (await self._built())(scope, receive, send)
             return
         started = perf_counter()
         method = scope["method"]
@@ -76,19 +77,24 @@ class Edge:
         try:
             self._check_door(scope)
             self._check_host(exchange)
-            if (probe := PROBES.get(scope["path"])) is not None:
+            if (probe := self._probes.get(scope["path"])) is not None:
                 scope["path_template"] = scope["path"]
                 await probe(scope, receive, reply)
                 return
-            if asyncio.isfuture(self._app):
-                self._app = await asyncio.shield(self._app)
-            await self._app(scope, self._bounded(scope, receive, exchange), reply)
+            app = await self._built() if asyncio.isfuture(self._app) else self._app
+            await app(scope, self._bounded(scope, receive, exchange), reply)
         except Exception as exception:
             error = understood(exception)
             record(exchange, error, exception)
             if reply.started:
                 raise  # half an answer is out: the connection must end, not the answer
             await _send_problem(reply, exchange, error)
+
+    async def _built(self) -> Any:
+        """The application, once it is there. Raises what its building raised."""
+        if asyncio.isfuture(self._app):
+            self._app = await asyncio.shield(self._app)  # a client that leaves must not end the building
+        return self._app
 
     def _check_door(self, scope: Any) -> None:
         """Raise Forbidden for plain HTTP from where it is not allowed, UnknownRoute for what the monitoring port does not serve."""
