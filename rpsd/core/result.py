@@ -37,7 +37,8 @@ class DenoiseResult:
     """A denoised series x̂ (n,) in the input's unit, with the account of how far to trust it.
 
     `action`: accepted, backed_off, flagged or returned_original. `noise_sigma` in the unit of the working scale. `snr_gain_db` is the
-    predicted gain -10 log10 of the estimated risk, `trace` lists the back-off attempts.
+    predicted gain -10 log10 of the estimated risk, `trace` lists the back-off attempts. `lag`: samples that a value waits for.
+    `deviation` (n,): standard deviation of the error of x̂ in the input's unit where the method has a model of it, else NaN or None.
     """
 
     values: Vector
@@ -56,6 +57,8 @@ class DenoiseResult:
     trace: tuple[Mapping[str, Any], ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Warned, ...] = ()
+    lag: int = 0
+    deviation: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)

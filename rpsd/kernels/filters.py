@@ -51,12 +51,13 @@ def reference_ema(y: Vector, weight: float) -> Vector:
 
 
 @kernel
-def ema(y, weight, out):  # type: ignore[no-untyped-def]
-    """`reference_ema` into out (n,)."""
-    level = y[0]
+def ema(y, weight, state, out):  # type: ignore[no-untyped-def]
+    """`reference_ema` into out (n,), on from the average in state (1,), NaN before the first sample."""
+    level = state[0]
     for t in range(y.size):
-        level += weight * (y[t] - level)
+        level = y[t] if np.isnan(level) else level + weight * (y[t] - level)
         out[t] = level
+    state[0] = level
 
 
 def reference_innovations(y: Vector, gain: float) -> float:
@@ -206,7 +207,7 @@ def warm() -> None:
     """Compile or load every kernel of this file."""
     y, out = np.arange(80.0), np.empty(80)
     fir(y, np.array([0.5, 0.5]), out)
-    ema(y, 0.5, out)
+    ema(y, 0.5, np.full(1, np.nan), out)
     local_level(y, 0.0, 64, 64, out)
     fit_gain(y, np.array([0, 80]))
     running_mean(y, 8, out)

@@ -25,7 +25,7 @@ def test_fir(n: int, taps: int, seed: int) -> None:
 @given(n=st.integers(1, 300), weight=st.floats(0.01, 1.0), seed=st.integers(0, 999))
 def test_ema(n: int, weight: float, seed: int) -> None:
     y, out = _series(n, seed), np.empty(n)
-    filters.ema(y, weight, out)
+    filters.ema(y, weight, np.full(1, np.nan), out)
     assert np.abs(out - filters.reference_ema(y, weight)).max() < 1e-12 * (1.0 + np.abs(y).max())
 
 
