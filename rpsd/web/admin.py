@@ -67,7 +67,7 @@ class Settings(msgspec.Struct):
 @get("/api/v1/admin/keys", opt=declare("admin", "The API keys, without secrets.", "admin", writes={JSON: KeyList}), sync_to_thread=True)
 def keys(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The keys."""
-    return answer({"keys": of(request).services.access.list()})
+    return answer(of(request), {"keys": of(request).services.access.list()})
 
 
 @post(
@@ -91,7 +91,7 @@ def create_key(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes
     row, token = exchange.services.access.create(
         asked.name, asked.scopes, expires_ns=moment(asked.expires, "/expires"), limit=asked.limit, by=exchange.by
     )
-    return answer({**row, "key": token}, 201)
+    return answer(exchange, {**row, "key": token}, 201)
 
 
 @delete(
@@ -103,13 +103,13 @@ def create_key(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes
 def revoke_key(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
     """Revoke a key by its id."""
     exchange = of(request)
-    return answer(exchange.services.access.revoke(key, exchange.by))
+    return answer(exchange, exchange.services.access.revoke(key, exchange.by))
 
 
 @get("/api/v1/admin/backups", opt=declare("admin", "The backups.", "admin", writes={JSON: BackupList}), sync_to_thread=True)
 def backups(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The backups."""
-    return answer({"backups": of(request).services.backup.list()})
+    return answer(of(request), {"backups": of(request).services.backup.list()})
 
 
 @post(
@@ -141,7 +141,7 @@ def verify_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     path = Path(exchange.services.settings.backup.dir) / name
     if not path.is_file():
         raise UnknownFile(f"there is no backup {name!r}", errors=[Fault("/name", "no such backup")])
-    return answer(exchange.services.backup.verify(path, by=exchange.by))
+    return answer(exchange, exchange.services.backup.verify(path, by=exchange.by))
 
 
 @post(
@@ -155,7 +155,7 @@ def prune_backups(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     query(request.scope, Query)
     refuse_body(body)
     exchange = of(request)
-    return answer({"pruned": exchange.services.backup.prune(by=exchange.by)})
+    return answer(exchange, {"pruned": exchange.services.backup.prune(by=exchange.by)})
 
 
 @get(
@@ -168,7 +168,7 @@ def config(request: Request[Any, Any, Any]) -> Response[bytes]:
     from rpsd.config import explain
 
     rows = [{"name": row.name, "value": row.value, "origin": row.origin} for row in explain(of(request).services.settings)]
-    return answer({"settings": rows})
+    return answer(of(request), {"settings": rows})
 
 
 @get("/api/v1/admin/audit", opt=declare("admin", "The audit log.", "admin", query=Page, writes={JSON: dict[str, Any]}), sync_to_thread=True)
@@ -176,7 +176,7 @@ def audit(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of the audit log."""
     asked = query(request.scope, Page)
     rows, following = of(request).services.access.audit(asked.after, asked.limit)
-    return answer({"audit": rows, "next": following})
+    return answer(of(request), {"audit": rows, "next": following})
 
 
 @get(
@@ -186,7 +186,7 @@ def audit(request: Request[Any, Any, Any]) -> Response[bytes]:
 )
 def verify_audit(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Whether the chain holds; the first bad row if not."""
-    return answer(of(request).services.access.verify_audit())
+    return answer(of(request), of(request).services.access.verify_audit())
 
 
 ROUTES: Final = (keys, create_key, revoke_key, backups, create_backup, verify_backup, prune_backups, config, audit, verify_audit)

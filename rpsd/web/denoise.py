@@ -16,6 +16,7 @@ from rpsd.web.operation import declare
 from rpsd.web.wire import (
     FLOATS,
     JSON,
+    MSGPACK,
     Body,
     Instant,
     Query,
@@ -138,7 +139,7 @@ class MethodList(msgspec.Struct):
 )
 def methods(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The catalogue."""
-    return answer({"methods": of(request).services.denoise.methods()})
+    return answer(of(request), {"methods": of(request).services.denoise.methods()})
 
 
 @post(
@@ -158,8 +159,8 @@ def denoise(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     """Denoise the values of the request."""
     started = perf_counter()
     exchange = of(request)
-    kind = media_type(exchange, JSON, FLOATS)
-    wanted = accepted(exchange, *((FLOATS, JSON) if kind == FLOATS else (JSON, FLOATS)))
+    kind = media_type(exchange, JSON, MSGPACK, FLOATS)
+    wanted = accepted(exchange, *((FLOATS, JSON, MSGPACK) if kind == FLOATS else (JSON, MSGPACK, FLOATS)))
     if kind == FLOATS:
         given: DenoiseOptions = _options(query(request.scope, DenoiseQuery))
         values, t = _floats(body), None
@@ -265,7 +266,7 @@ def _written(exchange: Exchange, result: "DenoiseResult", t: "Times | None", sta
         return Response(result.values.astype("<f8", copy=False).tobytes(), media_type=FLOATS, headers={"rpsd-result": header})
     if t is not None:
         told["t"] = texts(t)
-    return answer({"values": cells(result.values), **told})
+    return answer(exchange, {"values": cells(result.values), **told})
 
 
 ROUTES: Final = (methods, denoise, stored)

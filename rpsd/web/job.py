@@ -42,7 +42,7 @@ def page(request: Request[Any, Any, Any]) -> Response[bytes]:
         raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
     after = int(asked.after) if asked.after else None
     runs, following = of(request).services.job.page(after, asked.limit, asked.name, asked.state)
-    return answer({"jobs": runs, "next": None if following is None else str(following)})
+    return answer(of(request), {"jobs": runs, "next": None if following is None else str(following)})
 
 
 def _is_id(text: str) -> bool:
@@ -59,7 +59,7 @@ def _id(text: str) -> int:
 @get("/api/v1/jobs/{job:str}", opt=declare("read", "One run.", "jobs", writes={JSON: JobRun}), sync_to_thread=True)
 def find(request: Request[Any, Any, Any], job: FromPath[str]) -> Response[bytes]:
     """One run."""
-    return answer(of(request).services.job.find(_id(job)))
+    return answer(of(request), of(request).services.job.find(_id(job)))
 
 
 @post(
@@ -85,7 +85,7 @@ def run(request: Request[Any, Any, Any], job: FromPath[str], body: RawBody) -> R
 def cancel(request: Request[Any, Any, Any], job: FromPath[str]) -> Response[bytes]:
     """Cancel a run."""
     exchange = of(request)
-    return answer(exchange.services.job.cancel(_id(job), by=exchange.by))
+    return answer(exchange, exchange.services.job.cancel(_id(job), by=exchange.by))
 
 
 ROUTES: Final = (page, find, run, cancel)

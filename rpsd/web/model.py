@@ -31,7 +31,7 @@ def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of the models."""
     asked = query(request.scope, Page)
     models, following = of(request).services.model.page(asked.after, asked.limit)
-    return answer({"models": models, "next": following})
+    return answer(of(request), {"models": models, "next": following})
 
 
 @get(
@@ -41,7 +41,7 @@ def page(request: Request[Any, Any, Any]) -> Response[bytes]:
 )
 def card(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """The card."""
-    return answer(of(request).services.model.card(name))
+    return answer(of(request), of(request).services.model.card(name))
 
 
 @get(
@@ -51,7 +51,7 @@ def card(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes
 )
 def versions(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """The versions."""
-    return answer({"versions": of(request).services.model.versions(name)})
+    return answer(of(request), {"versions": of(request).services.model.versions(name)})
 
 
 @post(
@@ -66,7 +66,7 @@ def retrain(request: Request[Any, Any, Any], name: FromPath[str], body: RawBody)
     query(request.scope, Query)
     refuse_body(body)
     once = exchange.once(f"POST /api/v1/models/{name}/retrain", digest_of(body))
-    return accepted_job(exchange.services.model.retrain(name, exchange.by, once))
+    return accepted_job(exchange, exchange.services.model.retrain(name, exchange.by, once))
 
 
 ROUTES: Final = (page, card, versions, retrain)

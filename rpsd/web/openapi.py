@@ -8,8 +8,9 @@ import msgspec
 from rpsd import __version__
 from rpsd.web.auth import declared
 from rpsd.web.operation import PUBLIC, Operation
+from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, Problem
-from rpsd.web.wire import JSON
+from rpsd.web.wire import JSON, MSGPACK
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -100,9 +101,10 @@ def _operation(path: str, method: str, operation: Operation, table: dict[str, An
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "description": words, "schema": schema})
     if parameters:
         described["parameters"] = parameters
+    packed = path not in PROBES
     if operation.reads:
-        described["requestBody"] = {"required": not path.endswith("/run"), "content": _content(operation.reads, table)}
-    described["responses"] = _responses(operation, table)
+        described["requestBody"] = {"required": not path.endswith("/run"), "content": _content(operation.reads, table, packed=packed)}
+    described["responses"] = _responses(operation, table, packed=packed)
     return described
 
 
@@ -125,8 +127,14 @@ def _query_parameters(kind: type[Any] | None) -> list[dict[str, Any]]:
     return [{"name": n, "in": "query", "required": n in required, "schema": s} for n, s in schema["properties"].items()]
 
 
-def _content(types: Any, table: dict[str, Any]) -> dict[str, Any]:
-    return {media: {"schema": table[_key(kind)]} if kind is not None else _raw(media) for media, kind in types.items()}
+def _content(types: Any, table: dict[str, Any], *, packed: bool) -> dict[str, Any]:
+    """The media types; what is read and written as JSON is so as MessagePack, too, but for the probes, which the edge answers."""
+    found: dict[str, Any] = {}
+    for media, kind in types.items():
+        found[media] = {"schema": table[_key(kind)]} if kind is not None else _raw(media)
+        if media == JSON and kind is not None and packed:
+            found[MSGPACK] = found[media]
+    return found
 
 
 def _raw(media: str) -> dict[str, Any]:
@@ -136,12 +144,12 @@ def _raw(media: str) -> dict[str, Any]:
     return {"schema": {"type": "string"}} if media.startswith("text/") else {}
 
 
-def _responses(operation: Operation, table: dict[str, Any]) -> dict[str, Any]:
+def _responses(operation: Operation, table: dict[str, Any], *, packed: bool) -> dict[str, Any]:
     problem = {MEDIA_TYPE: {"schema": table[_key(Problem)]}}
     return {
         str(operation.status): {
             "description": "Done." if operation.status != 202 else "Accepted.",
-            "content": _content(operation.writes, table),
+            "content": _content(operation.writes, table, packed=packed),
         },
         "default": {"description": "A problem, RFC 9457.", "content": problem},
     }

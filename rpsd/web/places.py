@@ -21,10 +21,22 @@ def refused(body: bytes, kind: Any, message: str) -> Exception:
     """The whole truth about a body that does not fit: all bad places, found by a second, slower look."""
     name_not_finite(body)
     try:
-        faults = list(islice(_faults(msgspec.json.decode(body), kind, ""), _MOST))
+        return _misfit(msgspec.json.decode(body), kind, message)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        faults = []
-    faults = faults or [fault_of(message, "")]
+        return _misfit(None, None, message)
+
+
+def convert(value: Any, kind: Any) -> Any:
+    """A decoded value as one of the kind. Raises InvalidRequest with every bad place."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _misfit(value, kind, str(error)) from error
+
+
+def _misfit(value: Any, kind: Any, message: str) -> InvalidRequest:
+    """The error with all bad places, or with the one of msgspec's sentence."""
+    faults = list(islice(_faults(value, kind, ""), _MOST)) or [fault_of(message, "")]
     return InvalidRequest(f"{faults[0].pointer or '/'}: {faults[0].reason}", errors=faults)
 
 

@@ -98,7 +98,7 @@ def detect(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
         observations=_observed(asked.observations),
     )
     exchange.samples = len(found.get("regimes", ()))
-    return answer({**found, "processing_time": round(perf_counter() - started, 6)})
+    return answer(exchange, {**found, "processing_time": round(perf_counter() - started, 6)})
 
 
 def _observed(given: Observations | list[float] | None) -> Any:
@@ -126,7 +126,7 @@ def current_many(request: Request[Any, Any, Any], body: RawBody) -> Response[byt
     query(request.scope, Query)
     asked = read(exchange, body, CurrentBody)
     exchange.operation, exchange.samples = "current_regimes", len(asked.symbols)
-    return answer(exchange.services.regime.current_many(asked.symbols, asked.interval, asked.regime_type))
+    return answer(exchange, exchange.services.regime.current_many(asked.symbols, asked.interval, asked.regime_type))
 
 
 @get(
@@ -137,7 +137,7 @@ def current_many(request: Request[Any, Any, Any], body: RawBody) -> Response[byt
 def current(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[bytes]:
     """Present regime."""
     asked = query(request.scope, RegimeQuery)
-    return answer(of(request).services.regime.current(symbol, asked.interval, asked.regime_type))
+    return answer(of(request), of(request).services.regime.current(symbol, asked.interval, asked.regime_type))
 
 
 @get(
@@ -158,7 +158,7 @@ def history(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[
     found = of(request).services.regime.history(
         symbol, asked.interval, asked.regime_type, start_ns=start_ns, end_ns=end_ns, limit=asked.limit
     )
-    return answer(found)
+    return answer(of(request), found)
 
 
 @get(
@@ -169,7 +169,7 @@ def history(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[
 def statistics(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[bytes]:
     """Tables of the regimes."""
     asked = query(request.scope, RegimeQuery)
-    return answer(of(request).services.regime.statistics(symbol, asked.interval, asked.regime_type))
+    return answer(of(request), of(request).services.regime.statistics(symbol, asked.interval, asked.regime_type))
 
 
 @get(
@@ -182,7 +182,7 @@ def statistics(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Respon
 def transitions(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[bytes]:
     """Transition matrix and forecast."""
     asked = query(request.scope, TransitionQuery)
-    return answer(of(request).services.regime.transitions(symbol, asked.interval, asked.regime_type, steps=asked.steps))
+    return answer(of(request), of(request).services.regime.transitions(symbol, asked.interval, asked.regime_type, steps=asked.steps))
 
 
 ROUTES: Final = (detect, current_many, current, history, statistics, transitions)

@@ -16,8 +16,9 @@ from rpsd.core.market import interval as checked_interval
 from rpsd.core.market import symbol as checked_symbol
 from rpsd.services.csv_text import csv_text
 from rpsd.web.exchange import Exchange, digest_of, of
+from rpsd.web.msgpack import decoded_msgpack
 from rpsd.web.operation import declare
-from rpsd.web.wire import CSV, JSON, Page, Query, accepted, answer, cells, decoded_json, media_type, moment, query, span
+from rpsd.web.wire import CSV, JSON, MSGPACK, Page, Query, accepted, answer, cells, decoded_json, media_type, moment, query, span
 
 if TYPE_CHECKING:
     from rpsd.core.market import Samples
@@ -100,7 +101,7 @@ def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of the series."""
     asked = query(request.scope, Page)
     rows, following = of(request).services.series.page(asked.after, asked.limit)
-    return answer({"series": rows, "next": following})
+    return answer(of(request), {"series": rows, "next": following})
 
 
 @get(
@@ -110,7 +111,7 @@ def page(request: Request[Any, Any, Any]) -> Response[bytes]:
 )
 def info(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str]) -> Response[bytes]:
     """What is known of a series."""
-    return answer(of(request).services.series.info(symbol, interval))
+    return answer(of(request), of(request).services.series.info(symbol, interval))
 
 
 @post(
@@ -131,11 +132,12 @@ async def append(request: Request[Any, Any, Any], symbol: FromPath[str], interva
     exchange = of(request)
     symbol, interval = checked_symbol(symbol), checked_interval(interval)
     asked = query(request.scope, AppendQuery)
-    if media_type(exchange, JSON, CSV) == CSV:
+    kind = media_type(exchange, JSON, CSV, MSGPACK)
+    if kind == CSV:
         parsed, digest = await _csv(request, interval, asked)
     else:
         body = await request.body()
-        parsed, digest = await asyncio.to_thread(_json, body, interval, asked)
+        parsed, digest = await asyncio.to_thread(_whole, body, interval, asked, kind)
     asked_how = request.scope["query_string"].decode("latin-1")  # the same body under another ?tz= is another request
     route = f"POST /api/v1/series/{symbol}/{interval}/samples{asked_how and '?'}{asked_how}"
     return await asyncio.to_thread(_store, exchange, symbol, interval, parsed, exchange.once(route, digest))
@@ -164,10 +166,12 @@ def _feed(reader: Any, digest: Any, piece: bytes) -> None:
         reader.feed(piece)
 
 
-def _json(body: bytes, interval: str, asked: AppendQuery) -> "tuple[Parsed, str]":
+def _whole(body: bytes, interval: str, asked: AppendQuery, kind: str) -> "tuple[Parsed, str]":
+    """Rows of a JSON or MessagePack body, which is read as one."""
     from rpsd.services.ingest import from_json
 
-    return from_json(decoded_json(body), interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error), digest_of(body)
+    given = decoded_msgpack(body, finite=False) if kind == MSGPACK else decoded_json(body)
+    return from_json(given, interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error), digest_of(body)
 
 
 def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", once: "Once | None") -> Response[bytes]:
@@ -180,7 +184,7 @@ def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", onc
         by=exchange.by,
         once=once,
     )
-    return answer(stored)
+    return answer(exchange, stored)
 
 
 @get(
@@ -198,7 +202,7 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
     """Rows of a series; `next` is the start of the rest when the limit cut it."""
     exchange = of(request)
     asked = query(request.scope, SamplesQuery)
-    kind = accepted(exchange, JSON, CSV)
+    kind = accepted(exchange, JSON, CSV, MSGPACK)
     start_ns, end_ns = span(asked.start, asked.end)
     found = exchange.services.series.read(
         symbol,
@@ -219,7 +223,7 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
         return Stream(csv_text(found.t[:n], columns, ns=asked.time == "ns", piece=piece), media_type=CSV, headers=headers)
     times = found.t[:n].tolist() if asked.time == "ns" else texts(found.t[:n])
     table = {name: cells(values[:n]) for name, values in found.columns.items()}
-    return answer({"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})
+    return answer(exchange, {"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})
 
 
 def _page_end(found: "Samples", limit: int) -> int:
@@ -243,7 +247,7 @@ def remove(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fro
     """Delete a series; audited."""
     exchange = of(request)
     exchange.services.series.delete(symbol, interval, exchange.by)
-    return answer({"deleted": {"symbol": checked_symbol(symbol), "interval": interval}})
+    return answer(exchange, {"deleted": {"symbol": checked_symbol(symbol), "interval": interval}})
 
 
 ROUTES: Final = (page, info, append, samples, remove)

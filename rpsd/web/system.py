@@ -80,19 +80,19 @@ _LIVE: Final = declare(PUBLIC, "The process is alive.", "system", writes={JSON: 
 def full_health(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Basic health and services."""
     facts = of(request).services.health.full()
-    return answer(facts, 503 if facts["status"] == "unhealthy" else 200)
+    return answer(of(request), facts, 503 if facts["status"] == "unhealthy" else 200)
 
 
 def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Readiness; looks at the disk, so it runs in a thread."""
     facts = of(request).services.health.ready()
-    return answer(facts, 200 if facts["status"] == "ready" else 503)
+    return answer(of(request), facts, 200 if facts["status"] == "ready" else 503)
 
 
 def detailed(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Detailed health."""
     facts = of(request).services.health.detailed()
-    return answer(facts, 503 if facts["status"] == "unhealthy" else 200)
+    return answer(of(request), facts, 503 if facts["status"] == "unhealthy" else 200)
 
 
 @get(

@@ -25,12 +25,15 @@ from rpsd.core.errors import (
 from rpsd.core.instant import bounded, parse
 from rpsd.web.exchange import Exchange
 from rpsd.web.limits import check_depth
+from rpsd.web.msgpack import decoded_msgpack
 from rpsd.web.places import below, fault_of, name_not_finite, plain, refused
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
+NDJSON: Final = "application/x-ndjson"
+MSGPACK: Final = "application/msgpack"
 FLOATS: Final = "application/octet-stream"
 _INT64: Final = msgspec.Meta(ge=-(2**63), le=2**63 - 1)
 
@@ -97,9 +100,11 @@ def _quality(parameters: str) -> float:
 
 
 def read(exchange: Exchange, body: bytes, kind: type[T]) -> T:
-    """The JSON body as a struct of this kind. Raises MalformedBody, UnsupportedMediaType, NotFinite, InvalidRequest (every bad place)."""
-    media_type(exchange, JSON)
-    decoded: T = decoded_json(body, kind)
+    """The JSON or MessagePack body as a struct of this kind.
+
+    Raises MalformedBody, UnsupportedMediaType, NotFinite, InvalidRequest (every bad place).
+    """
+    decoded: T = decoded_msgpack(body, kind) if media_type(exchange, JSON, MSGPACK) == MSGPACK else decoded_json(body, kind)
     return decoded
 
 
@@ -176,8 +181,10 @@ def span(start: int | str | None, end: int | str | None, where: str = "/query") 
     return start_ns, end_ns
 
 
-def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[bytes]:
-    """A JSON answer, encoded here and now, in the handler's thread."""
+def answer(exchange: Exchange, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    """The answer as JSON, or as MessagePack to a request that prefers it; encoded here and now, in the handler's thread."""
+    if MSGPACK in exchange.header(b"accept").lower() and accepted(exchange, JSON, MSGPACK) == MSGPACK:
+        return Response(msgspec.msgpack.encode(value), status_code=status, media_type=MSGPACK, headers=headers)
     return Response(msgspec.json.encode(value), status_code=status, media_type=JSON, headers=headers)
 
 
