@@ -32,6 +32,15 @@ class WaveletParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class TvParameters:
+    """Exact total variation: constant pieces between jumps."""
+
+    lam: float = bounded(0.0, "Price of a unit of variation, in the unit of the series; 0 takes the least estimated risk.", ge=0.0, le=1e70)
+    noise: str = bounded("auto", "Whether samples with more noise weigh less where it varies.", choices=("auto", "constant"))
+    strength: float = bounded(1.0, "Multiplier of lam; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class KalmanParameters:
     """The causal local-level filter, its signal-to-noise ratio refitted by maximum likelihood on a trailing window."""
 
@@ -75,7 +84,7 @@ class HmmParameters:
     engine: str = bounded("numba", "Which implementation fits.", choices=("numba", "hmmlearn"))
 
 
-PARAMETERS: tuple[type[Any], ...] = (WaveletParameters, KalmanParameters, EmaParameters, GuardrailParameters, HmmParameters)
+PARAMETERS: tuple[type[Any], ...] = (WaveletParameters, TvParameters, KalmanParameters, EmaParameters, GuardrailParameters, HmmParameters)
 
 
 _BEYOND = 2**63

@@ -3,6 +3,6 @@
 from typing import Final
 
 from rpsd.core.catalogue import Method
-from rpsd.denoise import ema, kalman, wavelet
+from rpsd.denoise import ema, kalman, tv, wavelet
 
-METHODS: Final[tuple[Method, ...]] = (wavelet.METHOD, kalman.METHOD, ema.METHOD)
+METHODS: Final[tuple[Method, ...]] = (wavelet.METHOD, tv.METHOD, kalman.METHOD, ema.METHOD)

@@ -40,6 +40,7 @@ def _warm(name: str) -> None:
 WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "wavelet"),
     partial(_warm, "filters"),
+    partial(_warm, "variation"),
     partial(_warm, "residual"),
     partial(_warm, "csv"),
     partial(_warm, "hmm"),
