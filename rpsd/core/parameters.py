@@ -42,8 +42,21 @@ class TvParameters:
 
 @dataclass(frozen=True, slots=True)
 class KalmanParameters:
-    """The causal local-level filter, its signal-to-noise ratio refitted by maximum likelihood on a trailing window."""
+    """The causal filter of a local level or trend, its signal-to-noise ratio refitted by maximum likelihood on a trailing window."""
 
+    model: str = bounded("level", "Random walk, or random walk whose drift is one too.", choices=("level", "trend"))
+    ratio: float = bounded(0.0, "Variance of the state's step over that of the noise; 0 estimates it on a trailing window.", ge=0.0, le=1e6)
+    slope_ratio: float = bounded(1e-4, "Trend at a given ratio: variance of the drift's step over that of the noise.", ge=0.0, le=1e6)
+    window: int = bounded(512, "Samples of the trailing window of the estimate.", ge=64, le=65536)
+    refit_every: int = bounded(64, "Samples between two estimates.", ge=1, le=65536)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedLagParameters:
+    """The local-level smoother that waits for a fixed number of samples."""
+
+    lag: int = bounded(5, "Samples that a value waits for.", ge=1, le=256)
     ratio: float = bounded(0.0, "Variance of the state's step over that of the noise; 0 estimates it on a trailing window.", ge=0.0, le=1e6)
     window: int = bounded(512, "Samples of the trailing window of the estimate.", ge=64, le=65536)
     refit_every: int = bounded(64, "Samples between two estimates.", ge=1, le=65536)
@@ -84,7 +97,15 @@ class HmmParameters:
     engine: str = bounded("numba", "Which implementation fits.", choices=("numba", "hmmlearn"))
 
 
-PARAMETERS: tuple[type[Any], ...] = (WaveletParameters, TvParameters, KalmanParameters, EmaParameters, GuardrailParameters, HmmParameters)
+PARAMETERS: tuple[type[Any], ...] = (
+    WaveletParameters,
+    TvParameters,
+    KalmanParameters,
+    FixedLagParameters,
+    EmaParameters,
+    GuardrailParameters,
+    HmmParameters,
+)
 
 
 _BEYOND = 2**63

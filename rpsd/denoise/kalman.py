@@ -1,24 +1,47 @@
-"""`kalman`: the local-level filter, its gain refitted by maximum likelihood on a trailing window. Causal."""
+"""`kalman`: local level or local linear trend, its ratio refitted by maximum likelihood on a trailing window. Causal."""
 
 import numpy as np
 
-from rpsd.core.catalogue import Method
+from rpsd.core.catalogue import Method, Stream
 from rpsd.core.market import Vector
 from rpsd.core.parameters import KalmanParameters
-from rpsd.kernels import filters
+from rpsd.kernels import kalman, trend
+
+
+def start(params: KalmanParameters) -> Vector:
+    """State before the first sample."""
+    return kalman.start() if params.model == "level" else trend.start()
+
+
+def advance(state: Vector, y: Vector, params: KalmanParameters) -> tuple[Vector, Vector]:
+    """x̂ (n,) of the next samples y (n,) and the standard deviation of its error (n,), NaN before sample 16. Causal. O(n)."""
+    x, variances, noises = (np.empty(y.size) for _ in range(3))
+    values = np.require(y, np.float64, ["C", "W"])
+    if params.model == "level":
+        kalman.level(values, params.ratio, params.refit_every, -(-params.window // kalman.BLOCKS), state, x, variances, noises)
+    else:
+        block = -(-params.window // trend.BLOCKS)
+        trend.trend(values, params.ratio, params.slope_ratio, params.refit_every, block, trend.gains(), state, x, variances, noises)
+    return weaken(y, x, variances, noises, params.strength)
+
+
+def weaken(y: Vector, x: Vector, shares: Vector, noises: Vector, strength: float) -> tuple[Vector, Vector]:
+    """y + strength (x̂ - y) (n,) and the standard deviation of its error, where x̂ has the error variance shares * noises and y noises.
+
+    The error of the best x̂ is uncorrelated with what it was made of, so its covariance with the noise of y is its own variance.
+    """
+    kept = (1.0 - strength) ** 2
+    return y + strength * (x - y), np.sqrt((kept + (1.0 - kept) * shares) * noises)
 
 
 def run(y: Vector, params: KalmanParameters) -> Vector:
     """x̂ (n,) of y (n,), finite, one session, any unit. Causal: x̂_t uses y_0..y_t, bit for bit. O(n).
 
-    y_t = x_t + e_t, x_t = x_{t-1} + w_t, q = var w / var e; x̂_t = x̂_{t-1} + K (y_t - x̂_{t-1}) with the steady-state gain
-    K = P / (P + 1), P = q/2 + sqrt(q^2/4 + q). With ratio 0 the gain is estimated from y[t - window : t] at t = 16, 32, 64 and then
-    every refit_every samples; before sample 16 the filter trusts every sample. Source: Harvey (1989), 2.4 and 4.1.2.
+    Level: y_t = x_t + e_t, x_t = x_{t-1} + w_t, q = var w / var e; trend: x_t = x_{t-1} + b_{t-1} + w_t, b_t = b_{t-1} + z_t besides.
+    Exact filter with a diffuse start. With ratio 0 the ratios are estimated from the trailing window at t = 16, 32, 64 and then every
+    refit_every samples; before sample 16 the filter trusts every sample. Source: Harvey (1989), 2.4, 3.2 and 4.1.2.
     """
-    gain = filters.steady_gain(params.ratio) if params.ratio > 0.0 else 0.0
-    level = np.empty(y.size)
-    filters.local_level(np.require(y, np.float64, ["C", "W"]), gain, params.window, params.refit_every, level)
-    return y + params.strength * (level - y)
+    return advance(start(params), y, params)[0]
 
 
 METHOD = Method(
@@ -26,7 +49,8 @@ METHOD = Method(
     causal=True,
     params=KalmanParameters,
     run=run,
-    source="Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, 2.4 and 4.1.2",
+    source="Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, 2.4, 3.2 and 4.1.2",
     cost="O(n)",
-    summary="Local-level filter whose signal-to-noise ratio is refitted on a trailing window; uses the past only.",
+    summary="Local-level or local-linear-trend filter whose signal-to-noise ratio is refitted on a trailing window; uses the past only.",
+    stream=Stream(start, advance),
 )

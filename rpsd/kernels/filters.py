@@ -1,4 +1,4 @@
-"""Filters along time: FIR, exponential average, the local-level model with its maximum likelihood, and running medians.
+"""Filters along time: FIR, exponential average, the maximum likelihood of the local level, and running medians.
 
 Each readable form (`reference_*`, numpy) stands above its kernel. Local level: y_t = x_t + e_t, x_t = x_{t-1} + w_t,
 q = var w / var e. Source: Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, 2.4 and 4.1.2.
@@ -12,8 +12,6 @@ from rpsd.core.market import Vector
 from rpsd.kernels.jit import kernel
 
 LANES: Final = 16  # gains tried side by side: the recursion's latency hides behind them
-WARM_UP: Final = 16  # samples before the first estimate; until then the filter trusts every sample
-_FIRST_WINDOW: Final = 64
 _BLOCK: Final = 512  # outputs of the FIR kept in the first-level cache
 
 
@@ -119,39 +117,6 @@ def steady_gain(ratio: float) -> float:
     return p / (p + 1.0)
 
 
-@kernel
-def _refits(t, refit_every):  # type: ignore[no-untyped-def]
-    """Whether the gain is estimated anew before sample t: at 16, 32, 64, and then every refit_every samples."""
-    return t in (WARM_UP, 2 * WARM_UP, 4 * WARM_UP) or (t > 4 * WARM_UP and t % refit_every == 0)
-
-
-def reference_local_level(y: Vector, gain: float, window: int, refit_every: int) -> Vector:
-    """x̂ (n,) of the local-level filter; gain 0 re-estimates it from y[t - window : t] at fixed t. Causal: x̂_t uses y_0..y_t."""
-    out, level, k = y.copy(), float(y[0]), gain or 1.0
-    for t in range(1, y.size):
-        if gain == 0.0 and _refits(t, refit_every):
-            begin = max(t - window, 0)
-            k = fit_gain(y[begin:t].copy(), np.array([0, t - begin]))[0]
-        level += k * (float(y[t]) - level)
-        out[t] = level
-    return out
-
-
-@kernel
-def local_level(y, gain, window, refit_every, out):  # type: ignore[no-untyped-def]
-    """`reference_local_level` into out (n,)."""
-    level, k = y[0], gain if gain > 0.0 else 1.0
-    bounds = np.zeros(2, np.int64)
-    out[0] = level
-    for t in range(1, y.size):
-        if gain == 0.0 and _refits(t, refit_every):
-            begin = max(t - window, 0)
-            bounds[1] = t - begin
-            k = fit_gain(y[begin:t], bounds)[0]
-        level += k * (y[t] - level)
-        out[t] = level
-
-
 def reference_running_mean(x: Vector, width: int) -> Vector:
     """Mean (n,) over x[t - width // 2 : t - width // 2 + width], the ends mirrored; width at most n. Not causal."""
     padded = np.pad(x, (width // 2, width - 1 - width // 2), "symmetric")
@@ -208,7 +173,6 @@ def warm() -> None:
     y, out = np.arange(80.0), np.empty(80)
     fir(y, np.array([0.5, 0.5]), out)
     ema(y, 0.5, np.full(1, np.nan), out)
-    local_level(y, 0.0, 64, 64, out)
     fit_gain(y, np.array([0, 80]))
     running_mean(y, 8, out)
     trailing_quartiles(y, 8, out.copy(), out.copy(), out)

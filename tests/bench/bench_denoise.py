@@ -6,9 +6,10 @@ import numpy as np
 import pywt
 
 from rpsd.core.market import Vector
-from rpsd.denoise import wavelet
+from rpsd.core.parameters import FixedLagParameters, KalmanParameters
+from rpsd.denoise import METHODS, wavelet
 from rpsd.denoise.run import denoise
-from rpsd.kernels import filters, jit
+from rpsd.kernels import jit
 from rpsd.kernels import wavelet as kernels
 from tests.bench.harness import bar, ratio_of_blocks, seconds
 
@@ -24,6 +25,24 @@ def walk(n: int) -> Vector:
 def floor(y: Vector) -> Vector:
     """The peer: forward and inverse transform, nothing between."""
     return np.asarray(pywt.waverec(pywt.wavedec(y, "db4", "symmetric", 4), "db4", "symmetric"))
+
+
+def streams(y: Vector) -> list[bool]:
+    """Bars of the causal methods, values and deviations, on one core."""
+    held = []
+    for name, params, least in (
+        ("kalman", KalmanParameters(ratio=0.25), 20.0),
+        ("kalman", KalmanParameters(), None),
+        ("fixed_lag", FixedLagParameters(), None),
+    ):
+        stream = {m.name: m.stream for m in METHODS}[name]
+        assert stream is not None
+        rate = 1e-6 * y.size / seconds(lambda s=stream, p=params: s.advance(s.start(p), y, p), 3)  # type: ignore[misc]
+        given = "at a given ratio" if getattr(params, "ratio", 0.0) else "as it comes"
+        print(f"{name} {given}: {rate:.2f} M ticks/s")
+        if least is not None:
+            held.append(bar(f"{name}_stream_mticks_per_s", rate, ">=", least))
+    return held
 
 
 def main() -> int:
@@ -43,10 +62,7 @@ def main() -> int:
     held.append(bar("denoise_answer_1m_vs_pywt", whole, "<=", 8.0))
     small = walk(1741)
     held.append(bar("denoise_default_1741_ms", 1e3 * seconds(lambda: denoise(small), 51), "<=", 3.0))
-    y, out = walk(1_000_000), np.empty(1_000_000)
-    rate = 1e-6 * y.size / seconds(lambda: filters.local_level(y, 0.3, 512, 64, out), 5)
-    print(f"kalman at a given ratio {rate:.0f} M samples/s; with rolling likelihood "
-          f"{1e-6 * y.size / seconds(lambda: filters.local_level(y, 0.0, 512, 64, out), 3):.1f} M samples/s")  # fmt: skip
+    held += streams(walk(1_000_000))
     return 0 if all(held) else 1
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import rpsd
 import rpsd.denoise
@@ -136,6 +138,83 @@ def test_causal_claim(method: Method) -> None:
     whole = method.run(y, method.params())
     equal = [bool((method.run(y[:m].copy(), method.params()) == whole[:m]).all()) for m in (1, 15, 16, 17, 64, 65, 300, 511, 899)[2:]]
     assert all(equal) if method.causal else not all(equal)
+
+
+streamed = pytest.mark.parametrize("method", [m for m in METHODS if m.stream], ids=lambda m: m.name)
+
+
+def test_what_is_causal_or_waits_has_a_stream() -> None:
+    assert {m.name for m in METHODS if m.causal or m.delay} == {m.name for m in METHODS if m.stream}
+
+
+def stretched(method: Method, y: np.ndarray, cuts: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, deviations and the last state of the stream over y cut at these places."""
+    stream, params = method.stream, method.params()
+    assert stream is not None
+    state = stream.start(params)
+    parts = [stream.advance(state, part, params) for part in np.split(y, cuts)]
+    values, deviations = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return values, deviations, state
+
+
+@streamed
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 900), max_size=12).map(sorted), seed=st.integers(0, 9))
+def test_any_split_gives_the_same_numbers(method: Method, cuts: list[int], seed: int) -> None:
+    y = walk(900, seed)
+    whole, apart = stretched(method, y, []), stretched(method, y, cuts)
+    for a, b in zip(whole, apart, strict=True):
+        assert np.array_equal(a, b, equal_nan=True)
+
+
+@streamed
+def test_stream_one_sample_at_a_time(method: Method) -> None:
+    y = walk(300)
+    y.flags.writeable = False
+    whole, apart = stretched(method, y, []), stretched(method, y, list(range(1, 300)))
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(whole, apart, strict=True))
+
+
+@streamed
+def test_run_is_the_stream_from_its_start(method: Method) -> None:
+    assert method.stream is not None
+    y, params = walk(700), method.params()
+    values, deviations, state = stretched(method, y, [])
+    waits = method.delay(params) if method.delay else 0
+    assert np.isnan(values[:waits]).all()
+    assert np.isfinite(values[waits:]).all()
+    if waits:
+        assert method.stream.flush is not None
+        before = state.copy()
+        last, last_deviations = method.stream.flush(state, params)
+        assert last.size == last_deviations.size == waits
+        assert np.array_equal(state, before, equal_nan=True)
+        values = np.concatenate([values[waits:], last])
+        early, state = y[: waits - 1], method.stream.start(params)
+        assert np.isnan(method.stream.advance(state, early, params)[0]).all()
+        assert method.stream.flush(state, params)[0].size == early.size
+    assert np.array_equal(values, method.run(y, params))
+    assert (deviations[~np.isnan(deviations)] >= 0.0).all()
+
+
+@streamed
+def test_state_keeps_its_size(method: Method) -> None:
+    assert method.stream is not None
+    before = method.stream.start(method.params())
+    state = stretched(method, walk(900), [])[2]
+    assert before.shape == state.shape
+    assert state.dtype == np.float64
+    assert state.ndim == 1
+
+
+@streamed
+def test_what_waits_is_causal_after_its_delay(method: Method) -> None:
+    y, params = walk(900), method.params()
+    waits = method.delay(params) if method.delay else 0
+    whole = method.run(y, params)
+    for m in (waits + 1, 16, 17, 64, 65, 300, 511, 899):
+        assert (method.run(y[:m].copy(), params)[: m - waits] == whole[: m - waits]).all()
+    assert waits == 0 or (method.run(y[:300].copy(), params) != whole[:300]).any()
 
 
 @each_method

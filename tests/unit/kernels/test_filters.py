@@ -29,13 +29,6 @@ def test_ema(n: int, weight: float, seed: int) -> None:
     assert np.abs(out - filters.reference_ema(y, weight)).max() < 1e-12 * (1.0 + np.abs(y).max())
 
 
-@pytest.mark.parametrize("gain", [0.0, 0.3])
-def test_local_level(gain: float) -> None:
-    y, out = _series(400, 5), np.empty(400)
-    filters.local_level(y, gain, 100, 64, out)
-    assert np.abs(out - filters.reference_local_level(y, gain, 100, 64)).max() < 1e-12 * np.abs(y).max()
-
-
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(1, 300), data=st.data(), seed=st.integers(0, 999))
 def test_running_mean(n: int, data: st.DataObject, seed: int) -> None:
