@@ -24,7 +24,7 @@ def refusals(draws: int, seed: int) -> tuple[dict[str, Counter[str]], int]:
             truth, observed = draw(np.random.default_rng((seed, case, number)))
             starts = np.array([0, observed.size])
             found = noise.estimate(observed, starts)
-            powers = spectrum.powers(observed, truth, found.at, starts)
+            powers = spectrum.powers(spectrum.frames(observed, found.at, starts, varies=found.varies), truth)
             failed = guardrail.judge(observed, truth, found, starts, divergence=0.0, powers=powers).failed
             counts[name].update(failed)
             refused += bool(failed)

@@ -13,7 +13,7 @@ from rpsd.denoise import spectrum
 from rpsd.kernels import residual
 
 _LOW = 0.1  # cycles per sample
-_MOST_SLOPES = 65536
+_MOST_SLOPES = 8192  # the share of equal signs is then known to a third of a percent
 
 
 def _at_least(value: float, threshold: float) -> Guardrail:

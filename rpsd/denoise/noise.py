@@ -10,18 +10,21 @@ import numpy as np
 from rpsd.core.market import Times, Vector
 from rpsd.core.result import Warned
 from rpsd.denoise.wavelet import filters as bank
-from rpsd.kernels import filters
+from rpsd.kernels import filters, steps
 from rpsd.kernels import wavelet as kernels
 from rpsd.kernels.wavelet import QUARTILE, median_size
 
-_LAGS: Final = range(2, 7)  # increments of a local level are uncorrelated beyond lag 1
+_FARTHEST: Final = 6  # lag; increments of a local level are uncorrelated beyond lag 1
 _CLEAR: Final = 4.0  # standard errors at which a correlation counts
 _MISMATCH: Final = 0.15
-_MOST: Final = 1 << 17  # samples of the likelihood: the estimate's error is then below 1 %
-_BLOCKS: Final = 8
+_ENOUGH: Final = (1 << 14, 1 << 16)  # samples of the likelihood; the larger number where the smaller leaves the noise unsure
+_SURE: Final = 0.01  # standard error of sigma as a share of it
+_PIECE: Final = 2048
+_SHORTEST_PIECE: Final = 16
 _LEVELS: Final = 3
 _SPARSE: Final = 0.75  # share of the predicted size of level 3, relative to level 1
 _LONG_ENOUGH: Final = 256  # samples from which level 3 tells anything
+_PER_WINDOW: Final = 32
 _LEAST: Final = 1e-140  # below it squares underflow
 _HALF_NORMAL: Final = np.pi / 2.0 - 1.0  # squared coefficient of variation of |N(0, 1)|
 
@@ -53,26 +56,23 @@ def details(y: Vector, starts: Times) -> list[Vector]:
     return [np.concatenate([ladder[j] for ladder in ladders]) if len(ladders) > 1 else ladders[0][j] for j in range(_LEVELS)]
 
 
-def _autocovariance(steps: list[Vector], lag: int) -> tuple[float, float]:
-    """Autocovariance of the increments at a lag and its standard error, robust to changing variance (White 1980)."""
-    products = np.concatenate([d[lag:] * d[:-lag] for d in steps])
-    if products.size < 2:
-        return 0.0, 0.0
-    return float(products.mean()), float(np.sqrt(np.mean(products * products) / products.size))
+def _covariances(y: Vector, starts: Times, cap: float, lags: int) -> tuple[Vector, Vector]:
+    """Autocovariances of the increments at lags 1..lags and their standard errors."""
+    means, errors = np.empty(lags), np.empty(lags)
+    steps.covariances(y, starts, cap, means, errors)
+    return means, errors
 
 
-def _is_local_level(steps: list[Vector]) -> bool:
+def _is_local_level(y: Vector, starts: Times) -> bool:
     """Whether increments look like those of a random walk plus noise: nothing beyond lag 1.
 
     Increments are capped at three robust deviations, so that a few large ones cannot hide the pattern of the rest.
     """
-    cap = 3.0 * float(np.median(np.abs(np.concatenate(steps)))) / QUARTILE
-    capped = [np.clip(d, -cap, cap) for d in steps] if cap > 0.0 else steps
-    for lag in _LAGS:
-        value, error = _autocovariance(capped, lag)
-        if abs(value) > _CLEAR * error:
-            return False
-    return True
+    jumps = np.diff(y)
+    inside = jumps if starts.size == 2 else np.delete(jumps, starts[1:-1] - 1)
+    cap = 3.0 * float(median_size(inside)) / QUARTILE
+    means, errors = _covariances(y, starts, cap if cap > 0.0 else np.inf, _FARTHEST)
+    return bool((np.abs(means[1:]) <= _CLEAR * errors[1:]).all())
 
 
 @lru_cache(maxsize=1)
@@ -96,36 +96,52 @@ def _is_sparse(ladder: list[Vector], sigma: float, gain: float) -> bool:
     return shares[1] < _SPARSE * shares[0]
 
 
-def _sample(y: Vector, starts: Times) -> tuple[Vector, Times]:
-    """The series, or eight evenly spread blocks of the longest session when there is more than the likelihood needs."""
-    if y.size <= _MOST:
+def _sample(y: Vector, starts: Times, most: int) -> tuple[Vector, Times]:
+    """The series, or evenly spread pieces of its sessions when there is more than the likelihood needs."""
+    if y.size <= most:
         return y, starts
-    longest = int(np.diff(starts).argmax())
-    a, b = int(starts[longest]), int(starts[longest + 1])
-    width = min(_MOST, b - a) // _BLOCKS
-    firsts = np.linspace(a, b - width, _BLOCKS).astype(np.int64)
-    return np.concatenate([y[f : f + width] for f in firsts]), np.arange(_BLOCKS + 1) * width
+    pieces = [(c, min(c + _PIECE, b)) for a, b in pairwise(starts.tolist()) for c in range(a, b, _PIECE) if b - c >= _SHORTEST_PIECE]
+    count = max(most * len(pieces) // y.size, 1)
+    chosen = [pieces[i] for i in np.linspace(0, len(pieces) - 1, count).astype(np.int64).tolist()]
+    return np.concatenate([y[a:b] for a, b in chosen]), np.cumsum([0, *(b - a for a, b in chosen)])
 
 
 def _profile(finest: Vector, n: int) -> Vector | None:
     """Relative size of the noise along the series (n,), mean square 1, or None when it does not vary more than chance allows.
 
     Running mean of |d| over max(64, n/16) samples, each |d| capped at three times the running mean, shrunk towards 1 by the share
-    of its variation that constant noise would show too.
+    of its variation that constant noise would show too. It is sampled 32 times a window, which a running mean does not notice.
     """
-    size = np.abs(finest)
-    width = min(max(64, n // 16) // 2, size.size)
+    width = min(max(64, n // 16) // 2, finest.size)
+    stride = max(width // _PER_WINDOW, 1)
+    count = max(finest.size // stride, 1)
+    window = min(max(width // stride, 1), count)
+    coarse = np.empty(count)
+    steps.capped_means(finest, np.full(count, np.inf), coarse)
+    steps.capped_means(finest, 3.0 * _running_mean(coarse, window), coarse)
+    mean = _running_mean(coarse, window)
     chance = _HALF_NORMAL / width
-    mean = _running_mean(size, width)
-    mean = _running_mean(np.minimum(size, 3.0 * mean), width)
     relative = mean / mean.mean()
     spread = float(relative.var())
     if spread < 3.0 * chance:
         return None
     shaped = 1.0 + (relative - 1.0) * (1.0 - chance / spread)
-    positions = np.linspace(0, size.size - 1, n)
-    profile = np.interp(positions, np.arange(size.size), shaped)
+    profile = np.interp(np.linspace(-0.5, count - 0.5, n), np.arange(count), shaped)
     return np.asarray(profile / np.sqrt(np.mean(profile**2)), dtype=np.float64)
+
+
+def _local_level(y: Vector, starts: Times) -> tuple[Vector, Times, float, float, float]:
+    """The part of y that was looked at with its sessions, the gain, sigma of the noise and its relative error by likelihood."""
+    part, bounds, gain, square, error = y, starts, 1.0, 0.0, 1.0
+    for most in _ENOUGH:
+        part, bounds = _sample(y, starts, most)
+        gain, square = filters.fit_gain(part, bounds)
+        # asymptotics of an MA(1) with theta = 1 - K, Brockwell and Davis (1991), 8.8
+        spread = (1.0 - (1.0 - gain) ** 2) / (part.size * max(1.0 - gain, 1e-3) ** 2)
+        error = 0.5 * float(np.sqrt(2.0 / part.size + spread))
+        if error <= _SURE or part.size == y.size:
+            break
+    return part, bounds, float(gain), float(np.sqrt(square * (1.0 - gain))), error
 
 
 def _running_mean(x: Vector, width: int) -> Vector:
@@ -144,18 +160,11 @@ def estimate(y: Vector, starts: Times) -> Noise:
     """
     ladder = details(y, starts)
     finest = float(median_size(ladder[0])) / QUARTILE
-    part, bounds = _sample(y, starts)
-    steps = [np.diff(part[a:b]) for a, b in pairwise(bounds)]
-    roll = float(np.sqrt(max(-_autocovariance(steps, 1)[0], 0.0)))
-    gain, square = filters.fit_gain(part, bounds)
-    level = float(np.sqrt(square * (1.0 - gain)))
-    m = part.size
-    sparse = y.size >= _LONG_ENOUGH and level > 0.0 and _is_sparse(ladder, level, float(gain))
-    if not sparse and _is_local_level(steps):
-        chosen, source = level, "local_level"
-        # asymptotics of an MA(1) with theta = 1 - K, Brockwell and Davis (1991), 8.8
-        error = 0.5 * float(np.sqrt(2.0 / m + (1.0 - (1.0 - gain) ** 2) / (m * max(1.0 - gain, 1e-3) ** 2)))
-    else:
+    part, bounds, gain, level, error = _local_level(y, starts)
+    roll = float(np.sqrt(max(-_covariances(part, bounds, np.inf, 1)[0][0], 0.0)))
+    sparse = y.size >= _LONG_ENOUGH and level > 0.0 and _is_sparse(ladder, level, gain)
+    chosen, source = level, "local_level"
+    if sparse or not _is_local_level(part, bounds):
         chosen, source = finest, "finest_level"
         error = 1.65 / float(np.sqrt(y.size))  # the median of n/2 absolute normals
     if chosen <= max(1e-12 * max(float(y.max()), -float(y.min())), _LEAST):

@@ -190,4 +190,4 @@ def denoise(
         if case.method.causal:
             return _unjudged(case, work, f"{quiet}; a causal result is only flagged", action="flagged", sigma=0.0, warnings=found.warnings)
         return _answer(case, case.values.copy(), action="returned_original", reason=quiet, warnings=found.warnings)
-    return _judged(case, work, trial.Setting(work.y, work.starts, found, trial.random_signs(work.y.size, seed), guardrails))
+    return _judged(case, work, trial.setting(work.y, work.starts, found, guardrails, seed))

@@ -5,12 +5,28 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rpsd.core.market import Times, Vector
 from rpsd.core.result import Matrix
 
+Spectra = npt.NDArray[np.complex128]
 _LARGEST: Final = 256  # samples of a window
-_MOST: Final = 512  # windows; a longer series is sampled evenly, which moves a share by less than 1 %
+_MOST: Final = 96  # windows; a longer series is sampled evenly, and the bounds on its spectrum know how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Windows of the input and their spectra, computed once for all attempts on it: first samples (m,), y and sigma (m, size).
+
+    `spectra` are the complex spectra (m, size // 2 + 1) and `power` their mean square (size // 2,).
+    """
+
+    begins: Times
+    y: Matrix
+    sigma: Matrix | float
+    spectra: Spectra
+    power: Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +47,27 @@ def _hann(size: int) -> Vector:
     return window
 
 
-def powers(y: Vector, x: Vector, sigma: Vector, starts: Times) -> Powers:
-    """Spectra of y, x̂ and (y - x̂) / sigma, all (n,), sessions of at least 16 samples. O(n)."""
+def _taken(v: Vector, begins: Times, size: int) -> Matrix:
+    """The windows (m, size) of v (n,)."""
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(v, size)[begins])
+
+
+def frames(y: Vector, sigma: Vector, starts: Times, *, varies: bool = True) -> Frames:
+    """The windows of y with sigma, both (n,), sessions of at least 16 samples; sigma is one number when it does not vary. O(n)."""
     begins, size = windows(starts)
-    at = begins[:, None] + np.arange(size)
-    of_y, of_x, scale = y[at], x[at], sigma[at]
-    return Powers(welch(of_y), welch(of_x), welch((of_y - of_x) / scale), begins.size, size)
+    of_y = _taken(y, begins, size)
+    spectra = transform(of_y)
+    return Frames(begins, of_y, _taken(sigma, begins, size) if varies else float(sigma[0]), spectra, _power(spectra, size))
+
+
+def powers(given: Frames, x: Vector) -> Powers:
+    """Spectra of y, x̂ and (y - x̂) / sigma, x̂ (n,). O(n)."""
+    size = given.y.shape[1]
+    of_x = _taken(x, given.begins, size)
+    shown = transform(of_x)
+    steady = isinstance(given.sigma, float)  # a transform is linear: that of the residual is then known
+    left = (given.spectra - shown) / given.sigma if steady else transform((given.y - of_x) / given.sigma)
+    return Powers(given.power, _power(shown, size), _power(left, size), given.begins.size, size)
 
 
 def windows(starts: Times) -> tuple[Times, int]:
@@ -50,12 +81,20 @@ def windows(starts: Times) -> tuple[Times, int]:
     return begins, size
 
 
-def welch(frames: Matrix) -> Vector:
-    """Mean power (size // 2,) of frames (m, size) at 1/size, 2/size .. 1/2 cycles per sample; white noise has its variance everywhere.
+def transform(windowed: Matrix) -> Spectra:
+    """Spectra (m, size // 2 + 1) of frames (m, size) at 0, 1/size .. 1/2 cycles per sample; Hann window, mean removed."""
+    return np.asarray(np.fft.rfft((windowed - windowed.mean(axis=1, keepdims=True)) * _hann(windowed.shape[1]), axis=1))
 
-    Source: Welch (1967), IEEE Trans. Audio Electroacoust. 15, 70-73; Hann window, mean removed.
+
+def _power(spectra: Spectra, size: int) -> Vector:
+    window, parts = _hann(size), spectra.view(np.float64)
+    squares = np.einsum("ij,ij->j", parts, parts)[2:]  # without frequency 0
+    return np.asarray((squares[::2] + squares[1::2]) / (spectra.shape[0] * float(np.dot(window, window))), dtype=np.float64)
+
+
+def welch(windowed: Matrix) -> Vector:
+    """Mean power (size // 2,) of frames (m, size); white noise has its variance everywhere.
+
+    Source: Welch (1967), IEEE Trans. Audio Electroacoust. 15, 70-73.
     """
-    window = _hann(frames.shape[1])
-    spectrum = np.fft.rfft((frames - frames.mean(axis=1, keepdims=True)) * window, axis=1)[:, 1:]
-    power = np.einsum("ij,ij->j", spectrum.real, spectrum.real) + np.einsum("ij,ij->j", spectrum.imag, spectrum.imag)
-    return np.asarray(power / (frames.shape[0] * float(np.dot(window, window))), dtype=np.float64)
+    return _power(transform(windowed), windowed.shape[1])

@@ -44,6 +44,7 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "kalman"),
     partial(_warm, "trend"),
     partial(_warm, "residual"),
+    partial(_warm, "steps"),
     partial(_warm, "csv"),
     partial(_warm, "hmm"),
     partial(_warm, "hmm_em"),

@@ -13,6 +13,7 @@ from rpsd.core.market import Times, Vector
 from rpsd.kernels.jit import kernel
 
 SCALES = np.array([1, 4, 16, 64])  # lags of trend_at_scale
+LANES = 4
 _SLOPE_BARS = 30  # the classic trend guardrail
 
 
@@ -103,17 +104,26 @@ def agreements(y, x, sigma, factor, starts, lags, clear, same):  # type: ignore[
         clear[j], same[j] = n_clear, n_same
 
 
+def reference_slope_agreement(y: Vector, x: Vector, starts: Times, stride: int) -> tuple[int, int]:
+    """(windows, windows of equal sign) of the least-squares slopes of 30 bars of y and x̂, every `stride` bars."""
+    weights = np.arange(_SLOPE_BARS) - 0.5 * (_SLOPE_BARS - 1)
+    begins = [i for a, b in pairwise(starts) for i in range(a, b - _SLOPE_BARS + 1, stride)]
+    signs = [tuple(np.sign((v[i : i + _SLOPE_BARS] - v[i]) @ weights) for v in (y, x)) for i in begins]
+    return len(signs), sum(of_y == of_x for of_y, of_x in signs)
+
+
 @kernel
 def slope_agreement(y, x, starts, stride):  # type: ignore[no-untyped-def]
-    """(windows, windows of equal sign) of the least-squares slopes of 30 bars of y and x̂, every `stride` bars."""
+    """`reference_slope_agreement`; bars at equal distance from the middle are taken together, so that a constant has slope 0."""
     windows, same = 0, 0
     for s in range(starts.size - 1):
         for i in range(starts[s], starts[s + 1] - _SLOPE_BARS + 1, stride):
             of_y, of_x = 0.0, 0.0
-            for k in range(_SLOPE_BARS):
-                weight = k - 0.5 * (_SLOPE_BARS - 1)
-                of_y += weight * (y[i + k] - y[i])
-                of_x += weight * (x[i + k] - x[i])
+            for k in range(_SLOPE_BARS // 2):
+                weight = 0.5 * (_SLOPE_BARS - 1) - k
+                last = i + _SLOPE_BARS - 1 - k
+                of_y += weight * (y[last] - y[i + k])
+                of_x += weight * (x[last] - x[i + k])
             windows += 1
             same += (of_y > 0.0 and of_x > 0.0) or (of_y < 0.0 and of_x < 0.0) or (of_y == 0.0 and of_x == 0.0)
     return windows, same
@@ -126,17 +136,30 @@ def reference_second_moments(y: Vector, x: Vector) -> tuple[float, float, float,
 
 
 @kernel
-def second_moments(y, x):  # type: ignore[no-untyped-def]
-    """`reference_second_moments` without arrays in between."""
-    mean_y, mean_x = y.mean(), x.mean()
-    of_y, of_x, both, left = 0.0, 0.0, 0.0, 0.0
-    for i in range(y.size):
+def _second_moments(y, x, mean_y, mean_x, lanes):  # type: ignore[no-untyped-def]
+    """Add to lanes (4, LANES) the sums of squares of y, of x̂, of products and of differences, sample i to lane i % LANES."""
+    for i in range(0, y.size - y.size % LANES, LANES):
+        for j in range(LANES):  # independent sums, so that one addition need not wait for the one before
+            a, b = y[i + j] - mean_y, x[i + j] - mean_x
+            r = y[i + j] - x[i + j]
+            lanes[0, j] += a * a
+            lanes[1, j] += b * b
+            lanes[2, j] += a * b
+            lanes[3, j] += r * r
+    for i in range(y.size - y.size % LANES, y.size):
         a, b, r = y[i] - mean_y, x[i] - mean_x, y[i] - x[i]
-        of_y += a * a
-        of_x += b * b
-        both += a * b
-        left += r * r
-    return of_y / y.size, of_x / y.size, both / y.size, left / y.size
+        lanes[0, 0] += a * a
+        lanes[1, 0] += b * b
+        lanes[2, 0] += a * b
+        lanes[3, 0] += r * r
+
+
+def second_moments(y: Vector, x: Vector) -> tuple[float, float, float, float]:
+    """`reference_second_moments` without arrays in between. O(n)."""
+    lanes = np.zeros((4, LANES))
+    _second_moments(y, x, float(y.mean()), float(x.mean()), lanes)
+    of_y, of_x, both, left = (lanes.sum(axis=1) / y.size).tolist()
+    return of_y, of_x, both, left
 
 
 def reference_perturb(y: Vector, sigma: Vector, signs: Vector, eps: float) -> Vector:

@@ -6,12 +6,12 @@ import numpy as np
 import pywt
 
 from rpsd.core.market import Vector
-from rpsd.core.parameters import FixedLagParameters, KalmanParameters
+from rpsd.core.parameters import FixedLagParameters, GuardrailParameters, KalmanParameters
 from rpsd.denoise import METHODS, wavelet
 from rpsd.denoise.run import denoise
 from rpsd.kernels import jit
 from rpsd.kernels import wavelet as kernels
-from tests.bench.harness import bar, ratio_of_blocks, seconds
+from tests.bench.harness import bar, ratio, ratio_of_blocks, seconds
 
 RULE = kernels.Rule(kernels.BAYES, kernels.SOFT, False, 1.0)
 
@@ -45,6 +45,16 @@ def streams(y: Vector) -> list[bool]:
     return held
 
 
+def guardrail_cost() -> bool:
+    """What the calibrated guardrails add to an answer without any, as a multiple of that answer: 100,000 points, no low pass."""
+    y, params, free = walk(100_000), {"use_fir_filter": False}, GuardrailParameters(policy="none")
+    share, judged, alone = ratio(
+        lambda: denoise(y, method="wavelet", params=params), lambda: denoise(y, method="wavelet", params=params, guardrails=free), 51
+    )
+    print(f"100000 points: judged {1e3 * judged:.2f} ms, not judged {1e3 * alone:.2f} ms")
+    return bar("denoise_guardrails_100k_vs_denoising", share - 1.0, "<=", 4.0)
+
+
 def main() -> int:
     """Print the figures and their bars; 1 when one falls short."""
     jit.warm()
@@ -60,6 +70,7 @@ def main() -> int:
     print(f"1000000 points: whole answer {1e3 * ours:.1f} ms ({answer.action} at attempt {len(answer.trace)}), pywt {1e3 * peer:.1f} ms")
     held.append(answer.action == "accepted")
     held.append(bar("denoise_answer_1m_vs_pywt", whole, "<=", 8.0))
+    held.append(guardrail_cost())
     small = walk(1741)
     held.append(bar("denoise_default_1741_ms", 1e3 * seconds(lambda: denoise(small), 51), "<=", 3.0))
     held += streams(walk(1_000_000))

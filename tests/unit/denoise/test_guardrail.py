@@ -22,7 +22,7 @@ def case(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def verdict(y: np.ndarray, x: np.ndarray, divergence: float = 0.0) -> guardrail.Verdict:
     """The verdict with the noise known."""
     known = noise.Noise(np.ones(N), 1.0, 1.0, 0.01, "known", 1.0, 1.0, 1.0, False, ())
-    return guardrail.judge(y, x, known, STARTS, divergence=divergence, powers=spectrum.powers(y, x, known.at, STARTS))
+    return guardrail.judge(y, x, known, STARTS, divergence=divergence, powers=spectrum.powers(spectrum.frames(y, known.at, STARTS), x))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -72,7 +72,7 @@ def test_rules_that_do_not_apply_say_so() -> None:
 
 def test_classic_four() -> None:
     _, y = case()
-    powers = spectrum.powers(y, y, np.ones(N), STARTS)
+    powers = spectrum.powers(spectrum.frames(y, np.ones(N), STARTS), y)
     same = classic.judge(y, y.copy(), STARTS, powers, GuardrailParameters())
     assert [g.value for g in same.values()] == pytest.approx([1.0, 0.0, 1.0, 1.0])
     turned = classic.judge(y, -y, STARTS, powers, GuardrailParameters())

@@ -50,3 +50,8 @@ def test_slopes() -> None:
     assert residual.slope_agreement(y, y, np.array([0, 100]), 1) == (71, 71)
     assert residual.slope_agreement(y, -y, np.array([0, 100]), 1) == (71, 0)
     assert residual.slope_agreement(y, y, np.array([0, 40, 100]), 1) == (42, 42)
+    x, z, _ = _case(3)
+    for stride in (1, 7):
+        assert residual.slope_agreement(x, z, STARTS, stride) == residual.reference_slope_agreement(x, z, STARTS, stride)
+    flat = np.full(60, 0.1)
+    assert residual.slope_agreement(flat, flat, np.array([0, 60]), 1) == (31, 31)
