@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+PEERS := .cache/peers/bin/python
 DATA := $(CURDIR)/.rpsd
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -41,6 +42,17 @@ dev: .venv/dev.stamp ## Add the hash-pinned tools of developers to .venv.
 	$(PIP) --requirement packaging/requirements-dev.lock
 	@touch $@
 
+.PHONY: peers
+peers: .cache/peers/peers.stamp ## Make .cache/peers: the developers' tools with scikit-image and statsmodels, which only measurements import.
+
+# Apart from .venv, so that rpsd cannot come to lean on a peer; rpsd itself is installed there too.
+.cache/peers/peers.stamp: packaging/requirements-peers.lock pyproject.toml | .venv/bin/python
+	rm -rf .cache/peers
+	$(BIN)/python -m venv .cache/peers
+	$(PEERS) -m pip install --disable-pip-version-check --require-hashes --requirement packaging/requirements-peers.lock
+	$(PEERS) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
 .PHONY: check
 check: dev ## Run the checks that need no test: format, lint, types, layers, secrets, size budget.
 	$(BIN)/ruff format --check .
@@ -73,7 +85,7 @@ test-browser: dev ## Look at the console with a real browser (chromium needed).
 	$(call family,browser,-m browser)
 
 .PHONY: bench
-bench: dev ## Measure the figures of README and manual and write tests/bench/report.txt.
+bench: dev peers ## Measure the figures of README and manual and write tests/bench/report.txt.
 	$(BIN)/python -m tests.bench.report
 
 .PHONY: quality
@@ -105,7 +117,7 @@ manual: venv ## Rewrite the manual's chapters that are tables of the code: error
 	$(BIN)/python -m scripts.manual
 
 .PHONY: lock
-lock: ## Renew both hash-pinned locks from pyproject.toml (needs uv, installs it aside when missing).
+lock: ## Renew the hash-pinned locks from pyproject.toml (needs uv, installs it aside when missing).
 	PYTHON=$(PYTHON) scripts/lock.sh
 
 .PHONY: clean

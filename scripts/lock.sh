@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Renew both hash-pinned locks from pyproject.toml: `make lock` (the only step that needs uv; it is installed aside when missing).
+# Renew the hash-pinned locks from pyproject.toml: `make lock` (the only step that needs uv; it is installed aside when missing).
 # One lock serves Python 3.11 to 3.13 on every platform: the newest versions that the oldest interpreter takes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ if [ -z "$uv" ]; then
     uv=.cache/lock/bin/uv
 fi
 
-compile() { # target, then what differs between the two locks
+compile() { # target, then what differs between the locks
     local target=$1
     shift
     "$uv" pip compile pyproject.toml --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
@@ -19,4 +19,6 @@ compile() { # target, then what differs between the two locks
 
 compile packaging/requirements.lock
 compile packaging/requirements-dev.lock --extra dev --constraint packaging/requirements.lock
-grep -c '==' packaging/requirements.lock packaging/requirements-dev.lock
+# The peers join the developers' tools in an environment of their own, so they must agree with them.
+compile packaging/requirements-peers.lock --extra dev --extra peers --constraint packaging/requirements-dev.lock
+grep -c '==' packaging/requirements.lock packaging/requirements-dev.lock packaging/requirements-peers.lock

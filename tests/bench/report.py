@@ -1,12 +1,14 @@
 """Run every benchmark one after another and write report.txt beside them: `python -m tests.bench.report [NAME ...]`.
 
-A benchmark is a script tests/bench/bench_<name>.py that prints lines `BAR name value op bound ok|FALLS SHORT`. The report begins
-with the machine, the date and the command. The exit is 0 whenever the benchmarks ran: a bar that falls short is a finding
-to read, not a broken build.
+A benchmark is a script tests/bench/bench_<name>.py that prints lines `BAR name value op bound ok|FALLS SHORT`. One that imports
+scikit-image or statsmodels runs in the environment of `make peers`, the others in that of rpsd. The report begins with
+the machine, the date and the command. The exit is 0 whenever the benchmarks ran: a bar that falls short is a finding to read, not a
+broken build.
 """
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 REPORT = FOLDER / "report.txt"
+PEERS = FOLDER.parents[1] / ".cache" / "peers" / "bin" / "python"
 
 
 def machine() -> Iterator[str]:
@@ -32,11 +35,19 @@ def cpuinfo() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
+def interpreter(script: Path) -> str:
+    """The python that knows what the script imports."""
+    needs_peers = re.search(r"^\s*(import|from) (skimage|statsmodels)\b", script.read_text(encoding="utf-8"), re.MULTILINE)
+    if needs_peers and not PEERS.exists():
+        raise SystemExit(f"{script.name} measures against other libraries: `make peers` installs them")
+    return str(PEERS) if needs_peers else sys.executable
+
+
 def run(script: Path) -> Iterator[str]:
     """The lines of one benchmark, as they come."""
     module = f"tests.bench.{script.stem}"
     yield f"\n# python -m {module}"
-    with subprocess.Popen([sys.executable, "-m", module], cwd=FOLDER.parents[1], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([interpreter(script), "-m", module], cwd=FOLDER.parents[1], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield from (line.rstrip("\n") for line in process.stdout)
     if process.returncode:
