@@ -96,9 +96,9 @@ class Client:
         found: dict[str, Any] = self.ask("POST", f"/api/v1/series/{symbol}/{interval}/samples", json=body, params=params)
         return found
 
-    def append_csv(self, symbol: str, interval: str, chunks: Iterator[bytes], **params: Any) -> dict[str, Any]:
-        """Store rows of a CSV file, streamed."""
-        headers = {"Content-Type": "text/csv"}
+    def append_csv(self, symbol: str, interval: str, chunks: Iterator[bytes], *, kind: str = "text/csv", **params: Any) -> dict[str, Any]:
+        """Store rows of a CSV file, streamed; of another kind such as `application/x-ndjson`, by its media type."""
+        headers = {"Content-Type": kind}
         path = f"/api/v1/series/{symbol}/{interval}/samples"
         found: dict[str, Any] = self.ask("POST", path, content=chunks, headers=headers, params=params)
         return found
@@ -108,19 +108,21 @@ class Client:
         found: dict[str, Any] = self.ask("GET", f"/api/v1/series/{symbol}/{interval}/samples", params=params)
         return found
 
-    def samples_csv(self, symbol: str, interval: str, *, limit: int | None = None, **params: Any) -> Iterator[bytes]:
-        """Rows as CSV, streamed; without a limit all of them, however many requests that takes."""
+    def samples_csv(
+        self, symbol: str, interval: str, *, limit: int | None = None, kind: str = "text/csv", **params: Any
+    ) -> Iterator[bytes]:
+        """Rows as CSV, or as `application/x-ndjson`, streamed; without a limit all of them, however many requests that takes."""
         chosen = {name: value for name, value in params.items() if value is not None} | {"limit": limit or _MOST_ROWS}
         path = f"/api/v1/series/{symbol}/{interval}/samples"
         following: str | None = ""
         try:
             while following is not None:
-                with self._http.stream("GET", path, params=chosen, headers={"Accept": "text/csv"}) as response:
+                with self._http.stream("GET", path, params=chosen, headers={"Accept": kind}) as response:
                     if response.is_error:
                         response.read()
                         raise _failure(response)
                     chunks = response.iter_bytes()
-                    yield from chunks if not following else _without_header(chunks)
+                    yield from _without_header(chunks) if following and kind == "text/csv" else chunks
                     following = None if limit else response.headers.get("rpsd-next")
                 chosen["start"] = following
         except httpx.HTTPError as error:

@@ -1,23 +1,21 @@
-"""Rows of a JSON request become samples, each bad row named; CSV files are read by csv.CsvReader."""
+"""Rows of a JSON request become samples, each bad row named; csv.CsvReader and ndjson.NdjsonReader read files."""
 
 from collections.abc import Mapping, Sequence
-from types import NoneType
 from typing import Any, Final
 
 import numpy as np
 
 from rpsd.core.errors import BadRows, Fault, InvalidRequest
-from rpsd.core.market import Times, Vector
-from rpsd.services.cell import BadCell, TimeCell, json_number
+from rpsd.services.cell import TimeCell
+from rpsd.services.columns import parsed
 from rpsd.services.csv import CsvReader
-from rpsd.services.rows import KNOWN_ROLE, TIME_ROLE, Parsed, Rejections, Table, roles_of, settled
+from rpsd.services.ndjson import NdjsonReader
+from rpsd.services.rows import TIME_ROLE, Parsed, Rejections, Table, roles_of, settled
 
-__all__ = ["CsvReader", "Parsed", "from_columns", "from_json", "from_rows"]
+__all__ = ["CsvReader", "NdjsonReader", "Parsed", "from_columns", "from_json", "from_rows"]
 
 _MOST_CELLS: Final = 1 << 24
 """Cells of a table of rows, the missing ones included: rows that differ in their names would unfold without bound."""
-_MANY: Final = 2000
-"""Texts from which the byte parser is worth its call."""
 
 
 def from_json(obj: Any, interval: str, *, tz: str | None = None, date_format: str | None = None, on_error: str = "reject") -> Parsed:
@@ -75,73 +73,8 @@ def _assembled(cells: Mapping[str, Sequence[Any]], roles: list[int], columns: li
     """Parse every column, drop or refuse the bad rows, and settle the rest."""
     cell, book, interval = how
     book.time_name = list(cells)[roles.index(TIME_ROLE)]
-    faults: dict[int, tuple[str, str]] = {}
-    moments: dict[int, Times] = {}
-    numbers: dict[str, Vector] = {}
-    for (name, values), role in zip(cells.items(), roles, strict=True):
-        if role < 0:
-            moments[role], bad = _moments(values, cell, book)
-        else:
-            numbers[columns[role]], bad = _numbers(values, book)
-        for row, reason in bad.items():
-            faults.setdefault(row, (name, reason))
-    t, known = moments[TIME_ROLE], moments.get(KNOWN_ROLE)
-    empty = np.all([np.isnan(values) for values in numbers.values()], axis=0)
-    for row in np.flatnonzero(empty).tolist():
-        faults.setdefault(row, (columns[0], "every cell is missing; a row needs one value"))
-    for row in sorted(faults):
-        book.add(row, *faults[row])
-    kept = np.ones(t.size, np.bool_)
-    kept[list(faults)] = False
-    order = np.flatnonzero(kept)
-    if faults:
-        t, known = t[kept], None if known is None else known[kept]
-        numbers = {name: values[kept] for name, values in numbers.items()}
-    return settled(Table(t, numbers, known, order), book, interval)
-
-
-def _numbers(values: Sequence[Any], book: Rejections) -> tuple[Vector, dict[int, str]]:
-    """The floats of a JSON list and the reasons of the bad ones by row."""
-    if set(map(type, values)) <= {float, NoneType}:
-        found = np.array([np.nan if v is None else v for v in values] if None in values else values, np.float64)
-        doubtful = [row for row in np.flatnonzero(~np.isfinite(found)).tolist() if values[row] is not None]
-    else:
-        found, doubtful = np.full(len(values), np.nan), list(range(len(values)))
-    bad: dict[int, str] = {}
-    for row in doubtful:
-        try:
-            found[row] = json_number(values[row])
-        except BadCell as error:
-            found[row], bad[row] = np.nan, book.kept(str(error), len(bad))
-            if book.is_full(len(bad)):
-                break
-    return found, bad
-
-
-def _moments(values: Sequence[Any], cell: TimeCell, book: Rejections) -> tuple[Times, dict[int, str]]:
-    """The ns UTC of a JSON list and the reasons of the bad ones by row."""
-    found, doubtful = np.zeros(len(values), np.int64), list(range(len(values)))
-    if len(values) >= _MANY and cell.date_format is None and set(map(type, values)) == {str}:
-        found, doubtful = _parsed_bytes(values, utc_dates=cell.tz is None)
-    bad: dict[int, str] = {}
-    for row in doubtful:
-        try:
-            found[row] = cell.nanoseconds(values[row])
-        except BadCell as error:
-            bad[row] = book.kept(str(error), len(bad))
-            if book.is_full(len(bad)):
-                break
-    return found, bad
-
-
-def _parsed_bytes(texts: Sequence[str], *, utc_dates: bool) -> tuple[Times, list[int]]:
-    """Many times at once by the byte parser, and the rows that it leaves to the exact reader."""
-    from rpsd.kernels import csv  # numerics wait for the warm-up
-
-    n = len(texts)
-    if any("\n" in text or not text for text in texts):
-        return np.zeros(n, np.int64), list(range(n))
-    data = np.frombuffer("".join([f"{text},0\n" for text in texts]).encode("utf-8", "replace"), np.uint8)
-    times, lines = np.zeros((2, n), np.int64), np.zeros((n, 4), np.int64)
-    csv.parse(data, np.array([csv.TIME, 0]), utc_dates, (times, np.empty((1, n)), lines))
-    return times[0], np.flatnonzero(lines[:, 0] == 0).tolist()
+    found = parsed(cells, roles, columns, cell, book)
+    for row in sorted(found.faults):
+        book.add(row, *found.faults[row])
+    kept = found.kept
+    return settled(Table(found.t[kept], found.numbers_at(kept), found.known_at(kept), np.flatnonzero(kept)), book, interval)

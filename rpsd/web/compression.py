@@ -9,7 +9,10 @@ LEAST: Final = 1000
 OFF_LOOP: Final = 1 << 16
 """Bodies above this are compressed in a thread: the loop serves others meanwhile."""
 _ENCODINGS: Final = ("zstd", "br", "gzip")
-_COMPRESSIBLE: Final = (b"text/", b"application/json", b"application/problem+json", b"application/openmetrics-text", b"image/svg")
+_COMPRESSIBLE: Final = (
+    b"text/", b"application/json", b"application/x-ndjson", b"application/msgpack", b"application/problem+json",
+    b"application/openmetrics-text", b"image/svg",
+)  # fmt: skip
 
 
 def chosen(accept_encoding: bytes, content_type: bytes) -> str:

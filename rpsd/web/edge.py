@@ -30,6 +30,7 @@ _ALWAYS: Final = (
 _CLOSED: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _MONITORING: Final = ("/metrics", "/health", "/api/v1/health")
+_STREAMED: Final = (b"text/csv", b"application/x-ndjson")
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -117,7 +118,7 @@ class Edge:
         length = headers.get(b"content-length")
         if length in (None, b"0") and b"transfer-encoding" not in headers:
             return receive
-        streamed = scope["path"].endswith("/samples") and headers.get(b"content-type", b"").lower().startswith(b"text/csv")
+        streamed = scope["path"].endswith("/samples") and headers.get(b"content-type", b"").lower().startswith(_STREAMED)
         most = self._server.max_stream_bytes if streamed else self._server.max_body_bytes
         if length is not None and length.isdigit() and int(length) > most:
             raise BodyTooLarge(f"the body is above {most} bytes")

@@ -1,4 +1,4 @@
-"""Series and their samples: JSON columns and rows, CSV of any size, in and out."""
+"""Series and their samples: columns and rows in JSON and MessagePack, CSV and NDJSON of any size, in and out."""
 
 import asyncio
 import hashlib
@@ -15,17 +15,18 @@ from rpsd.core.instant import texts
 from rpsd.core.market import interval as checked_interval
 from rpsd.core.market import symbol as checked_symbol
 from rpsd.services.csv_text import csv_text
+from rpsd.services.ndjson_text import ndjson_text
 from rpsd.web.exchange import Exchange, digest_of, of
 from rpsd.web.msgpack import decoded_msgpack
 from rpsd.web.operation import declare
-from rpsd.web.wire import CSV, JSON, MSGPACK, Page, Query, accepted, answer, cells, decoded_json, media_type, moment, query, span
+from rpsd.web.wire import CSV, JSON, MSGPACK, NDJSON, Page, Query, accepted, answer, cells, decoded_json, media_type, moment, query, span
 
 if TYPE_CHECKING:
     from rpsd.core.market import Samples
     from rpsd.services.idempotency import Once
     from rpsd.services.ingest import Parsed
 
-_SLICE: Final = 1 << 20  # CSV is parsed a MiB at a time: large enough for the kernel, small enough for memory
+_SLICE: Final = 1 << 20  # text is parsed a MiB at a time: large enough for the kernel, small enough for memory
 
 
 class SeriesInfo(msgspec.Struct):
@@ -118,10 +119,11 @@ def info(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromP
     "/api/v1/series/{symbol:str}/{interval:str}/samples",
     opt=declare(
         "ingest",
-        "Store rows: JSON columns {t, close, …}, JSON rows {rows: [{t, close}]}, or CSV with a header. The first post creates the series.",
+        "Store rows: columns {t, close, …} or rows {rows: [{t, close}]} in JSON or MessagePack, CSV with a header, NDJSON, a row a line. "
+        "The first post creates the series.",
         "series",
         query=AppendQuery,
-        reads={JSON: dict[str, list[Any]], CSV: None},
+        reads={JSON: dict[str, list[Any]], CSV: None, NDJSON: None},
         writes={JSON: Appended},
         once=True,
     ),
@@ -132,9 +134,9 @@ async def append(request: Request[Any, Any, Any], symbol: FromPath[str], interva
     exchange = of(request)
     symbol, interval = checked_symbol(symbol), checked_interval(interval)
     asked = query(request.scope, AppendQuery)
-    kind = media_type(exchange, JSON, CSV, MSGPACK)
-    if kind == CSV:
-        parsed, digest = await _csv(request, interval, asked)
+    kind = media_type(exchange, JSON, CSV, NDJSON, MSGPACK)
+    if kind in (CSV, NDJSON):
+        parsed, digest = await _streamed(request, interval, asked, kind)
     else:
         body = await request.body()
         parsed, digest = await asyncio.to_thread(_whole, body, interval, asked, kind)
@@ -143,11 +145,12 @@ async def append(request: Request[Any, Any, Any], symbol: FromPath[str], interva
     return await asyncio.to_thread(_store, exchange, symbol, interval, parsed, exchange.once(route, digest))
 
 
-async def _csv(request: Request[Any, Any, Any], interval: str, asked: AppendQuery) -> "tuple[Parsed, str]":
-    """Rows of a CSV body, parsed in a thread while the next piece arrives; memory holds the columns and one piece."""
-    from rpsd.services.ingest import CsvReader
+async def _streamed(request: Request[Any, Any, Any], interval: str, asked: AppendQuery, kind: str) -> "tuple[Parsed, str]":
+    """Rows of a CSV or NDJSON body, parsed in a thread while the next piece arrives; memory holds the columns and one piece."""
+    from rpsd.services.ingest import CsvReader, NdjsonReader
 
-    reader = CsvReader(interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error)
+    made = CsvReader if kind == CSV else NdjsonReader
+    reader = made(interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error)
     digest = hashlib.blake2b(digest_size=32)
     held, size = [], 0
     async for chunk in request.stream():
@@ -191,10 +194,11 @@ def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", onc
     "/api/v1/series/{symbol:str}/{interval:str}/samples",
     opt=declare(
         "read",
-        "Stored rows as JSON columns {symbol, interval, t, <column>…, next} or CSV; null is a missing cell. `end` is inclusive.",
+        "Stored rows as columns {symbol, interval, t, <column>…, next} in JSON or MessagePack, or as CSV or NDJSON, where the header "
+        "Rpsd-Next stands for `next`. null is a missing cell. `end` is inclusive.",
         "series",
         query=SamplesQuery,
-        writes={JSON: dict[str, Any], CSV: None},
+        writes={JSON: dict[str, Any], CSV: None, NDJSON: None},
     ),
     sync_to_thread=True,
 )
@@ -202,7 +206,7 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
     """Rows of a series; `next` is the start of the rest when the limit cut it."""
     exchange = of(request)
     asked = query(request.scope, SamplesQuery)
-    kind = accepted(exchange, JSON, CSV, MSGPACK)
+    kind = accepted(exchange, JSON, CSV, NDJSON, MSGPACK)
     start_ns, end_ns = span(asked.start, asked.end)
     found = exchange.services.series.read(
         symbol,
@@ -216,11 +220,11 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
     n = _page_end(found, asked.limit)
     following = str(int(found.t[n])) if found.n > n else None
     exchange.operation, exchange.samples = "samples", n
-    if kind == CSV:
+    if kind in (CSV, NDJSON):
         headers = {"rpsd-next": following} if following else {}
         columns = {name: values[:n] for name, values in found.columns.items()}
-        piece = exchange.services.settings.performance.chunk_size
-        return Stream(csv_text(found.t[:n], columns, ns=asked.time == "ns", piece=piece), media_type=CSV, headers=headers)
+        write, piece = csv_text if kind == CSV else ndjson_text, exchange.services.settings.performance.chunk_size
+        return Stream(write(found.t[:n], columns, ns=asked.time == "ns", piece=piece), media_type=kind, headers=headers)
     times = found.t[:n].tolist() if asked.time == "ns" else texts(found.t[:n])
     table = {name: cells(values[:n]) for name, values in found.columns.items()}
     return answer(exchange, {"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})

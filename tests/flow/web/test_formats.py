@@ -5,8 +5,13 @@ from typing import Any
 
 import httpx
 import msgspec
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from rpsd.services.csv_text import csv_text
+from rpsd.services.ndjson_text import ndjson_text
 from rpsd.web.app import build_inner
 from rpsd.web.auth import declared
 from rpsd.web.probe import PROBES
@@ -79,3 +84,85 @@ def test_hostile_msgpack(http: httpx.Client, body: bytes, code: str) -> None:
     answer = http.post("/api/v1/denoise", content=body, headers=MSGPACK)
     assert answer.status_code in (400, 422)
     assert answer.json()["code"] == code
+
+
+def plain_table(t: Any, columns: dict[str, Any]) -> dict[str, Any]:
+    """The table as a JSON or MessagePack body holds it."""
+    return {"t": t.tolist(), **{name: [None if np.isnan(v) else v for v in values.tolist()] for name, values in columns.items()}}
+
+
+WRITERS: dict[str, Any] = {
+    "application/json": lambda t, columns: msgspec.json.encode(plain_table(t, columns)),
+    "application/msgpack": lambda t, columns: msgspec.msgpack.encode(plain_table(t, columns)),
+    "text/csv": lambda t, columns: "".join(csv_text(t, columns, ns=True)).encode(),
+    "application/x-ndjson": lambda t, columns: "".join(ndjson_text(t, columns)).encode(),
+}
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(FLOATS, st.none() | FLOATS), min_size=1, max_size=30), ns=st.booleans())
+def test_every_format_in_and_out_gives_the_same_bits(http: httpx.Client, rows: list[tuple[float, float | None]], ns: bool) -> None:
+    """Posted in any format and read in any, as ISO times or as nanoseconds, the bytes that come out are those of the first."""
+    t = np.arange(len(rows), dtype=np.int64) * 60_000_000_000 + 1_700_000_040_000_000_000
+    columns = {"close": np.array([row[0] for row in rows]), "volume": np.array([np.nan if row[1] is None else row[1] for row in rows])}
+    path, how = "/api/v1/series/BITS/1m/samples", f"?time={'ns' if ns else 'iso'}&columns=close,volume"
+    http.delete("/api/v1/series/BITS/1m")
+    first: dict[str, bytes] = {}
+    for kind, write in WRITERS.items():
+        stored = http.post(path, content=write(t, columns), headers={"content-type": kind})
+        assert stored.status_code == 200, (kind, stored.text)
+        assert stored.json()["inserted" if not first else "unchanged"] == len(rows), kind
+        for wanted in WRITERS:
+            found = http.get(path + how, headers={"accept": wanted})
+            assert found.headers["content-type"].startswith(wanted)
+            assert first.setdefault(wanted, found.content) == found.content, (kind, wanted)
+    packed = msgspec.msgpack.decode(first["application/msgpack"])
+    assert np.array(packed["close"]).tobytes() == columns["close"].tobytes()
+    assert packed["volume"] == plain_table(t, columns)["volume"]
+    again = http.post(path, content=first["application/x-ndjson"], headers={"content-type": "application/x-ndjson"})
+    assert again.json()["unchanged"] == len(rows)
+
+
+def test_ndjson_comes_in_pieces_and_pages(http: httpx.Client) -> None:
+    lines = [json.dumps({"t": f"2024-01-{n:02d}", "close": n}).encode() + b"\n" for n in range(1, 29)]
+    stored = http.post("/api/v1/series/LINES/1d/samples", content=iter(lines), headers={"content-type": "application/x-ndjson"})
+    assert stored.json()["inserted"] == 28
+    page = http.get("/api/v1/series/LINES/1d/samples?limit=10", headers={"accept": "application/x-ndjson"})
+    assert len(page.text.splitlines()) == 10
+    assert json.loads(page.text.splitlines()[0]) == {"t": "2024-01-01T00:00:00Z", "close": 1.0}
+    rest = http.get(f"/api/v1/series/LINES/1d/samples?start={page.headers['rpsd-next']}", headers={"accept": "application/x-ndjson"})
+    assert len(rest.text.splitlines()) == 18
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/msgpack"])
+def test_bad_rows_are_named_or_skipped(http: httpx.Client, kind: str) -> None:
+    rows = [{"t": "2024-01-02", "close": 1.0}, {"t": "2024-01-03", "close": "x"}, {"t": "2024-01-04", "close": 3.0}]
+    packed = kind == "application/msgpack"
+    body = msgspec.msgpack.encode({"rows": rows}) if packed else b"\n".join(map(msgspec.json.encode, rows))
+    path, headers = f"/api/v1/series/BAD.{'M' if packed else 'N'}/1d/samples", {"content-type": kind}
+    refused = http.post(path, content=body, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_rows")
+    assert refused.json()["errors"][0]["pointer"] == ("/rows/1/close" if packed else "/2/close")
+    kept = http.post(f"{path}?on_error=skip", content=body, headers=headers).json()
+    assert (kept["inserted"], [row["row"] for row in kept["rejected"]]) == (2, [1 if packed else 2])
+
+
+def test_not_finite_cells_of_msgpack_are_bad_rows(http: httpx.Client) -> None:
+    body = msgspec.msgpack.encode({"t": ["2024-01-02", "2024-01-03"], "close": [1.0, float("nan")]})
+    path, headers = "/api/v1/series/BAD.F/1d/samples", {"content-type": "application/msgpack"}
+    refused = http.post(path, content=body, headers=headers).json()
+    assert (refused["code"], refused["errors"][0]["pointer"]) == ("bad_rows", "/close/1")
+    assert http.post(f"{path}?on_error=skip", content=body, headers=headers).json()["inserted"] == 1
+    twice = b"\x83\xa1t\x91\xaa2024-01-02\xa5close\x91\x01\xa5close\x91\x02"
+    assert http.post(path, content=twice, headers=headers).json()["errors"] == [{"pointer": "/close", "reason": "given twice"}]
+
+
+def test_a_dying_ndjson_upload_stores_nothing(http: httpx.Client) -> None:
+    answer = http.post(
+        "/api/v1/series/CUT/1d/samples",
+        content=b'{"t":"2024-01-02","close":1}\n{"t":"2024-01-',
+        headers={"content-type": "application/x-ndjson"},
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/2")
+    assert http.get("/api/v1/series/CUT/1d").status_code == 404
