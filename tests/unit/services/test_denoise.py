@@ -7,6 +7,7 @@ import pytest
 
 from rpsd.core.errors import BadParameter, InvalidRequest, NotFinite, TooShort, UnknownColumn, UnknownSeries
 from rpsd.core.market import SECOND_NS, Samples
+from rpsd.denoise import METHODS
 from rpsd.services.denoise import account
 from rpsd.store import derived
 from rpsd.store import series as rows
@@ -75,7 +76,7 @@ def test_stored_refusals(services) -> None:
 
 def test_the_catalogue_shows_the_settings_as_defaults(services) -> None:
     methods = {method["name"]: method for method in services.denoise.methods()}
-    assert set(methods) == {"wavelet", "kalman", "ema"}
+    assert set(methods) == {method.name for method in METHODS}
     assert methods["kalman"]["causal"] is True
     level = next(row for row in methods["wavelet"]["parameters"] if row["name"] == "level")
     assert (level["default"], level["minimum"], level["maximum"]) == (services.settings.denoiser.level, 1, 20)
