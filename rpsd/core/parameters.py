@@ -64,6 +64,27 @@ class FixedLagParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class ImmParameters:
+    """Thirty interacting local levels: six signal-to-noise ratios with five noise scales each."""
+
+    lowest: float = bounded(0.003, "Lowest of the six ratios of the state's step variance to that of the noise.", ge=1e-6, le=1e6)
+    highest: float = bounded(100.0, "Highest of the six ratios.", ge=1e-6, le=1e6)
+    stay: float = bounded(0.995, "Probability that the model of a sample is that of the sample before.", ge=0.0, le=0.999999)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAverageParameters:
+    """The causal `auto`: kalman and imm, weighted by how well each foretold the samples so far."""
+
+    forgetting: float = bounded(0.99, "Power of the old weights at each sample; 1 never forgets.", ge=0.5, le=1.0)
+    window: int = bounded(512, "Samples of the trailing window of the filter's estimate.", ge=64, le=65536)
+    refit_every: int = bounded(64, "Samples between two estimates of the filter.", ge=1, le=65536)
+    stay: float = bounded(0.995, "Probability that the imm model of a sample is that of the sample before.", ge=0.0, le=0.999999)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class EmaParameters:
     """The exponential moving average."""
 
@@ -102,6 +123,8 @@ PARAMETERS: tuple[type[Any], ...] = (
     TvParameters,
     KalmanParameters,
     FixedLagParameters,
+    ImmParameters,
+    ModelAverageParameters,
     EmaParameters,
     GuardrailParameters,
     HmmParameters,

@@ -3,12 +3,14 @@
 from typing import Final
 
 from rpsd.core.catalogue import Method
-from rpsd.denoise import ema, fixed_lag, kalman, tv, wavelet
+from rpsd.denoise import ema, fixed_lag, imm, kalman, model_average, tv, wavelet
 
 METHODS: Final[tuple[Method, ...]] = (
     wavelet.METHOD,
     tv.METHOD,
     kalman.METHOD,
     fixed_lag.METHOD,
+    imm.METHOD,
+    model_average.METHOD,
     ema.METHOD,
 )

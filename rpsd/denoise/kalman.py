@@ -5,6 +5,7 @@ import numpy as np
 from rpsd.core.catalogue import Method, Stream
 from rpsd.core.market import Vector
 from rpsd.core.parameters import KalmanParameters
+from rpsd.core.result import Matrix
 from rpsd.kernels import kalman, trend
 
 
@@ -13,16 +14,35 @@ def start(params: KalmanParameters) -> Vector:
     return kalman.start() if params.model == "level" else trend.start()
 
 
-def advance(state: Vector, y: Vector, params: KalmanParameters) -> tuple[Vector, Vector]:
-    """x̂ (n,) of the next samples y (n,) and the standard deviation of its error (n,), NaN before sample 16. Causal. O(n)."""
-    x, variances, noises = (np.empty(y.size) for _ in range(3))
+def _filter(state: Vector, y: Vector, params: KalmanParameters) -> tuple[Vector, Vector, Vector]:
+    """x̂ (n,), its error variance in units of var e, and var e as known before each sample."""
+    x, shares, noises = (np.empty(y.size) for _ in range(3))
     values = np.require(y, np.float64, ["C", "W"])
     if params.model == "level":
-        kalman.level(values, params.ratio, params.refit_every, -(-params.window // kalman.BLOCKS), state, x, variances, noises)
+        kalman.level(values, params.ratio, params.refit_every, -(-params.window // kalman.BLOCKS), state, x, shares, noises)
     else:
         block = -(-params.window // trend.BLOCKS)
-        trend.trend(values, params.ratio, params.slope_ratio, params.refit_every, block, trend.gains(), state, x, variances, noises)
-    return weaken(y, x, variances, noises, params.strength)
+        trend.trend(values, params.ratio, params.slope_ratio, params.refit_every, block, trend.gains(), state, x, shares, noises)
+    return x, shares, noises
+
+
+def advance(state: Vector, y: Vector, params: KalmanParameters) -> tuple[Vector, Vector]:
+    """x̂ (n,) of the next samples y (n,) and the standard deviation of its error (n,), NaN before sample 16. Causal. O(n)."""
+    x, shares, noises = _filter(state, y, params)
+    return weaken(y, x, shares, noises, params.strength)
+
+
+def foretell(state: Vector, y: Vector, params: KalmanParameters) -> Matrix:
+    """Rows (3, n) of the next samples y (n,): x̂, its error variance, the log density that each had before it came. Causal. O(n).
+
+    Model level. The innovation is (y - x̂) / (1 - k) and has the variance var e / (1 - k); NaN where var e is not known or 0.
+    """
+    x, gains, noises = _filter(state, y, params)
+    known = (noises > 0.0) & (gains < 1.0)
+    rest = np.where(known, 1.0 - gains, 1.0)
+    spread = np.where(known, noises, 1.0) / rest
+    scores = -0.5 * (np.log(2.0 * np.pi * spread) + ((y - x) / rest) ** 2 / spread)
+    return np.array([x, gains * noises, np.where(known, scores, np.nan)])
 
 
 def weaken(y: Vector, x: Vector, shares: Vector, noises: Vector, strength: float) -> tuple[Vector, Vector]:

@@ -43,6 +43,7 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "variation"),
     partial(_warm, "kalman"),
     partial(_warm, "trend"),
+    partial(_warm, "imm"),
     partial(_warm, "residual"),
     partial(_warm, "steps"),
     partial(_warm, "csv"),

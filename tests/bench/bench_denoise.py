@@ -6,7 +6,7 @@ import numpy as np
 import pywt
 
 from rpsd.core.market import Vector
-from rpsd.core.parameters import FixedLagParameters, GuardrailParameters, KalmanParameters
+from rpsd.core.parameters import FixedLagParameters, GuardrailParameters, ImmParameters, KalmanParameters, ModelAverageParameters
 from rpsd.denoise import METHODS, wavelet
 from rpsd.denoise.run import denoise
 from rpsd.kernels import jit
@@ -34,6 +34,8 @@ def streams(y: Vector) -> list[bool]:
         ("kalman", KalmanParameters(ratio=0.25), 20.0),
         ("kalman", KalmanParameters(), None),
         ("fixed_lag", FixedLagParameters(), None),
+        ("imm", ImmParameters(), 0.7),
+        ("model_average", ModelAverageParameters(), None),
     ):
         stream = {m.name: m.stream for m in METHODS}[name]
         assert stream is not None

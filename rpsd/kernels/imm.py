@@ -1,0 +1,223 @@
+"""Interacting local levels over a grid of signal and noise scales, and the average of filters by what they foretold.
+
+Each model j is a local level with noise variance g_j s^2 and state variance q_j g_j s^2; a Markov chain moves between them, and the base
+s^2 follows the noise that the models see. Each readable form (`reference_*`, numpy) stands above its kernel.
+Source: Blom and Bar-Shalom (1988), IEEE Trans. Automat. Control 33, 780-783.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from rpsd.core.market import Vector
+from rpsd.core.result import Matrix
+from rpsd.kernels.jit import kernel
+
+NOISES: Final[Vector] = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+"""Variances of the noise that are tried, in units of the base."""
+_MEMORY: Final = 64.0  # samples over which the base is averaged
+_HALF_LOG: Final = float(np.log(2.0 * np.pi) / 2.0)
+_FLOOR: Final = 1e-8  # least base as a share of its highest
+
+# places in the state; the models' means (from the estimate), variances and weights follow
+_SEEN: Final = 0
+_X: Final = 1
+_BASE: Final = 2
+_HIGHEST: Final = 3
+_STEPS: Final = 4  # samples since the first move
+_HEAD: Final = 8
+
+
+RATIOS: Final = 6
+"""Signal-to-noise ratios that are tried, each with each of the noises."""
+MODELS: Final = RATIOS * NOISES.size
+
+
+def lanes(lowest: float, highest: float) -> Matrix:
+    """Rows q and g (2, MODELS) of the models, the ratios spread evenly on the logarithm from lowest to highest."""
+    ratios = np.geomspace(lowest, highest, RATIOS)
+    return np.array([np.repeat(ratios, NOISES.size), np.tile(NOISES, ratios.size)])
+
+
+def start(models: int = MODELS) -> Vector:
+    """State (8 + 3 models,) of `imm` before the first sample."""
+    state = np.zeros(_HEAD + 3 * models)
+    state[_HEAD + 2 * models :] = 1.0 / models
+    return state
+
+
+def reference_imm(y: Vector, grid: Matrix, stay: float) -> tuple[Vector, Vector, Vector]:
+    """x̂ (n,), its error variance (n,) and the log density (n,) of each sample before it came; NaN until the first move. Causal. O(n).
+
+    grid (2, m) holds q and g of the models. Each turn: mixing with the chain that stays with probability `stay` and else draws any model,
+    one step of every filter, weights by the density of the sample, base s^2 times 1 + (mean g - 1) / 64.
+    """
+    (q, g), m, known = grid, grid.shape[1], False
+    out, variances, scores = y.copy(), np.full(y.size, np.nan), np.full(y.size, np.nan)
+    w, base, highest, steps = np.full(m, 1.0 / m), 0.0, 0.0, 0
+    means, p = np.full(m, y[0]), np.zeros(m)
+    for t in range(1, y.size):
+        if not known:
+            if y[t] == y[0]:
+                continue
+            base, known = 0.5 * (y[t] - y[0]) ** 2, True
+            highest, p = base, g * base
+        moves = stay * np.eye(m) + (1.0 - stay) / m
+        c = w @ moves
+        share = w[:, None] * moves / c
+        centres = w @ (moves * means[:, None]) / c
+        prior = (share * (p[:, None] + (means[:, None] - centres) ** 2)).sum(axis=0) + q * g * base
+        f = prior + g * base
+        density = np.log(c) - 0.5 * ((y[t] - centres) ** 2 / f + np.log(2.0 * np.pi * f))
+        scores[t] = np.log(np.exp(density - density.max()).sum()) + density.max()
+        w = np.exp(density - scores[t])
+        means, p = centres + prior / f * (y[t] - centres), prior / f * g * base
+        out[t] = w @ means
+        variances[t] = w @ (p + (means - out[t]) ** 2)
+        steps += 1
+        base *= 1.0 + (w @ g - 1.0) / min(steps + 1, _MEMORY)
+        highest = max(highest, base)
+        base = max(base, _FLOOR * highest)
+    return out, variances, scores
+
+
+@kernel
+def _combine(weight, distance, w, d, p, g):  # type: ignore[no-untyped-def]
+    """Weights w of the models after a sample, their means d from the new estimate; log density, step, variance, mean g of the mixture."""
+    m, nearest, total = w.size, np.min(distance), 0.0
+    for j in range(m):
+        w[j] = weight[j] * np.exp(nearest - distance[j])
+        total += w[j]
+    mean, square, scale = 0.0, 0.0, 0.0
+    for j in range(m):
+        w[j] /= total
+        mean += w[j] * d[j]
+        square += w[j] * (p[j] + d[j] * d[j])
+        scale += w[j] * g[j]
+    for j in range(m):
+        d[j] -= mean
+    return np.log(total) - nearest - _HALF_LOG, mean, max(square - mean * mean, 0.0), scale
+
+
+@kernel
+def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untyped-def]
+    """`reference_imm` into out, variances and scores (n,), on from state."""
+    q, g = grid
+    m = q.size
+    d, p, w = state[_HEAD : _HEAD + m], state[_HEAD + m : _HEAD + 2 * m], state[_HEAD + 2 * m : _HEAD + 3 * m]
+    weight, distance = np.empty(m), np.empty(m)
+    fresh = (1.0 - stay) / m
+    x, base, highest, steps = state[_X], state[_BASE], state[_HIGHEST], state[_STEPS]
+    if state[_SEEN] == 0.0 and y.size > 0:
+        x = y[0]
+    for i in range(y.size):
+        v = y[i] - x
+        if steps == 0.0:
+            if v == 0.0:
+                out[i], variances[i], scores[i] = y[i], np.nan, np.nan
+                continue
+            base = 0.5 * v * v
+            highest = base
+            for j in range(m):
+                d[j], p[j] = 0.0, g[j] * base
+        first, second = 0.0, 0.0
+        for j in range(m):
+            first += w[j] * d[j]
+            second += w[j] * (p[j] + d[j] * d[j])
+        for j in range(m):
+            c = stay * w[j] + fresh
+            mixed = fresh / c
+            centre = (1.0 - mixed) * d[j] + mixed * first
+            off = d[j] - centre
+            prior = (1.0 - mixed) * (p[j] + off * off) + mixed * (second - 2.0 * centre * first + centre * centre)
+            noise = g[j] * base
+            prior += q[j] * noise
+            f = 1.0 / (prior + noise)
+            k = prior * f
+            innovation = v - centre
+            d[j] = centre + k * innovation
+            p[j] = k * noise
+            distance[j] = 0.5 * innovation * innovation * f
+            weight[j] = c * np.sqrt(f)
+        scores[i], mean, variances[i], scale = _combine(weight, distance, w, d, p, g)
+        x += mean
+        out[i] = x
+        steps += 1.0
+        base *= 1.0 + (scale - 1.0) / min(steps + 1.0, _MEMORY)
+        highest = max(highest, base)
+        base = max(base, _FLOOR * highest)
+    state[_SEEN] += y.size
+    state[_X], state[_BASE], state[_HIGHEST], state[_STEPS] = x, base, highest, steps
+
+
+def reference_average(values: Matrix, variances: Matrix, scores: Matrix, forgetting: float) -> tuple[Vector, Vector]:
+    """Weighted mean (n,) of values (k, n) and its error variance (n,), weights w_k ~ w_k^forgetting exp(score_k), equal at first. Causal.
+
+    Where a member has no variance it has no part, and where one has no score the weights rest; NaN where no member has a variance.
+    O(n k). Source: Raftery, Karny and Ettler (2010), Technometrics 52, 52-66, equations 10 to 14.
+    """
+    k, n = values.shape
+    w, out, spread = np.full(k, 1.0 / k), np.full(n, np.nan), np.full(n, np.nan)
+    for t in range(n):
+        if np.isfinite(scores[:, t]).all():
+            w = w**forgetting * np.exp(scores[:, t] - scores[:, t].max())
+            w /= w.sum()
+        part = np.where(np.isnan(variances[:, t]), 0.0, np.maximum(w, 1e-12))
+        if part.sum() > 0.0:
+            part /= part.sum()
+            out[t] = part @ values[:, t]
+            spread[t] = part @ (np.nan_to_num(variances[:, t]) + (values[:, t] - out[t]) ** 2)
+    return out, spread
+
+
+def start_average(members: int) -> Vector:
+    """State (2 + 3 members,) of `average`: samples scored, log score of the mixture; log weights, samples led, log scores."""
+    return np.zeros(2 + 3 * members)
+
+
+@kernel
+def average(values, variances, scores, forgetting, state, out, spread):  # type: ignore[no-untyped-def]
+    """`reference_average` into out and spread (n,), on from state, which also keeps the account of who led."""
+    k, part = values.shape[0], np.empty(values.shape[0])
+    logs, led, sums = state[2 : 2 + k], state[2 + k : 2 + 2 * k], state[2 + 2 * k : 2 + 3 * k]
+    for t in range(out.size):
+        scored = True
+        for j in range(k):
+            scored = scored and np.isfinite(scores[j, t])
+        if scored:
+            before, after = _total(logs, forgetting), -np.inf
+            for j in range(k):
+                logs[j] = forgetting * logs[j] + scores[j, t]
+                sums[j] += scores[j, t]
+            after = _total(logs, 1.0)
+            state[0] += 1.0
+            state[1] += after - before
+            led[np.argmax(logs)] += 1.0
+            logs -= after
+        total, mean, square = 0.0, 0.0, 0.0
+        for j in range(k):
+            part[j] = 0.0 if np.isnan(variances[j, t]) else max(np.exp(logs[j]), 1e-12)
+            total += part[j]
+        origin = values[0, t]
+        for j in range(k):
+            if part[j] > 0.0:
+                off = values[j, t] - origin
+                mean += part[j] / total * off
+                square += part[j] / total * (variances[j, t] + off * off)
+        out[t], spread[t] = (origin + mean, max(square - mean * mean, 0.0)) if total > 0.0 else (np.nan, np.nan)
+
+
+@kernel
+def _total(logs, power):  # type: ignore[no-untyped-def]
+    """Logarithm of the sum of exp(power logs)."""
+    highest, total = np.max(logs), 0.0
+    for value in logs:
+        total += np.exp(power * (value - highest))
+    return power * highest + np.log(total)
+
+
+def warm() -> None:
+    """Compile or load every kernel of this file."""
+    y, rows = np.arange(80.0) % 3.0, np.zeros((3, 80))
+    imm(y, lanes(0.1, 1.0), 0.99, start(), *rows)
+    average(np.zeros((2, 80)), rows[:2], rows[1:], 0.99, start_average(2), y.copy(), y.copy())
