@@ -275,6 +275,20 @@ def optional(kind: Kind) -> Kind:
     return Kind(f"{kind.expects} or null", lambda value: None if value in (None, "", "null") else kind.parse(value), kind.verbatim)
 
 
+def or_word(allowed: str, kind: Kind) -> Kind:
+    """The kind, or a word that stands for one of its values."""
+
+    def parse(value: Any) -> Any:
+        if value == allowed:
+            return value
+        try:
+            return kind.parse(value)
+        except Unfit as unfit:
+            raise Unfit(f"{unfit}; {allowed} is allowed too") from unfit
+
+    return Kind(f"{kind.expects} or {allowed}", parse)
+
+
 FLAG = Kind("true or false", _flag)
 TEXT = Kind("text", _text, verbatim=True)
 PATH = Kind("a path", _path, verbatim=True)

@@ -34,7 +34,8 @@ def _bounded_kind(meta: Mapping[str, Any], default: Any) -> Kind:
     if isinstance(default, bool):
         return kinds.FLAG
     if isinstance(default, int):
-        return kinds.integer(meta["ge"], meta["le"])
+        whole = kinds.integer(meta["ge"], meta["le"])
+        return kinds.or_word(meta["word"], whole) if meta["word"] else whole
     return kinds.number(meta["ge"], meta["le"]) if isinstance(default, float) else kinds.TEXT
 
 
@@ -96,7 +97,7 @@ class Denoiser:
 
     method: str = setting("auto", kinds.TEXT, "Method of a request that names none.")
     wavelet: str = parameter(WaveletParameters, "wavelet")
-    level: int = parameter(WaveletParameters, "level")
+    level: int | str = parameter(WaveletParameters, "level")
     threshold_mode: str = parameter(WaveletParameters, "threshold_mode")
     use_fir_filter: bool = parameter(WaveletParameters, "use_fir_filter")
     fir_cutoff: float = parameter(WaveletParameters, "fir_cutoff")

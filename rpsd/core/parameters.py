@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from rpsd.core.errors import BadParameter, Fault
 
 T = TypeVar("T")
 
 
-def bounded(default: Any, doc: str, *, ge: float | None = None, le: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with its default, one sentence, inclusive bounds or the allowed words."""
-    return field(default=default, metadata={"doc": doc, "ge": ge, "le": le, "choices": choices})
+def bounded(
+    default: Any, doc: str, *, ge: float | None = None, le: float | None = None, choices: tuple[str, ...] = (), word: str = ""
+) -> Any:
+    """A dataclass field with its default, one sentence, inclusive bounds or the allowed words; `word` may stand for a number."""
+    return field(default=default, metadata={"doc": doc, "ge": ge, "le": le, "choices": choices, "word": word})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,18 @@ class WaveletParameters:
     """The classic pipeline: wavelet shrinkage, then a zero-phase low pass."""
 
     wavelet: str = bounded("db4", "Name of any discrete PyWavelets wavelet.")
-    level: int = bounded(4, "Depth of the transform, clipped to what the length allows.", ge=1, le=20)
-    threshold_mode: str = bounded("bayes", "How the threshold of each level is chosen.", choices=("bayes", "universal"))
+    level: int | str = bounded(
+        4, "Depth of the transform, clipped to what the length allows; auto takes all of that.", ge=1, le=20, word="auto"
+    )
+    threshold_mode: str = bounded(
+        "bayes", "How each level is shrunk.", choices=("bayes", "universal", "sure", "minimax", "empirical_bayes", "block")
+    )
     shrinkage: str = bounded("soft", "How coefficients above the threshold are treated.", choices=("soft", "hard", "garrote"))
     noise: str = bounded("finest", "Level from which the noise is estimated.", choices=("finest", "per_level"))
     boundary: str = bounded(
-        "symmetric", "How the series is continued beyond its ends.", choices=("symmetric", "reflect", "periodization", "smooth", "zero")
+        "symmetric",
+        "How the series is continued beyond its ends.",
+        choices=("symmetric", "reflect", "antireflect", "antisymmetric", "constant", "smooth", "zero", "periodic", "periodization"),
     )
     use_fir_filter: bool = bounded(True, "Follow the shrinkage by a zero-phase FIR low pass of 101 taps.")
     fir_cutoff: float = bounded(0.1, "Cut-off of the FIR in cycles per sample; 0.1 is a period of ten bars.", ge=0.001, le=0.499)
@@ -38,6 +46,15 @@ class TvParameters:
     lam: float = bounded(0.0, "Price of a unit of variation, in the unit of the series; 0 takes the least estimated risk.", ge=0.0, le=1e70)
     noise: str = bounded("auto", "Whether samples with more noise weigh less where it varies.", choices=("auto", "constant"))
     strength: float = bounded(1.0, "Multiplier of lam; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SavgolParameters:
+    """The Savitzky-Golay filter: a polynomial around every sample."""
+
+    window: int = bounded(11, "Samples of the fit, an odd number, clipped to the series.", ge=3, le=9999)
+    order: int = bounded(2, "Degree of the polynomial, below the window.", ge=0, le=10)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +138,7 @@ class HmmParameters:
 PARAMETERS: tuple[type[Any], ...] = (
     WaveletParameters,
     TvParameters,
+    SavgolParameters,
     KalmanParameters,
     FixedLagParameters,
     ImmParameters,
@@ -135,14 +153,23 @@ _BEYOND = 2**63
 _WORDS: dict[type, str] = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
 
 
+def _kind(hint: Any) -> type:
+    """The type of a field; of a number or a word, that of the number."""
+    kind: type = get_args(hint)[0] if get_args(hint) else hint
+    return kind
+
+
 def _reason(value: Any, kind: type, metadata: Mapping[str, Any]) -> str | None:
     """Why the value cannot stand for a field of this kind, or None when it can."""
+    if metadata["word"] and value == metadata["word"]:
+        return None
     if kind is float and type(value) is int:
         if abs(value) >= _BEYOND:
             return "expected a number that fits into 64 bits"
         value = float(value)
     if type(value) is not kind:
-        return f"expected {_WORDS[kind]}, got {type(value).__name__}"
+        instead = f" or {metadata['word']}" if metadata["word"] else ""
+        return f"expected {_WORDS[kind]}{instead}, got {type(value).__name__}"
     if metadata["choices"] and value not in metadata["choices"]:
         return f"expected one of {', '.join(metadata['choices'])}, got {str(value)[:40]!r}"
     low, high = metadata["ge"], metadata["le"]
@@ -153,7 +180,7 @@ def _reason(value: Any, kind: type, metadata: Mapping[str, Any]) -> str | None:
 def build(cls: type[T], given: Mapping[str, Any], pointer: str = "/params") -> T:
     """An instance of the parameter class with the given values over its defaults. Raises BadParameter, naming every bad one."""
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    kinds = get_type_hints(cls)
+    kinds = {name: _kind(hint) for name, hint in get_type_hints(cls).items()}
     faults, values = [], {}
     for name, value in given.items():
         if name not in known:
@@ -168,11 +195,12 @@ def build(cls: type[T], given: Mapping[str, Any], pointer: str = "/params") -> T
 
 
 def described(cls: type[Any]) -> list[dict[str, Any]]:
-    """The fields of a parameter class as JSON: name, type, default, minimum, maximum, choices, description."""
-    kinds = get_type_hints(cls)
+    """The fields of a parameter class as JSON: name, type, default, minimum, maximum, choices, word, description."""
+    hints = get_type_hints(cls)
     rows = []
     for f in fields(cls):
-        row = {"name": f.name, "type": kinds[f.name].__name__, "default": f.default, "description": f.metadata["doc"]}
+        row = {"name": f.name, "type": _kind(hints[f.name]).__name__, "default": f.default, "description": f.metadata["doc"]}
         bounds = {"minimum": f.metadata["ge"], "maximum": f.metadata["le"], "choices": list(f.metadata["choices"]) or None}
+        bounds["word"] = f.metadata["word"] or None
         rows.append(row | {name: bound for name, bound in bounds.items() if bound is not None})
     return rows

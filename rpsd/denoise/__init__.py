@@ -3,11 +3,12 @@
 from typing import Final
 
 from rpsd.core.catalogue import Method
-from rpsd.denoise import ema, fixed_lag, imm, kalman, model_average, tv, wavelet
+from rpsd.denoise import ema, fixed_lag, imm, kalman, model_average, savgol, tv, wavelet
 
 METHODS: Final[tuple[Method, ...]] = (
     wavelet.METHOD,
     tv.METHOD,
+    savgol.METHOD,
     kalman.METHOD,
     fixed_lag.METHOD,
     imm.METHOD,

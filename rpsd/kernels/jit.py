@@ -41,6 +41,8 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "wavelet"),
     partial(_warm, "filters"),
     partial(_warm, "variation"),
+    partial(_warm, "threshold"),
+    partial(_warm, "laplace"),
     partial(_warm, "kalman"),
     partial(_warm, "trend"),
     partial(_warm, "imm"),

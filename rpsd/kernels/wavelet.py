@@ -1,8 +1,7 @@
 """Wavelet shrinkage: transform, thresholds and inverse in one pass over memory; symmetric boundary, any even filter length.
 
-The readable form stands first (`analyse`, `synthesise`, `shrink`, `denoise`); `denoise_kernel` computes the same numbers.
-Sources: Mallat (1989), IEEE PAMI 11, 674-693; Donoho and Johnstone (1994), Biometrika 81, 425-455 (universal, MAD);
-Chang, Yu and Vetterli (2000), IEEE TIP 9, 1532-1546 (BayesShrink); Gao (1998), JCGS 7, 469-488 (garrote).
+The readable form stands first (`analyse`, `synthesise`, `denoise`); `denoise_kernel` computes the same numbers.
+Sources: Mallat (1989), IEEE PAMI 11, 674-693; Donoho and Johnstone (1994), Biometrika 81, 425-455 (MAD); kernels/threshold.py.
 """
 
 from typing import Final, NamedTuple
@@ -10,14 +9,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from rpsd.core.market import Vector
+from rpsd.kernels import threshold as rules
 from rpsd.kernels.jit import kernel
+from rpsd.kernels.threshold import BAYES, SOFT, limit, shrink_kernel
 
 QUARTILE: Final = 0.6744897501960817  # third quartile of the standard normal: MAD = 0.6745 sigma
-BAYES: Final = 0
-UNIVERSAL: Final = 1
-SOFT: Final = 0
-HARD: Final = 1
-GARROTE: Final = 2
 _RADIX_FROM: Final = 16384  # below this length a plain partition beats the histogram of 2^16 bins
 
 
@@ -31,7 +27,7 @@ class Filters(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How details are thresholded: mode BAYES or UNIVERSAL; shape SOFT, HARD or GARROTE; noise of the finest or of each level."""
+    """How details are thresholded: mode and shape of kernels/threshold.py, noise of the finest or of each level."""
 
     mode: int
     shape: int
@@ -55,27 +51,6 @@ def synthesise(approximation: Vector, detail: Vector, filters: Filters) -> Vecto
     return np.asarray(whole[taps - 2 : 2 * m], dtype=np.float64)
 
 
-def threshold(detail: Vector, sigma: float, n: int, mode: int) -> float:
-    """The threshold of one level: sigma^2 / sqrt(max(mean d^2 - sigma^2, 0)), max|d| without signal; or sigma sqrt(2 ln n)."""
-    if mode == UNIVERSAL:
-        return float(sigma * np.sqrt(2.0 * np.log(n)))
-    signal = float(np.mean(detail * detail)) - sigma * sigma
-    largest = float(np.abs(detail).max())
-    return min(sigma * sigma / float(np.sqrt(signal)), largest) if signal > 0.0 else largest
-
-
-def shrink(detail: Vector, limit: float, shape: int) -> Vector:
-    """The details (m,) after a threshold; a limit of 0 leaves them as they are (pywt.threshold(0, 0) would be NaN)."""
-    if limit <= 0.0:
-        return detail.copy()
-    size = np.abs(detail)
-    if shape == SOFT:
-        return np.asarray(np.sign(detail) * np.maximum(size - limit, 0.0))
-    if shape == HARD:
-        return np.where(size >= limit, detail, 0.0)
-    return np.where(size > limit, detail - limit * limit / np.where(size > 0.0, detail, 1.0), 0.0)
-
-
 def denoise(y: Vector, filters: Filters, level: int, rule: Rule) -> Vector:
     """x̂ (n,) of y (n,): the readable form of `denoise_kernel`. Not causal. O(n taps)."""
     approximation, details = y, []
@@ -85,8 +60,8 @@ def denoise(y: Vector, filters: Filters, level: int, rule: Rule) -> Vector:
     finest = float(np.median(np.abs(details[0]))) / QUARTILE
     for detail in reversed(details):
         sigma = float(np.median(np.abs(detail))) / QUARTILE if rule.per_level else finest
-        limit = rule.strength * threshold(detail, sigma, y.size, rule.mode)
-        approximation = synthesise(approximation, shrink(detail, limit, rule.shape), filters)
+        at = rule.strength * rules.threshold(detail, sigma, y.size, rule.mode)
+        approximation = synthesise(approximation, rules.shrink(detail, at, rule.shape), filters)
     return approximation[: y.size]
 
 
@@ -184,6 +159,12 @@ def _synthesise(low, high, lo, hi, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def rise_kernel(low, high, lo, hi, out):  # type: ignore[no-untyped-def]
+    """`synthesise` into out (2m - taps + 2,), or one sample less."""
+    _synthesise(low, high, lo, hi, out)
+
+
+@kernel
 def _middle(sizes, first, second):  # type: ignore[no-untyped-def]
     """Mean of the elements of rank first and second, second being first or the next."""
     ordered = np.partition(sizes, second)
@@ -225,34 +206,6 @@ def median_size(d):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _threshold(detail, sigma, n, mode):  # type: ignore[no-untyped-def]
-    if mode == UNIVERSAL:
-        return sigma * np.sqrt(2.0 * np.log(n))
-    total, largest = 0.0, 0.0
-    for i in range(detail.size):
-        total += detail[i] * detail[i]
-        largest = max(largest, abs(detail[i]))
-    signal = total / detail.size - sigma * sigma
-    return min(sigma * sigma / np.sqrt(signal), largest) if signal > 0.0 else largest
-
-
-@kernel
-def _shrink(d, limit, shape):  # type: ignore[no-untyped-def]
-    """Shrink d in place; a limit of 0 leaves it alone."""
-    if limit <= 0.0:
-        return
-    if shape == SOFT:
-        for i in range(d.size):
-            d[i] = max(d[i] - limit, 0.0) + min(d[i] + limit, 0.0)
-    elif shape == HARD:
-        for i in range(d.size):
-            d[i] = d[i] if abs(d[i]) >= limit else 0.0
-    else:
-        for i in range(d.size):
-            d[i] = d[i] - limit * limit / d[i] if abs(d[i]) > limit else 0.0
-
-
-@kernel
 def denoise_kernel(y, dec_lo, dec_hi, rec_lo, rec_hi, level, mode, shape, per_level, strength, work, out):  # type: ignore[no-untyped-def]
     """x̂ into out (n,) of y (n,), equal to `denoise` but for rounding. Not causal. O(n taps); work as `_workspace` says."""
     sizes = np.empty(level + 1, np.int64)
@@ -273,7 +226,7 @@ def denoise_kernel(y, dec_lo, dec_hi, rec_lo, rec_hi, level, mode, shape, per_le
     for j in range(level, 0, -1):
         detail = details[starts[j - 1] : starts[j]]
         sigma = median_size(detail) / QUARTILE if per_level else finest
-        _shrink(detail, strength * _threshold(detail, sigma, y.size, mode), shape)
+        shrink_kernel(detail, strength * limit(detail, sigma, y.size, mode), shape)
         finer = out if j == 1 else (even if j % 2 == 1 else odd)[: sizes[j - 1]]
         _synthesise(approximation, detail, rec_lo, rec_hi, finer)
         approximation = finer
@@ -291,19 +244,36 @@ def run(y: Vector, filters: Filters, level: int, rule: Rule) -> Vector:
     return out
 
 
-def details(y: Vector, filters: Filters, levels: int) -> list[Vector]:
-    """The details of levels 1..levels of y (n,), level j of about n / 2^j. Not causal. O(n taps)."""
-    found, approximation = [], y
+def decompose(y: Vector, filters: Filters, levels: int) -> tuple[Vector, list[Vector]]:
+    """Approximation and the details of levels 1..levels of y (n,), level j of about n / 2^j. Not causal. O(n taps)."""
+    found, approximation = [], np.require(y, np.float64, ["C", "W"])
     for _ in range(levels):
         low, high = (np.empty((approximation.size + filters.dec_lo.size - 1) // 2) for _ in range(2))
         step_kernel(approximation, filters.dec_lo, filters.dec_hi, low, high)
         found.append(high)
         approximation = low
-    return found
+    return approximation, found
+
+
+def details(y: Vector, filters: Filters, levels: int) -> list[Vector]:
+    """The details of `decompose`."""
+    return decompose(y, filters, levels)[1]
+
+
+def recompose(approximation: Vector, details: list[Vector], filters: Filters, n: int) -> Vector:
+    """The series (n,) of a decomposition: the inverse of `decompose`. O(n taps)."""
+    for j in range(len(details) - 1, -1, -1):
+        out = np.empty(details[j - 1].size if j > 0 else n)
+        rise_kernel(approximation, details[j], filters.rec_lo, filters.rec_hi, out)
+        approximation = out
+    return approximation
 
 
 def warm() -> None:
     """Compile or load every kernel of this file."""
     taps = np.array([0.5, 0.5])
-    run(np.arange(32.0), Filters(taps, taps, taps, taps), 1, Rule(BAYES, SOFT, False, 1.0))
-    median_size(details(np.arange(32.0), Filters(taps, taps, taps, taps), 1)[0])
+    bank = Filters(taps, taps, taps, taps)
+    run(np.arange(32.0), bank, 1, Rule(BAYES, SOFT, False, 1.0))
+    approximation, found = decompose(np.arange(32.0), bank, 1)
+    median_size(found[0])
+    recompose(approximation, found, bank, 32)

@@ -1,14 +1,15 @@
 """Denoisers against independent implementations: scipy.signal, plain PyWavelets, scikit-image, a textbook Kalman filter."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import pywt
-from scipy import signal
+from scipy import optimize, signal, stats
 
-from rpsd.core.parameters import KalmanParameters, WaveletParameters
-from rpsd.denoise import fir, kalman, wavelet
+from rpsd.core.parameters import KalmanParameters, SavgolParameters, WaveletParameters
+from rpsd.denoise import fir, kalman, savgol, wavelet
 from rpsd.kernels import filters
 
 DATA = Path(__file__).parent / "denoise"
@@ -51,7 +52,10 @@ def _directly(y: np.ndarray, p: WaveletParameters) -> np.ndarray:
     return x
 
 
-@pytest.mark.parametrize("boundary", ["symmetric", "reflect", "periodization", "smooth", "zero"])
+BOUNDARIES = ["symmetric", "reflect", "antireflect", "antisymmetric", "constant", "smooth", "zero", "periodic", "periodization"]
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("shrinkage", ["soft", "hard", "garrote"])
 @pytest.mark.parametrize("noise", ["finest", "per_level"])
 @pytest.mark.parametrize("mode", ["bayes", "universal"])
@@ -78,6 +82,81 @@ def test_bayes_shrink_is_that_of_scikit_image() -> None:
         expected = np.loadtxt(DATA / f"skimage_{name}.csv")
         ours = wavelet.run(y, WaveletParameters(wavelet=name, use_fir_filter=False))
         assert np.abs(ours - expected).max() < 1e-9
+
+
+def test_visu_shrink_is_that_of_scikit_image() -> None:
+    y = np.loadtxt(DATA / "observed.csv")
+    for name in ("db4", "sym8"):
+        expected = np.loadtxt(DATA / f"skimage_visu_{name}.csv")
+        ours = wavelet.run(y, WaveletParameters(wavelet=name, threshold_mode="universal", shrinkage="hard", use_fir_filter=False))
+        assert np.abs(ours - expected).max() < 1e-9
+
+
+def _sure(d: np.ndarray, n: int) -> np.ndarray:
+    """SureShrink by trying every candidate of the definition."""
+    largest = np.sqrt(2.0 * np.log(d.size))
+    candidates = [largest]
+    if np.mean(d**2) - 1.0 > np.log2(d.size) ** 1.5 / np.sqrt(d.size):
+        candidates = [0.0, *(v for v in np.abs(d) if v <= largest)]
+    risks = [np.sum(1.0 - 2.0 * (np.abs(d) <= t) + np.minimum(np.abs(d), t) ** 2) for t in candidates]
+    return np.asarray(pywt.threshold(d, max(candidates[int(np.argmin(risks))], 1e-300), "soft"))
+
+
+def _block(d: np.ndarray, n: int) -> np.ndarray:
+    """BlockJS on whole blocks."""
+    length = int(np.log(n))
+    blocks = d.reshape(-1, length)
+    energy = (blocks**2).sum(axis=1, keepdims=True)
+    return np.asarray((blocks * np.maximum(1.0 - 4.50524 * length / energy, 0.0)).ravel())
+
+
+def _posterior_median(d: np.ndarray, n: int) -> np.ndarray:
+    """Johnstone and Silverman (2005) with scipy's normal distribution and a bounded minimiser."""
+    a, size = 0.5, np.abs(d)
+
+    def ratio(x: np.ndarray) -> np.ndarray:
+        slab = 0.5 * a * np.exp(0.5 * a * a) * (np.exp(-a * x) * stats.norm.cdf(x - a) + np.exp(a * x) * stats.norm.sf(x + a))
+        return np.asarray(slab / stats.norm.pdf(x))  # of the marginals of slab and noise
+
+    t = np.sqrt(2.0 * np.log(d.size))
+    least = 1.0 / (1.0 + a * stats.norm.cdf(t - a) / stats.norm.pdf(t - a) - ratio(t))
+    w = optimize.minimize_scalar(
+        lambda v: -np.log1p(v * (ratio(size) - 1.0)).sum(), bounds=(least, 1.0), method="bounded", options={"xatol": 1e-10}
+    ).x
+    share = stats.norm.pdf(size - a) / a * (1.0 / w + ratio(size) - 1.0)
+    return np.asarray(np.sign(d) * np.maximum(size - a - stats.norm.ppf(np.minimum(share, 1.0)), 0.0))
+
+
+@pytest.mark.parametrize(("mode", "rule"), [("sure", _sure), ("block", _block), ("empirical_bayes", _posterior_median)])
+def test_rules_of_a_level_are_those_of_their_papers(mode: str, rule: Callable[[np.ndarray, int], np.ndarray]) -> None:
+    """With haar and 768 samples every level is a whole number of blocks of six."""
+    y = np.cumsum(np.random.default_rng(5).normal(size=768) * (np.arange(768) % 24 == 0)) * 6.0
+    y = y + np.random.default_rng(6).normal(size=768)
+    approximation, *details = pywt.wavedec(y, "haar", "symmetric", 4)
+    sigma = np.median(np.abs(details[-1])) / 0.6744897501960817
+    expected = pywt.waverec([approximation, *(sigma * rule(d / sigma, y.size) for d in details)], "haar", "symmetric")
+    ours = wavelet.run(y, WaveletParameters(wavelet="haar", threshold_mode=mode, use_fir_filter=False))
+    assert np.abs(ours - expected).max() < 1e-6
+    assert np.abs(ours - y).max() > 0.5
+
+
+@pytest.mark.parametrize(("window", "order"), [(5, 2), (11, 2), (11, 3), (21, 4), (51, 3)])
+@pytest.mark.parametrize("n", [101, 256, 1741])
+def test_savgol_is_that_of_scipy(window: int, order: int, n: int) -> None:
+    y = walk(n)
+    expected = signal.savgol_filter(y, window, order, mode="interp")
+    assert np.abs(savgol.run(y, SavgolParameters(window=window, order=order)) - expected).max() < 1e-9
+
+
+def test_savgol_of_a_high_order_is_a_fit_by_chebyshev_polynomials() -> None:
+    """scipy's powers of the place lose all digits there: 108 off at window 101, order 10."""
+    y, places = walk(256), np.linspace(-1.0, 1.0, 101)
+    ours = savgol.run(y, SavgolParameters(window=101, order=10))
+    for t in (50, 128, 205):
+        fitted = np.polynomial.chebyshev.Chebyshev.fit(places, y[t - 50 : t + 51], 10)
+        assert abs(ours[t] - fitted(0.0)) < 1e-10
+    ends = np.polynomial.chebyshev.Chebyshev.fit(places, y[-101:], 10)(places[-50:])
+    assert np.abs(ours[-50:] - ends).max() < 1e-10
 
 
 def _textbook_filter(y: np.ndarray, ratio: float) -> np.ndarray:

@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Write observed.csv and one file per wavelet."""
+    """Write observed.csv and two files per wavelet."""
     from skimage.restoration import denoise_wavelet  # rpsd does not depend on it
 
     rng = np.random.default_rng(20261121)
@@ -18,6 +18,8 @@ def main() -> None:
     for name in ("db4", "sym8"):
         x = denoise_wavelet(y, wavelet=name, mode="soft", wavelet_levels=4, method="BayesShrink", rescale_sigma=False)
         np.savetxt(HERE / f"skimage_{name}.csv", x, fmt="%.17g")
+        x = denoise_wavelet(y, wavelet=name, mode="hard", wavelet_levels=4, method="VisuShrink", rescale_sigma=False)
+        np.savetxt(HERE / f"skimage_visu_{name}.csv", x, fmt="%.17g")
 
 
 if __name__ == "__main__":

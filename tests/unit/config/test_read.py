@@ -122,7 +122,7 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         ("config.yaml:4:1", "prot: unknown setting"),
         ("config.yaml:5:1", "port: unknown setting; did you mean server.port?"),
         ("config.yaml:8:1", "guardrails: expected settings below it, got a value"),
-        ("config.yaml:3:3", "denoiser.level: expected an integer, got text"),
+        ("config.yaml:3:3", "denoiser.level: expected an integer, got text; auto is allowed too"),
         ("config.yaml:7:3", "server.port: expected 0 to 65535, got 99999"),
     ]
 
@@ -262,3 +262,12 @@ def test_what_the_settings_take_as_a_schedule_the_scheduler_can_read(written: ob
 def test_what_is_no_schedule_is_refused_at_the_settings(written: str) -> None:
     with pytest.raises(BadConfig, match="five cron fields"):
         read(flags={"jobs.retrain": written}, environ={})
+
+
+def test_a_level_may_be_a_number_or_auto(tmp_path: Path) -> None:
+    assert read(write(tmp_path, "denoiser: {level: auto}\n"), {}).denoiser.level == "auto"
+    assert read(write(tmp_path, "denoiser: {level: 7}\n"), {}).denoiser.level == 7
+    assert read(write(tmp_path, "{}\n"), {"RPSD_DENOISER__LEVEL": "auto"}).denoiser.level == "auto"
+    assert refusal(tmp_path, "denoiser: {level: 21}\n") == [
+        ("config.yaml:1:12", "denoiser.level: expected 1 to 20, got 21; auto is allowed too")
+    ]

@@ -29,10 +29,10 @@ def test_every_parameter_class_is_in_the_catalogue() -> None:
     ("given_values", "words"),
     [
         ({"lvel": 3}, "unknown; known are"),
-        ({"level": "4"}, "expected an integer, got str"),
-        ({"level": 4.0}, "expected an integer, got float"),
-        ({"level": True}, "expected an integer, got bool"),
-        ({"level": None}, "expected an integer, got NoneType"),
+        ({"level": "4"}, "expected an integer or auto, got str"),
+        ({"level": 4.0}, "expected an integer or auto, got float"),
+        ({"level": True}, "expected an integer or auto, got bool"),
+        ({"level": None}, "expected an integer or auto, got NoneType"),
         ({"level": 0}, "expected 1 to 20, got 0"),
         ({"level": 2**70}, "expected 1 to 20"),
         ({"fir_cutoff": "x"}, "expected a number, got str"),
@@ -62,3 +62,11 @@ def test_an_integer_is_a_number_where_one_is_needed(span: int) -> None:
     built = build(parameters.EmaParameters, {"span": span})
     assert built.span == float(span)
     assert type(built.span) is float
+
+
+def test_a_word_may_stand_for_a_number() -> None:
+    assert build(WaveletParameters, {"level": "auto"}).level == "auto"
+    row = next(row for row in described(WaveletParameters) if row["name"] == "level")
+    assert (row["type"], row["word"], row["minimum"], row["maximum"]) == ("int", "auto", 1, 20)
+    with pytest.raises(BadParameter):
+        build(HmmParameters, {"k": "auto"})

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpsd.denoise.wavelet import filters
-from rpsd.kernels import wavelet
-from rpsd.kernels.wavelet import BAYES, GARROTE, HARD, SOFT, UNIVERSAL, Rule
+from rpsd.kernels import threshold, wavelet
+from rpsd.kernels.threshold import BAYES, GARROTE, HARD, MINIMAX, SOFT, UNIVERSAL
+from rpsd.kernels.wavelet import Rule
 
 NAMES = ("haar", "db4", "sym8", "bior3.5", "coif2")
 
@@ -25,7 +26,7 @@ def _series(n: int, seed: int) -> np.ndarray:
     level=st.integers(1, 4),
     rule=st.builds(
         Rule,
-        st.sampled_from((BAYES, UNIVERSAL)),
+        st.sampled_from((BAYES, UNIVERSAL, MINIMAX)),
         st.sampled_from((SOFT, HARD, GARROTE)),
         st.booleans(),
         st.floats(0.0, 1.0),
@@ -81,7 +82,7 @@ def test_median_is_exact_when_long(n: int, kind: str) -> None:
 
 @pytest.mark.parametrize("shape", [SOFT, HARD, GARROTE])
 def test_shrinking_zero_by_zero_is_zero(shape: int) -> None:
-    assert (wavelet.shrink(np.zeros(3), 0.0, shape) == 0.0).all()
+    assert (threshold.shrink(np.zeros(3), 0.0, shape) == 0.0).all()
     flat = wavelet.run(np.full(64, 7.0), filters("db4"), 3, Rule(BAYES, shape, False, 1.0))
     assert np.abs(flat - 7.0).max() < 1e-12
 
@@ -89,10 +90,10 @@ def test_shrinking_zero_by_zero_is_zero(shape: int) -> None:
 @pytest.mark.parametrize(("shape", "word"), [(SOFT, "soft"), (HARD, "hard"), (GARROTE, "garrote")])
 def test_shrinkage_equals_pywavelets(shape: int, word: str) -> None:
     d = np.random.default_rng(3).normal(size=200)
-    assert np.abs(wavelet.shrink(d, 0.7, shape) - pywt.threshold(d, 0.7, word)).max() < 1e-14
+    assert np.abs(threshold.shrink(d, 0.7, shape) - pywt.threshold(d, 0.7, word)).max() < 1e-14
 
 
 def test_no_signal_removes_the_whole_level() -> None:
     rng = np.random.default_rng(1)
     d = rng.normal(size=100)
-    assert wavelet.threshold(d, 10.0, 100, BAYES) == np.abs(d).max()
+    assert threshold.threshold(d, 10.0, 100, BAYES) == np.abs(d).max()
