@@ -30,6 +30,7 @@ class Method:
     `causal` claims that run(y[:m]) equals run(y)[:m]; the contract suite proves it. `params` is a dataclass of
     core/parameters.py with a field `strength` in [0, 1] that the back-off halves. `cost` is in words: "O(n)". `summary` is one sentence.
     Every causal method has a `stream`; so has one that waits for `delay(params)` samples, and then run(y[:m])[:m-d] equals run(y)[:m-d].
+    `deviation(y, params)` is the standard deviation of the error of run(y, params) (n,) of a method that looks ahead and has a model of it.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Method:
     summary: str
     stream: Stream | None = None
     delay: Callable[[Any], int] | None = None
+    deviation: Callable[[Vector, Any], Vector] | None = None

@@ -38,7 +38,8 @@ class DenoiseResult:
 
     `action`: accepted, backed_off, flagged or returned_original. `noise_sigma` in the unit of the working scale. `snr_gain_db` is the
     predicted gain -10 log10 of the estimated risk, `trace` lists the back-off attempts. `lag`: samples that a value waits for.
-    `deviation` (n,): standard deviation of the error of x̂ in the input's unit where the method has a model of it, else NaN or None.
+    `lower` and `upper` (n,) are the 95 % band and `deviation` (n,) the standard deviation of the error of x̂, all in the input's unit, NaN
+    where the method has no model of it; None unless a band was asked for.
     """
 
     values: Vector
@@ -59,6 +60,8 @@ class DenoiseResult:
     warnings: tuple[Warned, ...] = ()
     lag: int = 0
     deviation: Vector | None = None
+    lower: Vector | None = None
+    upper: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from rpsd.denoise import kalman, trial, wavelet
 
 def choose(causality: str) -> tuple[Method, str]:
     """The method for hindsight or causal requests and the reason in words."""
-    if causality == "causal":
-        return kalman.METHOD, "causal request: the local-level filter, refitted on a trailing window, uses the past only"
+    if causality != "hindsight":
+        return kalman.METHOD, f"{causality} request: the local-level filter, refitted on a trailing window, uses the past only"
     return wavelet.METHOD, "hindsight request: wavelet shrinkage may look at the whole series"
 
 

@@ -13,7 +13,7 @@ from rpsd.core.parameters import build
 from rpsd.denoise import METHODS
 
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "causality": ("hindsight", "causal"),
+    "causality": ("hindsight", "causal", "lag"),
     "scale": ("auto", "price", "log", "return"),
     "fill": ("none", "bridge"),
 }
@@ -32,12 +32,31 @@ def check_words(**given: str) -> None:
         raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults)
 
 
+def check_lag(causality: str, lag: int | None) -> None:
+    """Raises InvalidRequest when a lag comes without causality lag, or is not at least one sample."""
+    if lag is None:
+        return
+    reason = None
+    if causality != "lag":
+        reason = f'lag goes with "causality": "lag", not with {causality}'
+    elif type(lag) is not int or lag < 1:
+        reason = f"expected at least one sample, got {lag}"
+    if reason:
+        raise InvalidRequest(f"/lag: {reason}", errors=[Fault("/lag", reason)])
+
+
+def allowed(method: Method, causality: str) -> bool:
+    """Whether the method may answer: a causal request needs a causal method, one with a lag a method that waits no longer than it says."""
+    return method.causal or causality == "hindsight" or (causality == "lag" and method.delay is not None)
+
+
 def find(name: str, causality: str) -> Method:
-    """The method of the catalogue. Raises UnknownMethod when there is none, or when a causal answer is asked of one that looks ahead."""
+    """The method of the catalogue. Raises UnknownMethod when there is none, or when it looks further ahead than the request allows."""
     for method in METHODS:
         if method.name == name:
-            if causality == "causal" and not method.causal:
-                reason = f"{name} looks ahead; a causal answer needs {', '.join(m.name for m in METHODS if m.causal)}"
+            if not allowed(method, causality):
+                kind = "a causal answer" if causality == "causal" else "an answer with a lag"
+                reason = f"{name} looks ahead; {kind} needs {', '.join(m.name for m in METHODS if allowed(m, causality))}"
                 raise UnknownMethod(reason, errors=[Fault("/method", reason)])
             return method
     reason = f"{name[:40]!r} is not a method; known are auto, {', '.join(m.name for m in METHODS)}"
@@ -99,6 +118,16 @@ def finite(values: Vector, fill: str, *, causal: bool) -> tuple[Vector, int]:
     return y, int(missing.sum())
 
 
-def method_parameters(method: Method, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
-    """Parameters of the method: the request's over the configured defaults of `wavelet`. Raises BadParameter."""
-    return build(method.params, {**defaults, **given} if method.name == "wavelet" else given)
+def method_parameters(method: Method, given: Mapping[str, Any], defaults: Mapping[str, Any], lag: int | None = None) -> Any:
+    """Parameters of the method: the request's over the configured defaults of `wavelet`; a method that waits takes the request's lag.
+
+    Raises BadParameter, InvalidRequest when the lag stands in the parameters too, with another number.
+    """
+    if method.name == "wavelet":
+        given = {**defaults, **given}
+    elif method.delay is not None and lag is not None:
+        if given.get("lag", lag) != lag:
+            reason = f"{lag} here and {str(given['lag'])[:20]} in params"
+            raise InvalidRequest(f"/lag: {reason}", errors=[Fault("/lag", reason)])
+        given = {**given, "lag": lag}
+    return build(method.params, given)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rpsd.core.catalogue import Method
 from rpsd.core.errors import Fault, GuardrailFailed
@@ -12,6 +13,7 @@ from rpsd.core.market import Times, Vector
 from rpsd.core.parameters import GuardrailParameters
 from rpsd.core.result import DenoiseResult, Warned
 from rpsd.denoise import auto, door, noise, trial, wavelet
+from rpsd.denoise import band as bands
 from rpsd.denoise import scale as scales
 
 _CALIBRATED: Final = GuardrailParameters()
@@ -19,13 +21,20 @@ _CALIBRATED: Final = GuardrailParameters()
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A checked request: filled values (n,), the method and its parameters, and what is already known for the evidence."""
+    """A checked request: filled values (n,), which of them were missing, the method and its parameters, what is known for the evidence.
+
+    `steady`: a value, once final, depends on nothing later than `lag` samples after it; it is never weakened by what came later.
+    """
 
     values: Vector
+    missing: npt.NDArray[np.bool_]
     method: Method
     params: Any
     options: tuple[Any, ...]
     scale: str
+    steady: bool
+    lag: int
+    wants_band: bool
     evidence: dict[str, Any]
 
 
@@ -37,7 +46,31 @@ def _answer(case: _Case, values: Vector, *, action: str, reason: str, **more: An
         "variance_reduction": 0.0, "quality_score": 0.0, "evidence": case.evidence,
     }  # fmt: skip
     filled = untouched | more
-    return DenoiseResult(values, case.method.name, causal=case.method.causal, action=action, reason=reason, scale=case.scale, **filled)
+    if case.lag and action != "returned_original":
+        last = Warned("provisional_values", f"the last {case.lag} values still wait for later samples and will change with them")
+        filled["warnings"] = (*filled.get("warnings", ()), last)
+    if case.wants_band and "lower" not in filled:
+        filled |= dict.fromkeys(("lower", "upper", "deviation"), np.full(values.size, np.nan))
+    return DenoiseResult(
+        values, case.method.name, causal=case.method.causal, action=action, reason=reason, scale=case.scale, lag=case.lag, **filled
+    )
+
+
+def _band(case: _Case, work: scales.Working, x: Vector, params: Any) -> dict[str, Any]:
+    """Fields of the 95 % band around x̂ (m,), or of the warning why there is none."""
+    if not case.wants_band:
+        return {}
+    spread = bands.deviations(case.method, work.y, work.starts, params)
+    reason = f"{case.method.name} has no model of its error" if spread is None else None
+    if case.scale == "return":
+        reason = "on the return scale errors add up along the series"
+    if spread is None or reason:
+        return {"warnings": (Warned("band_unavailable", f"{reason}: lower and upper are null"),)}
+    if case.steady:
+        for a in work.starts[:-1]:
+            spread[a : a + scales.SHORTEST - 1] = np.nan  # there the input is shown
+    around = bands.around(x, spread, work, case.missing)
+    return {"lower": around.lower, "upper": around.upper, "deviation": around.deviation}
 
 
 def _status(case: _Case, work: scales.Working) -> str | None:
@@ -78,11 +111,11 @@ def _warmed_up(x: Vector, work: scales.Working) -> Vector:
 def _unjudged(case: _Case, work: scales.Working, reason: str, *, action: str, sigma: float, warnings: tuple[Warned, ...]) -> DenoiseResult:
     """The method's result where no guardrail is computed."""
     x = trial.apply(case.method, work.y, work.starts, case.params)
-    x = _warmed_up(x, work) if case.method.causal else x
-    reduction = _variance_reduction(work.y, x, work.starts)
-    return _answer(
-        case, work.restore(x), action=action, reason=reason, noise_sigma=sigma, variance_reduction=reduction, warnings=warnings
-    )  # fmt: skip
+    x = _warmed_up(x, work) if case.steady else x
+    about = _band(case, work, x, case.params)
+    about["warnings"] = warnings + about.get("warnings", ())
+    about["variance_reduction"] = _variance_reduction(work.y, x, work.starts)
+    return _answer(case, work.restore(x), action=action, reason=reason, noise_sigma=sigma, **about)
 
 
 def _judged(case: _Case, work: scales.Working, setting: trial.Setting) -> DenoiseResult:
@@ -98,7 +131,7 @@ def _judged(case: _Case, work: scales.Working, setting: trial.Setting) -> Denois
             for name in first.failed
         ]
         raise GuardrailFailed(f"failed: {', '.join(first.failed)}", errors=faults)
-    backs_off = bool(first.failed) and rules.on_failure == "back_off" and not case.method.causal
+    backs_off = bool(first.failed) and rules.on_failure == "back_off" and not case.steady
     kept, trace = trial.back_off(setting, case.method, first) if backs_off else (first, (first.summary(),))
     shown = kept or first
     action, reason = _outcome(case, first, kept, rules)
@@ -108,10 +141,16 @@ def _judged(case: _Case, work: scales.Working, setting: trial.Setting) -> Denois
     }  # fmt: skip
     if kept is None:
         return _answer(case, case.values.copy(), action=action, reason=reason, snr_gain_db=0.0, **about)
-    x = _warmed_up(kept.x, work) if case.method.causal else kept.x
+    x = _warmed_up(kept.x, work) if case.steady else kept.x
+    shown_band = _band(case, work, x, kept.params)
+    about |= shown_band | {"warnings": about["warnings"] + shown_band.get("warnings", ())}
     about["variance_reduction"] = _variance_reduction(work.y, x, work.starts)
     about["snr_gain_db"] = -10.0 * float(np.log10(max(kept.risk, 1e-3)))  # estimates at or below 0 are capped at 30 dB
     return _answer(case, work.restore(x), action=action, reason=reason, quality_score=kept.quality, **about)
+
+
+def _kind(case: _Case) -> str:
+    return "a causal result" if case.method.causal else f"a result of lag {case.lag}"
 
 
 def _outcome(case: _Case, first: trial.Trial, kept: trial.Trial | None, rules: GuardrailParameters) -> tuple[str, str]:
@@ -123,58 +162,65 @@ def _outcome(case: _Case, first: trial.Trial, kept: trial.Trial | None, rules: G
         return "returned_original", f"{names} failed, and no weaker setting passed: the original is returned"
     if not kept.failed:
         return "backed_off", f"{names} failed at full strength; strength {kept.params.strength:g} passes"
-    if case.method.causal and rules.on_failure == "back_off":
-        return "flagged", f"{names} failed; a causal result is never weakened by what came later, so it is flagged"
+    if case.steady and rules.on_failure == "back_off":
+        return "flagged", f"{names} failed; {_kind(case)} is never weakened by what came later, so it is flagged"
     return "flagged", f"{names} failed"
 
 
 def _prepare(
-    y: Vector, *, method: str, causality: str, scale: str, fill: str, params: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> _Case:
+    y: Vector, *, method: str, causality: str, lag: int | None, scale: str, fill: str, band: bool, params: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> _Case:  # fmt: skip
     """Check every word and number of the request and settle method, parameters and scale."""
     door.check_words(causality=causality, scale=scale, fill=fill)
+    door.check_lag(causality, lag)
     evidence: dict[str, Any] = {}
     if method == "auto":
         chosen, evidence["auto"] = auto.choose(causality)
     else:
         chosen = door.find(method, causality)
-    built = door.method_parameters(chosen, params, defaults)
+    built = door.method_parameters(chosen, params, defaults, lag)
     options: tuple[Any, ...] = (built,)
     if chosen.name == "wavelet":
         wavelet.filters(built.wavelet)  # refuses an unknown name before any work
         options = auto.candidates(params, built) if method == "auto" else options
-    values, bridged = door.finite(y, fill, causal=chosen.causal)
+    steady = chosen.causal or chosen.delay is not None
+    values, bridged = door.finite(y, fill, causal=steady)
     if bridged:
-        how = "last value carried forward" if chosen.causal else "straight line between neighbours"
+        how = "last value carried forward" if steady else "straight line between neighbours"
         evidence["bridged"] = {"missing": bridged, "how": how}
-    settled = scales.choose(values, scale, causal=chosen.causal) if not np.isnan(values).any() else "price"
-    return _Case(values, chosen, options[0], options, settled, evidence)
+    missing = np.isnan(np.asarray(y, np.float64)) if bridged else np.zeros(values.size, np.bool_)
+    settled = scales.choose(values, scale, causal=steady) if not np.isnan(values).any() else "price"
+    waits = chosen.delay(options[0]) if chosen.delay is not None else 0
+    return _Case(values, missing, chosen, options[0], options, settled, steady, waits, band, evidence)
 
 
 def denoise(
-    y: Vector, *, t: Times | None = None, method: str = "auto", causality: str = "hindsight", scale: str = "auto", fill: str = "none",
-    params: Mapping[str, Any] | None = None, guardrails: GuardrailParameters = _CALIBRATED, defaults: Mapping[str, Any] | None = None,
-    seed: int = 0,
+    y: Vector, *, t: Times | None = None, method: str = "auto", causality: str = "hindsight", lag: int | None = None, scale: str = "auto",
+    fill: str = "none", band: bool = False, params: Mapping[str, Any] | None = None, guardrails: GuardrailParameters = _CALIBRATED,
+    defaults: Mapping[str, Any] | None = None, seed: int = 0,
 ) -> DenoiseResult:  # fmt: skip
     """Denoise y (n,) in any unit, with times t (n,) in ns UTC when sessions matter; the answer is in the unit of y.
 
-    `method` auto or a name of the catalogue, `causality` hindsight or causal, `scale` auto, price, log or return, `fill` none or
-    bridge, `params` of the method over `defaults` (the configured ones of wavelet), `seed` of the guardrails' probes. y and t stay
-    untouched. Fewer than 16 values, a constant series and all-missing values come back as they are, action returned_original.
+    `method` auto or a name of the catalogue, `causality` hindsight, causal or lag (of `lag` samples), `scale` auto, price, log or
+    return, `fill` none or bridge, `band` to tell `lower` and `upper` too, `params` of the method over `defaults` (the configured ones of
+    wavelet), `seed` of the guardrails' probes. y and t stay untouched. Fewer than 16 values, a constant series and all-missing values
+    come back as they are, action returned_original.
 
     Causal methods: values[i] depends on nothing after i, bit for bit. Hence auto means the price scale, gaps are judged by the
     intervals before them, a missing value repeats the last one, the first 15 samples of a session are the input, and the guardrails
     of the whole series may flag or reject but never change a value: back_off acts as flag. The figures about the series (guardrails,
-    risk, noise) are of the whole series and as such hindsight. Other methods: not causal. O(n).
+    risk, noise) are of the whole series and as such hindsight. A method that waits d samples keeps the same rules, but for the last d
+    values: values[i] depends on nothing after i + d. Other methods: not causal. O(n).
 
     Raises NotFinite, TooShort (no values), BadRows, InvalidRequest, UnknownMethod, BadParameter, NotPositive, GuardrailFailed.
     Sources: the manual's chapter methods; Stein (1981) for the risk.
     """
     case = _prepare(
-        y, method=method, causality=causality, scale=scale, fill=fill, params=params or {}, defaults=defaults or {}
+        y, method=method, causality=causality, lag=lag, scale=scale, fill=fill, band=band, params=params or {}, defaults=defaults or {}
     )  # fmt: skip
     door.check_times(t, case.values.size)
-    starts = scales.cuts(t, case.values.size, causal=case.method.causal)
+    starts = scales.cuts(t, case.values.size, causal=case.steady)
     work = scales.working(case.values, starts, case.scale)
     case.evidence["sessions"] = {"count": work.sessions, "too_short": work.skipped}
     if reason := _status(case, work):
@@ -187,7 +233,7 @@ def denoise(
     case.evidence["noise"] = {name: getattr(found, name) for name in ("source", "finest_level", "roll", "local_level", "varies")}
     if found.sigma <= 0.0:
         quiet = "no noise was found: neighbouring steps do not cancel"
-        if case.method.causal:
-            return _unjudged(case, work, f"{quiet}; a causal result is only flagged", action="flagged", sigma=0.0, warnings=found.warnings)
+        if case.steady:
+            return _unjudged(case, work, f"{quiet}; {_kind(case)} is only flagged", action="flagged", sigma=0.0, warnings=found.warnings)
         return _answer(case, case.values.copy(), action="returned_original", reason=quiet, warnings=found.warnings)
     return _judged(case, work, trial.setting(work.y, work.starts, found, guardrails, seed))

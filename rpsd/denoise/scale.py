@@ -24,7 +24,8 @@ _WIDE: Final = 2.0  # highest over lowest price from which the log scale is chos
 class Working:
     """A series on its working scale: y (m,) of the sessions long enough to filter, joined; session i is y[starts[i]:starts[i+1]].
 
-    `restore` maps x̂ (m,) back to (n,) in the unit of the input; samples of short sessions come back untouched.
+    `restore` maps x̂ (m,) back to (n,) in the unit of the input; samples of short sessions come back untouched. `place` puts numbers (m,)
+    on their samples (n,), NaN on the others; `take` is its inverse.
     """
 
     scale: str
@@ -33,6 +34,8 @@ class Working:
     sessions: int
     skipped: int
     restore: Callable[[Vector], Vector]
+    place: Callable[[Vector], Vector]
+    take: Callable[[Vector], Vector]
 
 
 def _weekdays_between(t: Times) -> Vector:
@@ -109,4 +112,13 @@ def working(values: Vector, starts: Times, scale: str) -> Working:
                 out[a:b] = values[a:b] * np.exp(np.cumsum(x[c:d] - y[a:b]))
         return out
 
-    return Working(scale, joined, inner, starts.size - 1, starts.size - 1 - len(spans), restore)
+    def place(v: Vector) -> Vector:
+        out = np.full(values.size, np.nan)
+        for (a, b), c, d in zip(spans, inner[:-1], inner[1:], strict=True):
+            out[a:b] = v[c:d]
+        return out
+
+    def take(v: Vector) -> Vector:
+        return np.concatenate([v[a:b] for a, b in spans])
+
+    return Working(scale, joined, inner, starts.size - 1, starts.size - 1 - len(spans), restore, place, take)

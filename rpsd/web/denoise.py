@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 1e150  # its square still fits into float64, with room for a sum
 
-Causality = Literal["hindsight", "causal"]
+Causality = Literal["hindsight", "causal", "lag"]
 Scale = Literal["auto", "price", "log", "return"]
 Fill = Literal["none", "bridge"]
+Lag = Annotated[int, msgspec.Meta(ge=1, le=256)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
@@ -49,8 +50,10 @@ class DenoiseOptions(Body):
 
     method: Name | None = None
     causality: Causality = "hindsight"
+    lag: Lag | None = None
     scale: Scale = "auto"
     fill: Fill = "none"
+    band: bool = False
     params: dict[str, Any] = msgspec.field(default_factory=dict)
     guardrails: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -76,8 +79,10 @@ class DenoiseQuery(Query):
 
     method: Name | None = None
     causality: Causality = "hindsight"
+    lag: Lag | None = None
     scale: Scale = "auto"
     fill: Fill = "none"
+    band: bool = False
     params: str = "{}"
     guardrails: str = "{}"
 
@@ -103,6 +108,7 @@ class Account(msgspec.Struct):
     method: str
     params: dict[str, Any]
     causal: bool
+    lag: int
     scale: str
     guardrails: dict[str, Verdict]
     passed: bool
@@ -120,9 +126,11 @@ class Account(msgspec.Struct):
 
 
 class Denoised(Account, kw_only=True):
-    """The denoised values with their account."""
+    """The denoised values with their account; the 95 % band when it was asked for, null where the method has no model of its error."""
 
     values: list[float | None]
+    lower: list[float | None] | msgspec.UnsetType = msgspec.UNSET
+    upper: list[float | None] | msgspec.UnsetType = msgspec.UNSET
     t: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -169,13 +177,18 @@ def denoise(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
         asked = read(exchange, body, DenoiseBody)
         given, values, t = asked, np.array(asked.values, np.float64), _times(asked)
     _refuse_huge(values)
+    if given.band and wanted == FLOATS:
+        reason = f"the band needs an answer as {JSON}: float64 values hold no null"
+        raise InvalidRequest(f"/band: {reason}", errors=[Fault("/band", reason)], hint=f"Send Accept: {JSON}.")
     result = exchange.services.denoise.run(
         values,
         t=t,
         method=given.method,
         causality=given.causality,
+        lag=given.lag,
         scale=given.scale,
         fill=given.fill,
+        band=given.band,
         params=given.params,
         guardrails=given.guardrails,
     )
@@ -211,8 +224,10 @@ def stored(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fro
         by=exchange.by,
         method=asked.method,
         causality=asked.causality,
+        lag=asked.lag,
         scale=asked.scale,
         fill=asked.fill,
+        band=asked.band,
         params=asked.params,
         guardrails=asked.guardrails,
     )
@@ -221,13 +236,14 @@ def stored(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fro
 
 def _options(asked: DenoiseQuery) -> DenoiseOptions:
     """The query's options; params and guardrails are JSON objects. Raises InvalidRequest, MalformedBody."""
-    tables = {}
+    tables: dict[str, Any] = {}
     for name in ("params", "guardrails"):
         table = decoded_json(getattr(asked, name).encode())
         if not isinstance(table, dict):
             raise InvalidRequest(f"{name} is not a JSON object", errors=[Fault(f"/query/{name}", "expected a JSON object")])
         tables[name] = table
-    return DenoiseOptions(method=asked.method, causality=asked.causality, scale=asked.scale, fill=asked.fill, **tables)
+    plain: dict[str, Any] = {name: getattr(asked, name) for name in ("method", "causality", "lag", "scale", "fill", "band")}
+    return DenoiseOptions(**plain, **tables)
 
 
 def _floats(body: bytes) -> "Vector":
@@ -261,6 +277,8 @@ def _written(exchange: Exchange, result: "DenoiseResult", t: "Times | None", sta
     exchange.operation, exchange.samples = "denoise", result.values.size
     told = account(result, round(perf_counter() - started, 6))
     strict(told)
+    if result.lower is not None and result.upper is not None:
+        told |= {"lower": cells(result.lower), "upper": cells(result.upper)}
     if wanted == FLOATS:
         header = msgspec.json.encode(told).decode("utf-8").encode("ascii", "backslashreplace").decode()
         return Response(result.values.astype("<f8", copy=False).tobytes(), media_type=FLOATS, headers={"rpsd-result": header})

@@ -108,6 +108,17 @@ def test_denoise_in_json_and_octets(http: httpx.Client, operations: dict[tuple[s
     assert (mixed["method"], mixed["causal"], mixed["params"]["span"]) == ("ema", True, 5.0)
 
 
+def test_a_band_and_a_lag_over_http(http: httpx.Client, operations: dict[tuple[str, str], Operation]) -> None:
+    y = np.cumsum(np.random.default_rng(3).normal(size=600)) + 100
+    asked = {"values": y.tolist(), "causality": "lag", "lag": 3, "band": True}
+    found = fits(operations, http.post("/api/v1/denoise", json=asked), "POST", "/api/v1/denoise")
+    assert found["lag"] == (0 if found["causal"] else 3)
+    assert len(found["lower"]) == len(found["upper"]) == 600
+    bounds = [(a, v, b) for a, v, b in zip(found["lower"], found["values"], found["upper"], strict=True) if a is not None]
+    assert all(a <= v <= b for a, v, b in bounds)
+    assert "lower" not in http.post("/api/v1/denoise", json={"values": y.tolist()}).json()
+
+
 def test_methods(http: httpx.Client, operations: dict[tuple[str, str], Operation]) -> None:
     found = fits(operations, http.get("/api/v1/denoise/methods"), "GET", "/api/v1/denoise/methods")
     assert {"wavelet", "kalman", "ema"} <= {method["name"] for method in found["methods"]}
