@@ -27,19 +27,21 @@ def _continued(y: Vector, pad: int) -> Vector:
     return np.concatenate([2.0 * y[0] - y[pad:0:-1], y, 2.0 * y[-1] - y[-2 : -pad - 2 : -1]])
 
 
-def low_pass(y: Vector, cutoff: float) -> Vector:
-    """The low-passed series (n,) of y (n,), no delay. Not causal. O(n).
+def correction(y: Vector, cutoff: float) -> Vector:
+    """The low-passed series less y (n,): what the low pass takes off y, negative. No delay. Not causal. O(n), 2 n of memory.
 
     Series of at most 303 samples are continued by n - 1 samples. Source: Gustafsson (1996), IEEE TSP 44, 988-992; equal to
-    scipy.signal.filtfilt(taps, 1, y, padlen=min(303, n - 1)) to rounding.
+    scipy.signal.filtfilt(taps, 1, y, padlen=min(303, n - 1)) - y to rounding.
     """
     if y.size < 2:
-        return y.copy()
+        return np.zeros(y.size)
     pad = min(_PAD, y.size - 1)
     h = taps(cutoff)
-    forth = np.ascontiguousarray(_continued(y, pad))
+    forth = _continued(y, pad)
     out = np.empty(forth.size)
     filters.fir(forth, h, out)
-    back = out[::-1].copy()
-    filters.fir(back, h, out)
-    return out[::-1][pad : pad + y.size].copy()
+    forth[:] = out[::-1]
+    filters.fir(forth, h, out)
+    smooth = out[::-1][pad : pad + y.size]
+    smooth -= y
+    return smooth

@@ -102,9 +102,11 @@ def run(y: Vector, params: WaveletParameters) -> Vector:
         smooth = kernels.run(y, filters(params.wavelet), level, rule)
     else:
         smooth = _step_by_step(y, params, level)
-    if not params.use_fir_filter:
-        return smooth
-    return smooth + params.strength * (fir.low_pass(smooth, params.fir_cutoff) - smooth)
+    if params.use_fir_filter:
+        correction = fir.correction(smooth, params.fir_cutoff)
+        correction *= params.strength
+        smooth += correction
+    return smooth
 
 
 def without_fir(params: WaveletParameters) -> WaveletParameters:
