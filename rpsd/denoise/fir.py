@@ -9,6 +9,7 @@ from rpsd.kernels import filters
 
 TAPS: Final = 101
 _PAD: Final = 3 * TAPS  # the length by which filtfilt continues a series
+_STRETCH: Final = 1 << 16  # stays in the cache, and needs no second copy of a long series
 
 
 def taps(cutoff: float) -> Vector:
@@ -22,26 +23,30 @@ def taps(cutoff: float) -> Vector:
     return np.asarray(h / h.sum(), dtype=np.float64)
 
 
-def _continued(y: Vector, pad: int) -> Vector:
-    """y turned about its end points by pad samples on each side."""
-    return np.concatenate([2.0 * y[0] - y[pad:0:-1], y, 2.0 * y[-1] - y[-2 : -pad - 2 : -1]])
+def _forth_and_back(piece: Vector, h: Vector) -> Vector:
+    """The piece filtered in both directions; writes into it."""
+    out = np.empty(piece.size)
+    filters.fir(piece, h, out)
+    piece[:] = out[::-1]
+    filters.fir(piece, h, out)
+    return out[::-1]
 
 
-def correction(y: Vector, cutoff: float) -> Vector:
-    """The low-passed series less y (n,): what the low pass takes off y, negative. No delay. Not causal. O(n), 2 n of memory.
+def low_pass(y: Vector, cutoff: float, share: float = 1.0) -> Vector:
+    """y + share (low-passed y - y) (n,), no delay. Not causal. O(n).
 
-    Series of at most 303 samples are continued by n - 1 samples. Source: Gustafsson (1996), IEEE TSP 44, 988-992; equal to
-    scipy.signal.filtfilt(taps, 1, y, padlen=min(303, n - 1)) - y to rounding.
+    The ends are turned about themselves by 303 samples, by n - 1 when there are fewer. Stretches of 65536 samples with such margins
+    are filtered by themselves: the filter reaches 200 samples, so the result is that of the whole.
+    Source: Gustafsson (1996), IEEE TSP 44, 988-992; equal to scipy.signal.filtfilt(taps, 1, y, padlen=min(303, n - 1)) to rounding.
     """
     if y.size < 2:
-        return np.zeros(y.size)
-    pad = min(_PAD, y.size - 1)
-    h = taps(cutoff)
-    forth = _continued(y, pad)
-    out = np.empty(forth.size)
-    filters.fir(forth, h, out)
-    forth[:] = out[::-1]
-    filters.fir(forth, h, out)
-    smooth = out[::-1][pad : pad + y.size]
-    smooth -= y
-    return smooth
+        return y.copy()
+    pad, h, out = min(_PAD, y.size - 1), taps(cutoff), np.empty(y.size)
+    head, tail = 2.0 * y[0] - y[pad:0:-1], 2.0 * y[-1] - y[-2 : -pad - 2 : -1]
+    for begin in range(0, y.size, _STRETCH):
+        here = y[begin : begin + _STRETCH]
+        before = y[begin - pad : begin] if begin > 0 else head
+        after = np.concatenate([y[begin + here.size :][:pad], tail])[:pad]
+        smooth = _forth_and_back(np.concatenate([before, here, after]), h)[pad : pad + here.size]
+        out[begin : begin + here.size] = here + share * (smooth - here)
+    return out

@@ -102,11 +102,7 @@ def run(y: Vector, params: WaveletParameters) -> Vector:
         smooth = kernels.run(y, filters(params.wavelet), level, rule)
     else:
         smooth = _step_by_step(y, params, level)
-    if params.use_fir_filter:
-        correction = fir.correction(smooth, params.fir_cutoff)
-        correction *= params.strength
-        smooth += correction
-    return smooth
+    return fir.low_pass(smooth, params.fir_cutoff, params.strength) if params.use_fir_filter else smooth
 
 
 def without_fir(params: WaveletParameters) -> WaveletParameters:

@@ -207,7 +207,7 @@ def median_size(d):  # type: ignore[no-untyped-def]
 
 @kernel
 def denoise_kernel(y, dec_lo, dec_hi, rec_lo, rec_hi, level, mode, shape, per_level, strength, work, out):  # type: ignore[no-untyped-def]
-    """x̂ into out (n,) of y (n,), equal to `denoise` but for rounding. Not causal. O(n taps); work as `_workspace` says."""
+    """x̂ into out (n,) of y (n,), equal to `denoise` but for rounding; n >= taps - 1. Not causal. O(n taps); work as `_workspace` says."""
     sizes = np.empty(level + 1, np.int64)
     starts = np.zeros(level + 1, np.int64)
     sizes[0] = y.size
@@ -215,8 +215,8 @@ def denoise_kernel(y, dec_lo, dec_hi, rec_lo, rec_hi, level, mode, shape, per_le
         sizes[j] = (sizes[j - 1] + dec_lo.size - 1) // 2
         starts[j] = starts[j - 1] + sizes[j]
     details = work[: starts[level]]
-    # two buffers in turn: level j lives in odd or even, on the way down and on the way up
-    odd, even = work[starts[level] : starts[level] + sizes[1]], work[starts[level] + sizes[1] :]
+    # two buffers in turn: level j lives in odd or even, on the way down and on the way up; out is free until the last step
+    odd, even = work[starts[level] : starts[level] + sizes[1]], out
     approximation = y
     for j in range(1, level + 1):
         low = (odd if j % 2 == 1 else even)[: sizes[j]]
@@ -233,8 +233,8 @@ def denoise_kernel(y, dec_lo, dec_hi, rec_lo, rec_hi, level, mode, shape, per_le
 
 
 def _workspace(n: int, taps: int, level: int) -> Vector:
-    """Room for all details and two approximations: less than 2 n and what the filter adds at each level."""
-    return np.empty(2 * n + (level + 2) * taps)
+    """Room for all details and the approximation of level 1: less than 1.5 n and what the filter adds at each level."""
+    return np.empty(n + n // 2 + (level + 2) * taps)
 
 
 def run(y: Vector, filters: Filters, level: int, rule: Rule) -> Vector:

@@ -43,7 +43,7 @@ FAULTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "risk": lambda x, y: x + 1.5 * np.sin(np.arange(N)),
     "noise_budget": lambda x, y: x + 0.6 * np.random.default_rng(9).normal(size=N),
     "residual_structure": lambda x, y: x + np.sin(np.arange(N) / 30.0),
-    "largest_residual": lambda x, y: y + fir.correction(y, 0.02),
+    "largest_residual": lambda x, y: fir.low_pass(y, 0.02),
     "trend_at_scale": lambda x, y: -x,
     "level": lambda x, y: x + 0.1,
     "band_power": lambda x, y: 0.9 * x,
