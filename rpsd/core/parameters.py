@@ -102,6 +102,23 @@ class ModelAverageParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class KalmanSmootherParameters:
+    """The local-level smoother of a whole session."""
+
+    ratio: float = bounded(0.0, "Variance of the state's step over that of the noise; 0 estimates it.", ge=0.0, le=1e6)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HaarCausalParameters:
+    """Shrinkage of the trailing stationary Haar transform."""
+
+    level: int = bounded(4, "Depth of the transform; it looks back 2^level - 1 samples.", ge=1, le=12)
+    window: int = bounded(512, "Samples over which noise and signal of each level are averaged.", ge=16, le=65536)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class EmaParameters:
     """The exponential moving average."""
 
@@ -143,6 +160,8 @@ PARAMETERS: tuple[type[Any], ...] = (
     FixedLagParameters,
     ImmParameters,
     ModelAverageParameters,
+    KalmanSmootherParameters,
+    HaarCausalParameters,
     EmaParameters,
     GuardrailParameters,
     HmmParameters,

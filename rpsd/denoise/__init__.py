@@ -3,7 +3,7 @@
 from typing import Final
 
 from rpsd.core.catalogue import Method
-from rpsd.denoise import ema, fixed_lag, imm, kalman, model_average, savgol, tv, wavelet
+from rpsd.denoise import ema, fixed_lag, haar_causal, imm, kalman, kalman_smoother, model_average, savgol, tv, wavelet
 
 METHODS: Final[tuple[Method, ...]] = (
     wavelet.METHOD,
@@ -13,5 +13,7 @@ METHODS: Final[tuple[Method, ...]] = (
     fixed_lag.METHOD,
     imm.METHOD,
     model_average.METHOD,
+    kalman_smoother.METHOD,
+    haar_causal.METHOD,
     ema.METHOD,
 )

@@ -46,6 +46,8 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "kalman"),
     partial(_warm, "trend"),
     partial(_warm, "imm"),
+    partial(_warm, "smoother"),
+    partial(_warm, "haar"),
     partial(_warm, "residual"),
     partial(_warm, "steps"),
     partial(_warm, "csv"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rpsd.core.catalogue import Method
-from rpsd.core.parameters import ModelAverageParameters
-from rpsd.denoise import METHODS, model_average
+from rpsd.core.parameters import KalmanSmootherParameters, ModelAverageParameters
+from rpsd.denoise import METHODS, kalman_smoother, model_average
 from tests.quality.signals import CASES
 
 NAMED = {m.name: m for m in METHODS}
@@ -63,3 +63,25 @@ def test_evidence_names_the_leader() -> None:
     assert told["log_score"]["imm"] > told["log_score"]["kalman"]
     assert told["log_score"]["average"] > told["log_score"]["kalman"]
     assert 4000 < told["scored"] < 4096
+
+
+@pytest.mark.parametrize(("case", "bound"), [("GBM", 0.26), ("stochastic volatility", 0.27), ("Roll + tick", 0.18)])
+def test_smoother_in_hindsight(case: str, bound: float) -> None:
+    errors, inside = [], []
+    for seed in range(6):
+        truth, y = CASES[case](np.random.default_rng(seed))
+        found = kalman_smoother.smooth(y, KalmanSmootherParameters())
+        errors.append(np.mean((found.x - truth) ** 2) / np.var(y - truth))
+        inside.append(np.mean(np.abs(found.x - truth) <= 1.96 * found.deviation))
+    assert np.mean(errors) < bound
+    assert 0.92 <= np.mean(inside) <= 0.98
+
+
+def test_sensitivity_of_the_smoother_gives_its_risk() -> None:
+    """Stein's estimate with the closed form, no probe, is close to the true error."""
+    truth, y = CASES["GBM"](np.random.default_rng(3))
+    noise = 2e-4
+    for strength in (1.0, 0.5):
+        found = kalman_smoother.smooth(y, KalmanSmootherParameters(strength=strength))
+        risk = np.mean((y - found.x) ** 2) / noise**2 - 1.0 + 2.0 * found.sensitivity.mean()
+        assert risk == pytest.approx(np.mean((found.x - truth) ** 2) / noise**2, abs=0.07)
