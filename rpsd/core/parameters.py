@@ -64,7 +64,7 @@ class KalmanParameters:
     model: str = bounded("level", "Random walk, or random walk whose drift is one too.", choices=("level", "trend"))
     ratio: float = bounded(0.0, "Variance of the state's step over that of the noise; 0 estimates it on a trailing window.", ge=0.0, le=1e6)
     slope_ratio: float = bounded(1e-4, "Trend at a given ratio: variance of the drift's step over that of the noise.", ge=0.0, le=1e6)
-    window: int = bounded(512, "Samples of the trailing window of the estimate.", ge=64, le=65536)
+    window: int = bounded(1024, "Samples of the trailing window of the estimate.", ge=64, le=65536)
     refit_every: int = bounded(64, "Samples between two estimates.", ge=1, le=65536)
     strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
 
@@ -75,7 +75,7 @@ class FixedLagParameters:
 
     lag: int = bounded(5, "Samples that a value waits for.", ge=1, le=256)
     ratio: float = bounded(0.0, "Variance of the state's step over that of the noise; 0 estimates it on a trailing window.", ge=0.0, le=1e6)
-    window: int = bounded(512, "Samples of the trailing window of the estimate.", ge=64, le=65536)
+    window: int = bounded(1024, "Samples of the trailing window of the estimate.", ge=64, le=65536)
     refit_every: int = bounded(64, "Samples between two estimates.", ge=1, le=65536)
     strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
 
@@ -95,7 +95,7 @@ class ModelAverageParameters:
     """The causal `auto`: kalman and imm, weighted by how well each foretold the samples so far."""
 
     forgetting: float = bounded(0.99, "Power of the old weights at each sample; 1 never forgets.", ge=0.5, le=1.0)
-    window: int = bounded(512, "Samples of the trailing window of the filter's estimate.", ge=64, le=65536)
+    window: int = bounded(1024, "Samples of the trailing window of the filter's estimate.", ge=64, le=65536)
     refit_every: int = bounded(64, "Samples between two estimates of the filter.", ge=1, le=65536)
     stay: float = bounded(0.995, "Probability that the imm model of a sample is that of the sample before.", ge=0.0, le=0.999999)
     strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)

@@ -37,7 +37,7 @@ def weaken(y: Vector, x: Vector, variances: Vector, strength: float) -> tuple[Ve
 def run(y: Vector, params: ImmParameters) -> Vector:
     """x̂ (n,) of y (n,), finite, one session, any unit. Causal: x̂_t uses y_0..y_t, bit for bit. O(n).
 
-    Local levels with noise variance g s^2 and state variance q g s^2, q one of six ratios, g one of 1/4, 1/2, 1, 2, 4; s^2 follows the
+    Local levels with noise variance g s^2 and state variance q g s^2, q one of six ratios, g one of 1/4, 1/2, 1, 3, 12; s^2 follows the
     noise seen. Before each sample the models mix along a Markov chain, after it they are weighted by the density that they gave it.
     Source: Blom and Bar-Shalom (1988), IEEE Trans. Automat. Control 33, 780-783.
     """

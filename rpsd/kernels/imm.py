@@ -13,10 +13,11 @@ from rpsd.core.market import Vector
 from rpsd.core.result import Matrix
 from rpsd.kernels.jit import kernel
 
-NOISES: Final[Vector] = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
-"""Variances of the noise that are tried, in units of the base."""
+NOISES: Final[Vector] = np.array([0.25, 0.5, 1.0, 3.0, 12.0])
+"""Variances of the noise that are tried, in units of the base; wider above, so that an outlier need not pass for a jump."""
 _MEMORY: Final = 64.0  # samples over which the base is averaged
 _HALF_LOG: Final = float(np.log(2.0 * np.pi) / 2.0)
+_LEAST: Final = 1e-280  # squared moves below it underflow: nothing has moved
 _FLOOR: Final = 1e-8  # least base as a share of its highest
 
 # places in the state; the models' means (from the estimate), variances and weights follow
@@ -58,7 +59,7 @@ def reference_imm(y: Vector, grid: Matrix, stay: float) -> tuple[Vector, Vector,
     means, p = np.full(m, y[0]), np.zeros(m)
     for t in range(1, y.size):
         if not known:
-            if y[t] == y[0]:
+            if (y[t] - y[0]) ** 2 < _LEAST:
                 continue
             base, known = 0.5 * (y[t] - y[0]) ** 2, True
             highest, p = base, g * base
@@ -113,7 +114,7 @@ def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untype
     for i in range(y.size):
         v = y[i] - x
         if steps == 0.0:
-            if v == 0.0:
+            if v * v < _LEAST:
                 out[i], variances[i], scores[i] = y[i], np.nan, np.nan
                 continue
             base = 0.5 * v * v
