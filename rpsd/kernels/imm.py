@@ -5,6 +5,7 @@ s^2 follows the noise that the models see. Each readable form (`reference_*`, nu
 Source: Blom and Bar-Shalom (1988), IEEE Trans. Automat. Control 33, 780-783.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,7 @@ RATIOS: Final = 6
 MODELS: Final = RATIOS * NOISES.size
 
 
+@lru_cache(maxsize=8)
 def lanes(lowest: float, highest: float) -> Matrix:
     """Rows q and g (2, MODELS) of the models, the ratios spread evenly on the logarithm from lowest to highest."""
     ratios = np.geomspace(lowest, highest, RATIOS)
