@@ -116,6 +116,10 @@ openapi: venv ## Rewrite the stored OpenAPI schema from the routes.
 manual: venv ## Rewrite the manual's chapters that are tables of the code: errors, settings, metrics, cli.
 	$(BIN)/python -m scripts.manual
 
+.PHONY: pictures
+pictures: dev ## Redraw the pictures of the manual from the bundled data.
+	$(BIN)/python -m scripts.pictures
+
 .PHONY: lock
 lock: ## Renew the hash-pinned locks from pyproject.toml (needs uv, installs it aside when missing).
 	PYTHON=$(PYTHON) scripts/lock.sh

@@ -1,13 +1,17 @@
-"""`rpsd denoise`: a CSV file in, a CSV file out; no server, no database."""
+"""`rpsd denoise`: a file or a stream in, a file or a stream out; no server, no database."""
 
+import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rpsd.cli.output import AsJson, ConfigFile, answer
+from rpsd.cli.files import STREAM, read, whole, write
+from rpsd.cli.output import AsJson, ConfigFile, Progress, answer
 from rpsd.cli.reach import keep_kernels, load, quiet
-from rpsd.core.errors import UnknownColumn, UnknownFile
+from rpsd.core.errors import UnknownColumn
 
 if TYPE_CHECKING:
     from rpsd.config import Settings
@@ -16,73 +20,151 @@ if TYPE_CHECKING:
 
 
 def denoise(
-    file: Annotated[Path, typer.Argument(help="CSV file with a time column and numeric columns.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write: time, the column, and the column denoised.")],
+    file: Annotated[Path, typer.Argument(help="File to read: CSV, .ndjson or .parquet; - for stdin.", metavar="FILE")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write, by its suffix: time, column, column denoised; - for stdout.")
+    ] = None,
     column: Annotated[str, typer.Option("--column", help="Column to denoise.")] = "close",
-    method: Annotated[str | None, typer.Option("--method", help="auto, wavelet, kalman or ema; else denoiser.method.")] = None,
-    causality: Annotated[str, typer.Option("--causality", help="hindsight, or causal: each value uses the past alone.")] = "hindsight",
+    method: Annotated[str | None, typer.Option("--method", help="auto or a method of the manual; else denoiser.method.")] = None,
+    causality: Annotated[
+        str | None, typer.Option("--causality", help="hindsight (default), causal: the past alone, or lag: --lag samples later.")
+    ] = None,
+    lag: Annotated[int | None, typer.Option("--lag", help="Samples that a value may wait for; says --causality lag.")] = None,
+    params: Annotated[list[str] | None, typer.Option("--params", help="Parameter as NAME=VALUE, repeatable, or all as JSON.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Show methods side by side: all, or those of --methods.")] = False,
+    methods: Annotated[str | None, typer.Option("--methods", help="Methods to compare, comma separated.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="PNG to write: original, denoised, removed noise, guardrails.")] = None,
     interval: Annotated[str, typer.Option("--interval", help="Interval of the rows.")] = "1d",
     fill: Annotated[str, typer.Option("--fill", help="none: refuse missing values; bridge: interpolate over them.")] = "none",
     tz: Annotated[str | None, typer.Option("--tz", help="Time zone of times without offset.")] = None,
+    progress: Annotated[
+        bool | None, typer.Option("--progress/--no-progress", help="Show progress on stderr; by default on a terminal.", show_default=False)
+    ] = None,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Denoise one column of a CSV file and say what was removed."""
-    import time
-
-    from rpsd.cli import report
-    from rpsd.services.denoise import account
-
+    """Denoise one column of a file or a stream and say what was removed."""
+    if output is None and plot is None and not compare:
+        raise typer.BadParameter("name what to write: -o FILE (- for stdout), --plot FILE.png, or --compare")
+    options: dict[str, Any] = {"method": method, "causality": causality or ("lag" if lag is not None else "hindsight"), "fill": fill}
+    options |= {"params": _params(params or [])} | ({} if lag is None else {"lag": lag})
     settings = load(config_file)
     quiet()
     keep_kernels(settings)
-    samples = _read(file, interval, tz)
+    with Progress(file.name) if (sys.stderr.isatty() if progress is None else progress) else nullcontext(_silent) as told:
+        samples = _read(file, column, interval, tz, told)
+        found = _work(settings, samples, column, options, told)
+        rows = _compared(settings, samples, column, options, methods, told) if compare else []
+        _keep(samples, column, found[0], output, plot)
+    _answer(file, output, plot, column, found, rows, as_json)
+
+
+def _silent(_fraction: float, _message: str) -> None: ...
+
+
+def _params(given: list[str]) -> dict[str, Any]:
+    """The parameters of `--params`: JSON objects, or NAME=VALUE whose value is JSON or else a text. Raises BadParameter."""
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if text.lstrip().startswith("{"):
+            try:
+                found |= json.loads(text)
+            except ValueError as error:
+                raise typer.BadParameter(f"--params {text[:60]!r} is not JSON: {error}") from error
+        elif not equals or not name.strip():
+            raise typer.BadParameter(f"--params {text[:60]!r} is neither NAME=VALUE nor JSON")
+        else:
+            found[name.strip()] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _read(file: Path, column: str, interval: str, tz: str | None, told: Any) -> "Samples":
+    """The rows, of which one column is wanted. Raises UnknownColumn, and as files.read does."""
+    samples = read(file, interval, tz, lambda fraction, message: told(fraction / 2, message))
     if column not in samples.columns:
         raise UnknownColumn(f"{file} has no column {column!r}", hint=f"It has: {', '.join(samples.columns)}. Name one with --column.")
+    return samples
+
+
+def _work(settings: "Settings", samples: "Samples", column: str, options: dict[str, Any], told: Any) -> "tuple[DenoiseResult, float]":
+    """The result and its seconds."""
+    import time
+
     from rpsd.kernels import jit  # after keep_kernels: numba reads the place of its cache when it is loaded
 
+    told(0.5, "kernels")
     jit.warm(skip=("csv", "hmm", "hmm_em"))  # compiling is not denoising: it stays out of the time that is told
+    told(0.6, f"denoising {samples.n:,} points")
     started = time.perf_counter()
-    result = _run(settings, samples, column, {"method": method or settings.denoiser.method, "causality": causality, "fill": fill})
-    seconds = time.perf_counter() - started
-    _write(output, samples, column, result)
-    data = account(result, round(seconds, 6)) | {"output": str(output)}
-    answer(data, as_json, lambda: f"{output}: {column} of {file} denoised\n\n{report.denoised(result, samples.n, seconds)}")
+    result = run_on(settings, samples, column, options)
+    return result, time.perf_counter() - started
 
 
-def _read(file: Path, interval: str, tz: str | None) -> "Samples":
-    """The rows of the file. Raises UnknownFile, BadCsv, BadRows, BadTime."""
-    from rpsd.services.csv import CsvReader
-
-    reader = CsvReader(interval, tz=tz)
-    try:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                reader.feed(chunk)
-    except OSError as error:
-        raise UnknownFile(f"{file}: {error.strerror}") from error
-    return reader.finish().samples
-
-
-def _run(settings: "Settings", samples: "Samples", column: str, options: dict[str, Any]) -> "DenoiseResult":
-    """The column denoised with the defaults of the settings."""
+def run_on(settings: "Settings", samples: "Samples", column: str, options: dict[str, Any]) -> "DenoiseResult":
+    """The column denoised with the defaults of the settings. Raises as denoise.run.denoise does."""
     from dataclasses import asdict
 
     from rpsd.denoise import run
 
     defaults = {name: value for name, value in asdict(settings.denoiser).items() if name != "method"}
-    y = samples.columns[column]
-    return run.denoise(y, t=samples.t, params={}, guardrails=settings.guardrails, defaults=defaults, **options)
+    asked = {**options, "method": options["method"] or settings.denoiser.method}
+    return run.denoise(samples.columns[column], t=samples.t, guardrails=settings.guardrails, defaults=defaults, **asked)
 
 
-def _write(output: Path, samples: "Samples", column: str, result: "DenoiseResult") -> None:
-    """Write the file whole or not at all."""
-    from rpsd.services.csv_text import csv_text
+def _compared(
+    settings: "Settings", samples: "Samples", column: str, options: dict[str, Any], methods: str | None, told: Any
+) -> list[dict[str, Any]]:
+    """One row for each method, with its figures or why it could not be run."""
+    from rpsd.cli import compare
+    from rpsd.denoise import METHODS
 
-    partial = output.with_name(f"{output.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            stream.writelines(csv_text(samples.t, {column: samples.columns[column], f"{column}_denoised": result.values}))
-        partial.replace(output)
-    except OSError as error:
-        raise UnknownFile(f"{output}: {error.strerror}") from error
+    names = [name.strip() for name in methods.split(",")] if methods else [method.name for method in METHODS]
+    rows = []
+    for number, name in enumerate(names):
+        told(0.7 + 0.25 * number / len(names), name)
+        rows.append(compare.row(name, samples.columns[column], lambda asked: run_on(settings, samples, column, asked), options["fill"]))
+    return rows
+
+
+def _keep(samples: "Samples", column: str, result: "DenoiseResult", output: Path | None, plot: Path | None) -> None:
+    """Write what was asked for; each file whole or not at all, the picture first: it is the likelier to fail."""
+    if plot is not None:
+        from rpsd.cli.plot import Shown, picture
+
+        with whole(plot) as partial:
+            picture(partial, Shown(samples.t, samples.columns[column], result, column))
+    if output is not None:
+        write(output, samples.t, {column: samples.columns[column], f"{column}_denoised": result.values})
+
+
+def _answer(
+    file: Path,
+    output: Path | None,
+    plot: Path | None,
+    column: str,
+    found: "tuple[DenoiseResult, float]",
+    rows: list[dict[str, Any]],
+    as_json: bool,
+) -> None:
+    """Tell what was done; on stderr when stdout carries the rows."""
+    from rpsd.cli import compare, report
+    from rpsd.services.denoise import account
+
+    result, seconds = found
+    written = [str(path) for path in (output, plot) if path is not None]
+    data = account(result, round(seconds, 6)) | {"output": None if output is None else str(output)}
+    data |= ({"plot": str(plot)} if plot else {}) | ({"compared": rows} if rows else {})
+
+    def text() -> str:
+        head = f"{', '.join(written)}: {column} of {file} denoised\n\n" if written else ""
+        return head + report.denoised(result, result.values.size, seconds) + (f"\n\n{compare.text(rows)}" if rows else "")
+
+    answer(data, as_json, text, err=output == STREAM)

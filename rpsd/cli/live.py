@@ -2,11 +2,12 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpsd.core.errors import RpsdError
+from rpsd.cli.files import kind_of
+from rpsd.core.errors import InvalidRequest, RpsdError
 
 if TYPE_CHECKING:
     from rpsd.client import Client
@@ -31,13 +32,28 @@ class Live:
         """Every stored series."""
         return self._client.series()
 
-    def import_csv(self, file: Path, symbol: str, interval: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        """Store the rows of the file; the answer of the server."""
-        return self._client.append_csv(symbol, interval, read_chunks(file, progress), **options)
+    def import_file(self, file: Path, symbol: str, interval: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Store the rows of the file; the answer of the server. A Parquet file is read here and goes as CSV."""
+        kind = kind_of(file)
+        if kind != "parquet":
+            media = "application/x-ndjson" if kind == "ndjson" else "text/csv"
+            return self._client.append_csv(symbol, interval, read_chunks(file, progress), kind=media, **options)
+        from rpsd.services.csv_text import csv_text
+        from rpsd.services.parquet import read_parquet
 
-    def export_csv(self, symbol: str, interval: str, start: str | None, end: str | None, columns: str | None) -> Iterator[bytes]:
-        """The rows as CSV."""
-        return self._client.samples_csv(symbol, interval, start=start, end=end, columns=columns)
+        parsed = read_parquet(file, interval, **options)
+        known = parsed.samples.known_at
+        if known is not None:
+            raise InvalidRequest(
+                f"{file} has a column known_at", hint="Send it as CSV or NDJSON, or import it while the server is stopped."
+            )
+        chunks = (piece.encode() for piece in csv_text(parsed.samples.t, parsed.samples.columns, ns=True))
+        return self._client.append_csv(symbol, interval, chunks) | {"rejected": list(parsed.rejected)}
+
+    def export(self, symbol: str, interval: str, kind: str, chosen: Mapping[str, str | None]) -> Iterator[bytes]:
+        """The rows as csv or ndjson; `chosen` holds start, end and columns."""
+        media = "application/x-ndjson" if kind == "ndjson" else "text/csv"
+        return self._client.samples_csv(symbol, interval, limit=None, kind=media, **chosen)
 
     def regime(self, symbol: str, interval: str, regime_type: str | None) -> dict[str, Any]:
         """The current regime by the production model."""

@@ -1,10 +1,11 @@
 """What commands need, done on the data directory itself while no server runs."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpsd.cli.files import kind_of
 from rpsd.cli.live import BY, FINAL, Progress, read_chunks
 
 if TYPE_CHECKING:
@@ -24,30 +25,36 @@ class Local:
         """Every stored series."""
         return _all(self._services.series.page)
 
-    def import_csv(self, file: Path, symbol: str, interval: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    def import_file(self, file: Path, symbol: str, interval: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Store the rows of the file."""
-        from rpsd.services.csv import CsvReader
+        from rpsd.services.ingest import CsvReader, NdjsonReader
+        from rpsd.services.parquet import read_parquet
 
-        reader = CsvReader(interval, **options)
-        for chunk in read_chunks(file, progress):
-            reader.feed(chunk)
-        parsed = reader.finish()
+        kind = kind_of(file)
+        if kind == "parquet":
+            parsed = read_parquet(file, interval, **options)
+        else:
+            reader = (NdjsonReader if kind == "ndjson" else CsvReader)(interval, **options)
+            for chunk in read_chunks(file, progress):
+                reader.feed(chunk)
+            parsed = reader.finish()
         return self._services.series.append(symbol, interval, parsed.samples, rejected=parsed.rejected, by=BY)
 
-    def export_csv(self, symbol: str, interval: str, start: str | None, end: str | None, columns: str | None) -> Iterator[bytes]:
-        """The rows as CSV."""
+    def export(self, symbol: str, interval: str, kind: str, chosen: Mapping[str, str | None]) -> Iterator[bytes]:
+        """The rows as csv or ndjson; `chosen` holds start, end and columns."""
         from rpsd.core import instant
         from rpsd.services.csv_text import csv_text
+        from rpsd.services.ndjson_text import ndjson_text
 
-        wanted = columns.split(",") if columns else None
+        start, end, columns = (chosen.get(name) for name in ("start", "end", "columns"))
         samples = self._services.series.read(
             symbol,
             interval,
             start_ns=None if start is None else instant.parse(start),
             end_ns=None if end is None else instant.parse(end),
-            columns=wanted,
+            columns=columns.split(",") if columns else None,
         )
-        for piece in csv_text(samples.t, samples.columns):
+        for piece in (ndjson_text if kind == "ndjson" else csv_text)(samples.t, samples.columns):
             yield piece.encode()
 
     def regime(self, symbol: str, interval: str, regime_type: str | None) -> dict[str, Any]:

@@ -27,9 +27,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file to read instead of the usual places.", show_default=False)]
 
 
-def answer(data: Any, as_json: bool, text: str | Callable[[], str]) -> None:
-    """Print the data as JSON, or its text for people."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str) if as_json else text if isinstance(text, str) else text())
+def answer(data: Any, as_json: bool, text: str | Callable[[], str], *, err: bool = False) -> None:
+    """Print the data as JSON, or its text for people; with `err` on stderr, because stdout carries something else."""
+    said = json.dumps(data, indent=2, ensure_ascii=False, default=str) if as_json else text if isinstance(text, str) else text()
+    typer.echo(said, err=err)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "Nothing to show.", cut: bool = True) -> str:

@@ -337,6 +337,13 @@ class Cancelled(RpsdError):
     hint = "Start it again when wanted."
 
 
+class MissingExtra(RpsdError):
+    """A format or a picture that needs an optional extra which is not installed."""
+
+    code, kind, title = "missing_extra", Kind.CONFIG, "An optional extra is not installed"
+    hint = "Install it beside rpsd: pip install 'rpsd[plot]' for pictures, 'rpsd[arrow]' for Parquet."
+
+
 class BadConfig(RpsdError):
     """A configuration that cannot be used; every fault is listed with file, line and column."""
 
@@ -371,8 +378,8 @@ ERRORS: tuple[type[RpsdError], ...] = (
     RequestTimeout, BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive,
     DegenerateFit, GuardrailFailed, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
     UnknownModel, UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, BadBackup, Unauthenticated, Forbidden,
-    RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled, BadConfig,
-    NewerSchema, UnsafeStorage, CorruptData,
+    RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled, MissingExtra,
+    BadConfig, NewerSchema, UnsafeStorage, CorruptData,
 )
 # fmt: on
 """The catalogue; a contract test compares it with the classes above."""

@@ -23,6 +23,7 @@ _PATH_WORDS: Final = {
     "job": "Id of a run; for /run the name of a job.",
     "key": "Id of a key.",
     "chapter": "Chapter of the manual.",
+    "picture": "File name of a picture of the manual.",
 }
 _TAGS: Final = {
     "series": "Stored market data",

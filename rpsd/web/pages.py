@@ -50,6 +50,15 @@ def chapter(name: str) -> bytes:
     return _page(name.replace("-", " ").capitalize(), rendered(text))
 
 
+def picture(name: str) -> bytes:
+    """A PNG of the manual. Raises UnknownRoute."""
+    stem, _, kind = name.rpartition(".")
+    path = files("rpsd") / "manual" / "pictures" / name
+    if not _NAME.fullmatch(stem) or kind != "png" or not path.is_file():
+        raise UnknownRoute(f"the manual has no picture {name[:60]!r}")
+    return path.read_bytes()
+
+
 def _errors() -> str:
     """The errors as a chapter, straight from their catalogue."""
     rows = [f"## {error.code}\n\n{error.title}. {(error.__doc__ or '').strip()}\n\n{error.hint}\n" for error in ERRORS]

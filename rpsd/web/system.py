@@ -158,6 +158,18 @@ def manual() -> Response[bytes]:
     return Response(contents(), media_type=_HTML, headers=_PAGE_POLICY)
 
 
+@get(
+    "/manual/pictures/{picture:str}",
+    opt=declare(PUBLIC, "A picture of the manual.", "system", writes={"image/png": None}),
+    sync_to_thread=True,
+)
+def manual_picture(picture: FromPath[str]) -> Response[bytes]:
+    """A picture that a chapter shows."""
+    from rpsd.web import pages
+
+    return Response(pages.picture(picture), media_type="image/png", headers=_PAGE_POLICY)
+
+
 @get("/manual/{chapter:str}", opt=declare(PUBLIC, "A chapter of the manual.", "system", writes={"text/html": None}), sync_to_thread=True)
 def manual_chapter(chapter: FromPath[str]) -> Response[bytes]:
     """A chapter of the manual as plain HTML."""
@@ -184,4 +196,5 @@ ROUTES: Final = (
     front,
     manual,
     manual_chapter,
+    manual_picture,
 )

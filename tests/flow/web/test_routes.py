@@ -53,7 +53,9 @@ def test_metrics_in_both_formats(http: httpx.Client) -> None:
     assert http.get("/metrics", headers={"accept": "application/openmetrics-text"}).text.endswith("# EOF\n")
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/manual", "/manual/errors", "/static/docs.js", "/static/rpsd.css"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/manual", "/manual/errors", "/manual/pictures/goog.png", "/static/docs.js", "/static/rpsd.css"]
+)
 def test_pages(running: Running, path: str) -> None:
     with running.client(None) as http:
         found = http.get(path)

@@ -10,26 +10,9 @@ from typing import Any
 
 import pytest
 
-from rpsd.__main__ import run
-
 Run = Callable[..., tuple[int, str, str]]
 
 CSV = "t,close\n" + "".join(f"2024-{1 + n // 28:02d}-{1 + n % 28:02d},{100 + (n * 37 % 11) / 10 + n / 50}\n" for n in range(300))
-
-
-@pytest.fixture
-def rpsd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run one command line in this process; exit code, stdout, stderr."""
-    monkeypatch.setenv("RPSD_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-    def invoke(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(arguments)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return invoke
 
 
 def told(result: tuple[int, str, str]) -> Any:

@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from rpsd.core.errors import ERRORS, UnknownRoute
-from rpsd.web.pages import anchor, asset, chapter, chapters, contents, rendered
+from rpsd.web.pages import anchor, asset, chapter, chapters, contents, picture, rendered
 
 
 def test_no_shipped_page_names_a_foreign_host() -> None:
@@ -52,6 +52,21 @@ def test_links_between_chapters_lead_to_pages_that_are_served() -> None:
         for target in re.findall(r'href="/manual/([^"#]+)', chapter(name).decode()):
             assert target in chapters(), f"{name} leads to /manual/{target}"
         assert not re.search(r'href="[^"/]*\.md', chapter(name).decode())
+
+
+def test_pictures_of_chapters_are_served_and_small() -> None:
+    shown = [name for chapter_name in chapters() for name in re.findall(r'src="([^"]+)"', chapter(chapter_name).decode())]
+    assert "pictures/goog.png" in shown
+    for name in shown:
+        found = picture(name.removeprefix("pictures/"))
+        assert found.startswith(b"\x89PNG")
+        assert len(found) < 150_000
+
+
+@pytest.mark.parametrize("name", ["../methods.md", "goog.md", "goog", "", "none.png", "..png", "../pictures/goog.png"])
+def test_only_pictures_are_served_as_pictures(name: str) -> None:
+    with pytest.raises(UnknownRoute):
+        picture(name)
 
 
 def test_the_table_of_contents_says_what_each_chapter_answers() -> None:
