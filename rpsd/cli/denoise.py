@@ -31,6 +31,7 @@ def denoise(
     ] = None,
     lag: Annotated[int | None, typer.Option("--lag", help="Samples that a value may wait for; says --causality lag.")] = None,
     params: Annotated[list[str] | None, typer.Option("--params", help="Parameter as NAME=VALUE, repeatable, or all as JSON.")] = None,
+    band: Annotated[bool, typer.Option("--band", help="Write the 95 % band, too: two columns more, where the method has one.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Show methods side by side: all, or those of --methods.")] = False,
     methods: Annotated[str | None, typer.Option("--methods", help="Methods to compare, comma separated.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="PNG to write: original, denoised, removed noise, guardrails.")] = None,
@@ -47,7 +48,7 @@ def denoise(
     if output is None and plot is None and not compare:
         raise typer.BadParameter("name what to write: -o FILE (- for stdout), --plot FILE.png, or --compare")
     options: dict[str, Any] = {"method": method, "causality": causality or ("lag" if lag is not None else "hindsight"), "fill": fill}
-    options |= {"params": _params(params or [])} | ({} if lag is None else {"lag": lag})
+    options |= {"params": _params(params or []), "lag": lag, "band": band}
     settings = load(config_file)
     quiet()
     keep_kernels(settings)
@@ -142,7 +143,10 @@ def _keep(samples: "Samples", column: str, result: "DenoiseResult", output: Path
         with whole(plot) as partial:
             picture(partial, Shown(samples.t, samples.columns[column], result, column))
     if output is not None:
-        write(output, samples.t, {column: samples.columns[column], f"{column}_denoised": result.values})
+        columns = {column: samples.columns[column], f"{column}_denoised": result.values}
+        if result.lower is not None and result.upper is not None:
+            columns |= {f"{column}_lower": result.lower, f"{column}_upper": result.upper}
+        write(output, samples.t, columns)
 
 
 def _answer(

@@ -75,6 +75,9 @@ def _draw_lines(top: Any, below: Any, shown: Shown, part: slice) -> None:
     axis = _Axis.of(t)
     unit = f" ({shown.unit})" if shown.unit else ""
     top.plot(axis.places, axis.broken(y), color=_ORIGINAL, linewidth=2.2, label="original")
+    if shown.result.lower is not None and shown.result.upper is not None:
+        edges = [axis.broken(edge[part]) for edge in (shown.result.lower, shown.result.upper)]
+        top.fill_between(axis.places, *edges, color=_DENOISED, alpha=0.18, linewidth=0.0, label="95 % band")
     top.plot(axis.places, axis.broken(x), color=_DENOISED, linewidth=1.2, label=shown.label)
     for colour, (label, values) in zip(_OTHERS, shown.others.items(), strict=False):
         top.plot(axis.places, axis.broken(values[part]), color=colour, linewidth=1.2, linestyle=(0, (5, 1.5)), label=label)

@@ -19,15 +19,14 @@ _ACTIONS = {
 def denoised(result: "DenoiseResult", n: int, seconds: float) -> str:
     """What was removed and what the guardrails say, for a terminal of 100 columns."""
     gain = "not defined" if result.snr_gain_db is None else f"{result.snr_gain_db:.2f} dB"
-    view = "causal: each value uses the past alone" if result.causal else "hindsight: values use data on both sides of them"
     rows = [
-        f"  method              {result.method}, on the {result.scale} scale ({view})",
+        f"  method              {result.method}, on the {result.scale} scale ({_view(result)})",
         f"  points              {n:,} in {seconds:.3f} s",
         f"  noise sigma         {result.noise_sigma:.3g} ({result.scale} scale)",
         f"  SNR gain            {gain}",
         f"  variance reduction  {result.variance_reduction:.1%} of the variance of the increments",
         f"  outcome             {_ACTIONS.get(result.action, result.action)}"
-        + (f":\n                      {result.reason}" if result.reason else ""),
+        + (":\n" + textwrap.fill(result.reason, WIDTH, initial_indent=" " * 22, subsequent_indent=" " * 22) if result.reason else ""),
     ]
     guards = [
         (name, guard.value, guard.threshold, "-" if guard.passed is None else "passed" if guard.passed else "FAILED")
@@ -36,6 +35,12 @@ def denoised(result: "DenoiseResult", n: int, seconds: float) -> str:
     text = "\n".join(rows) + "\n\n" + _indented(table(("guardrail", "value", "threshold", "verdict"), guards))
     warnings = [_doubt(warned.code, warned.detail) for warned in result.warnings]
     return "\n".join([text, *warnings])
+
+
+def _view(result: "DenoiseResult") -> str:
+    if result.causal:
+        return "causal: each value uses the past alone"
+    return f"lag: each value waits for {result.lag} more" if result.lag else "hindsight: values use data on both sides of them"
 
 
 def _doubt(code: str, detail: str) -> str:

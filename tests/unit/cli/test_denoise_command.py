@@ -97,6 +97,23 @@ def test_what_cannot_be_done_is_said(rpsd: Run, source: Path, arguments: list[st
     assert err.startswith("error: ")
 
 
+def test_a_lag_and_a_band(rpsd: Run, source: Path, tmp_path: Path) -> None:
+    output, picture = tmp_path / "out.csv", tmp_path / "out.png"
+    command = ("denoise", str(source), "-o", str(output), "--method", "fixed_lag", "--lag", "3", "--band", "--plot", str(picture), "--json")
+    code, out, err = rpsd(*command)
+    assert code == 0, err
+    assert (json.loads(out)["method"], json.loads(out)["params"]["lag"]) == ("fixed_lag", 3)
+    header, *rows = output.read_text().splitlines()
+    assert header == "t,close,close_denoised,close_lower,close_upper"
+    banded = [[float(cell) for cell in row.split(",")[2:]] for row in rows if not row.endswith(",")]  # the first of a session have none yet
+    assert len(banded) > 100
+    assert all(low < x < high for x, low, high in banded)
+    assert picture.stat().st_size > 10_000
+    assert rpsd("denoise", str(source), "-o", "-", "--causality", "causal", "--lag", "3")[0] == 65
+    code, out, err = rpsd("denoise", str(source), "-o", "-", "--method", "fixed_lag", "--lag", "3")
+    assert "lag: each value waits for 3 more" in err
+
+
 def test_methods_side_by_side(rpsd: Run, source: Path) -> None:
     code, out, err = rpsd("denoise", str(source), "--compare", "--methods", "wavelet, ema,nonsense", "--json")
     assert code == 0, err
