@@ -89,8 +89,13 @@ bench: dev peers ## Measure the figures of README and manual and write tests/ben
 	$(BIN)/python -m tests.bench.report
 
 .PHONY: quality
-quality: dev ## Measure how good the numbers are against references and baselines.
-	$(call family,quality,)
+quality: quality-denoise ## Measure how good the numbers are against references and baselines, and how often guardrails refuse the truth.
+	$(PEERS) -m pytest tests/quality
+	$(PEERS) -m scripts.calibrate_guardrails
+
+.PHONY: quality-denoise
+quality-denoise: peers ## Measure the denoisers against peers and write their chapter of the manual (SEEDS=50, about fifteen minutes).
+	OMP_NUM_THREADS=1 $(PEERS) -m tests.quality.denoise_table --seeds $(or $(SEEDS),50)
 
 .PHONY: test-all
 test-all: test test-fault test-system test-browser quality ## Run every test family, one after another.
