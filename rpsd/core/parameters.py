@@ -40,6 +40,18 @@ class WaveletParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class TiBayesParameters:
+    """Translation-invariant wavelet shrinkage under a prior that is learnt from the series."""
+
+    wavelet: str = bounded(
+        "mix", "haar for jumps, sym8 for curves, mix averages both by their local risk.", choices=("mix", "haar", "sym8")
+    )
+    noise: str = bounded("auto", "Whether the noise may vary along the series; auto tests it.", choices=("auto", "constant", "varying"))
+    depth: int = bounded(0, "Levels of the transform, clipped to what the length allows; 0 is log2(n) - 3, at most 12.", ge=0, le=12)
+    strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class TvParameters:
     """Exact total variation: constant pieces between jumps."""
 
@@ -154,6 +166,7 @@ class HmmParameters:
 
 PARAMETERS: tuple[type[Any], ...] = (
     WaveletParameters,
+    TiBayesParameters,
     TvParameters,
     SavgolParameters,
     KalmanParameters,

@@ -3,10 +3,11 @@
 from typing import Final
 
 from rpsd.core.catalogue import Method
-from rpsd.denoise import ema, fixed_lag, haar_causal, imm, kalman, kalman_smoother, model_average, savgol, tv, wavelet
+from rpsd.denoise import ema, fixed_lag, haar_causal, imm, kalman, kalman_smoother, model_average, savgol, ti_bayes, tv, wavelet
 
 METHODS: Final[tuple[Method, ...]] = (
     wavelet.METHOD,
+    ti_bayes.METHOD,
     tv.METHOD,
     savgol.METHOD,
     kalman.METHOD,

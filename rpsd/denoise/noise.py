@@ -106,8 +106,8 @@ def _sample(y: Vector, starts: Times, most: int) -> tuple[Vector, Times]:
     return np.concatenate([y[a:b] for a, b in chosen]), np.cumsum([0, *(b - a for a, b in chosen)])
 
 
-def _profile(finest: Vector, n: int) -> Vector | None:
-    """Relative size of the noise along the series (n,), mean square 1, or None when it does not vary more than chance allows.
+def profile(finest: Vector, n: int, *, always: bool = False) -> Vector | None:
+    """Relative size of the noise along the series (n,), mean square 1; None when chance explains its variation, unless `always`.
 
     Running mean of |d| over max(64, n/16) samples, each |d| capped at three times the running mean, shrunk towards 1 by the share
     of its variation that constant noise would show too. It is sampled 32 times a window, which a running mean does not notice.
@@ -123,11 +123,11 @@ def _profile(finest: Vector, n: int) -> Vector | None:
     chance = _HALF_NORMAL / width
     relative = mean / mean.mean()
     spread = float(relative.var())
-    if spread < 3.0 * chance:
+    if spread < 3.0 * chance and not always:
         return None
-    shaped = 1.0 + (relative - 1.0) * (1.0 - chance / spread)
-    profile = np.interp(np.linspace(-0.5, count - 0.5, n), np.arange(count), shaped)
-    return np.asarray(profile / np.sqrt(np.mean(profile**2)), dtype=np.float64)
+    shaped = 1.0 + (relative - 1.0) * (max(1.0 - chance / spread, 0.0) if spread > 0.0 else 0.0)
+    along = np.interp(np.linspace(-0.5, count - 0.5, n), np.arange(count), shaped)
+    return np.asarray(along / np.sqrt(np.mean(along**2)), dtype=np.float64)
 
 
 def _local_level(y: Vector, starts: Times) -> tuple[Vector, Times, float, float, float]:
@@ -173,6 +173,6 @@ def estimate(y: Vector, starts: Times) -> Noise:
     if abs(finest - level) > _MISMATCH * max(finest, level):
         detail = f"finest wavelet level says {finest:.4g}, local-level likelihood {level:.4g}; {source} is used"
         warnings = (Warned("noise_model_mismatch", detail),)
-    profile = _profile(ladder[0], y.size) if chosen > 0.0 else None
-    at = np.full(y.size, chosen) if profile is None else chosen * np.maximum(profile, 0.05)
-    return Noise(at, float(np.dot(at, at)) / at.size, chosen, error, source, finest, roll, level, profile is not None, warnings)
+    shape = profile(ladder[0], y.size) if chosen > 0.0 else None
+    at = np.full(y.size, chosen) if shape is None else chosen * np.maximum(shape, 0.05)
+    return Noise(at, float(np.dot(at, at)) / at.size, chosen, error, source, finest, roll, level, shape is not None, warnings)
