@@ -31,6 +31,7 @@ class Method:
     core/parameters.py with a field `strength` in [0, 1] that the back-off halves. `cost` is in words: "O(n)". `summary` is one sentence.
     Every causal method has a `stream`; so has one that waits for `delay(params)` samples, and then run(y[:m])[:m-d] equals run(y)[:m-d].
     `deviation(y, params)` is the standard deviation of the error of run(y, params) (n,) of a method that looks ahead and has a model of it.
+    `response(y, params)` is run(y, params) and dx̂_t/dy_t (n,) of a method that knows it without a probe.
     """
 
     name: str
@@ -43,3 +44,4 @@ class Method:
     stream: Stream | None = None
     delay: Callable[[Any], int] | None = None
     deviation: Callable[[Vector, Any], Vector] | None = None
+    response: Callable[[Vector, Any], tuple[Vector, Vector]] | None = None

@@ -148,6 +148,8 @@ class GuardrailParameters:
     rmse_threshold: float = bounded(0.5, "Classic: largest RMSE in standard deviations of the input.", ge=0.0, le=1e6)
     trend_threshold: float = bounded(0.90, "Classic: least share of equal signs of 30-bar slopes.", ge=0.0, le=1.0)
     power_threshold: float = bounded(0.95, "Classic: least share of the low-frequency power kept.", ge=0.0, le=1.0)
+    revision: bool = bounded(False, "Whether to measure how far the newest value of a hindsight method will still move.")
+    revision_threshold: float = bounded(1.0, "Largest revision of the newest value in deviations of the noise.", ge=0.0, le=1e6)
 
 
 @dataclass(frozen=True, slots=True)

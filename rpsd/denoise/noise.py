@@ -9,6 +9,7 @@ import numpy as np
 
 from rpsd.core.market import Times, Vector
 from rpsd.core.result import Warned
+from rpsd.denoise import sample
 from rpsd.denoise.wavelet import filters as bank
 from rpsd.kernels import filters, steps
 from rpsd.kernels import wavelet as kernels
@@ -20,7 +21,6 @@ _MISMATCH: Final = 0.15
 _ENOUGH: Final = (1 << 14, 1 << 16)  # samples of the likelihood; the larger number where the smaller leaves the noise unsure
 _SURE: Final = 0.01  # standard error of sigma as a share of it
 _PIECE: Final = 2048
-_SHORTEST_PIECE: Final = 16
 _LEVELS: Final = 3
 _SPARSE: Final = 0.75  # share of the predicted size of level 3, relative to level 1
 _LONG_ENOUGH: Final = 256  # samples from which level 3 tells anything
@@ -96,16 +96,6 @@ def _is_sparse(ladder: list[Vector], sigma: float, gain: float) -> bool:
     return shares[1] < _SPARSE * shares[0]
 
 
-def _sample(y: Vector, starts: Times, most: int) -> tuple[Vector, Times]:
-    """The series, or evenly spread pieces of its sessions when there is more than the likelihood needs."""
-    if y.size <= most:
-        return y, starts
-    pieces = [(c, min(c + _PIECE, b)) for a, b in pairwise(starts.tolist()) for c in range(a, b, _PIECE) if b - c >= _SHORTEST_PIECE]
-    count = max(most * len(pieces) // y.size, 1)
-    chosen = [pieces[i] for i in np.linspace(0, len(pieces) - 1, count).astype(np.int64).tolist()]
-    return np.concatenate([y[a:b] for a, b in chosen]), np.cumsum([0, *(b - a for a, b in chosen)])
-
-
 def profile(finest: Vector, n: int, *, always: bool = False) -> Vector | None:
     """Relative size of the noise along the series (n,), mean square 1; None when chance explains its variation, unless `always`.
 
@@ -134,7 +124,7 @@ def _local_level(y: Vector, starts: Times) -> tuple[Vector, Times, float, float,
     """The part of y that was looked at with its sessions, the gain, sigma of the noise and its relative error by likelihood."""
     part, bounds, gain, square, error = y, starts, 1.0, 0.0, 1.0
     for most in _ENOUGH:
-        part, bounds = _sample(y, starts, most)
+        part, bounds = sample.taken(y, sample.spread(starts, most, _PIECE))
         gain, square = filters.fit_gain(part, bounds)
         # asymptotics of an MA(1) with theta = 1 - K, Brockwell and Davis (1991), 8.8
         spread = (1.0 - (1.0 - gain) ** 2) / (part.size * max(1.0 - gain, 1e-3) ** 2)

@@ -1,7 +1,7 @@
 """From a request to an answer: scale, sessions, method, guardrails, and the account of what was done."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from rpsd.core.catalogue import Method
 from rpsd.core.errors import Fault, GuardrailFailed
 from rpsd.core.market import Times, Vector
 from rpsd.core.parameters import GuardrailParameters
-from rpsd.core.result import DenoiseResult, Warned
+from rpsd.core.result import DenoiseResult, Guardrail, Warned
 from rpsd.denoise import auto, door, noise, trial, wavelet
 from rpsd.denoise import band as bands
 from rpsd.denoise import scale as scales
@@ -30,7 +30,7 @@ class _Case:
     missing: npt.NDArray[np.bool_]
     method: Method
     params: Any
-    options: tuple[Any, ...]
+    options: tuple[auto.Candidate, ...]
     scale: str
     steady: bool
     lag: int
@@ -108,8 +108,15 @@ def _warmed_up(x: Vector, work: scales.Working) -> Vector:
     return out
 
 
+def _note_depth(case: _Case, work: scales.Working) -> None:
+    """Say in the evidence how deep the wavelet transform goes in the shortest session."""
+    if case.method.name == "wavelet":
+        case.evidence["level"] = wavelet.depth(int(np.diff(work.starts).min()), case.params)
+
+
 def _unjudged(case: _Case, work: scales.Working, reason: str, *, action: str, sigma: float, warnings: tuple[Warned, ...]) -> DenoiseResult:
     """The method's result where no guardrail is computed."""
+    _note_depth(case, work)
     x = trial.apply(case.method, work.y, work.starts, case.params)
     x = _warmed_up(x, work) if case.steady else x
     about = _band(case, work, x, case.params)
@@ -122,8 +129,10 @@ def _judged(case: _Case, work: scales.Working, setting: trial.Setting) -> Denois
     """The method's result after its guardrails and what they do."""
     rules, first = setting.rules, None
     if len(case.options) > 1:
-        first, comparison = auto.compare(setting, case.method, case.options)
+        best, first, comparison = auto.compare(setting, case.options)
         case.evidence.update(comparison)
+        case = replace(case, method=best.method, params=best.params)
+    _note_depth(case, work)
     first = first or trial.attempt(setting, case.method, case.params)
     if first.failed and rules.on_failure == "reject":
         faults = [
@@ -176,14 +185,13 @@ def _prepare(
     door.check_lag(causality, lag)
     evidence: dict[str, Any] = {}
     if method == "auto":
-        chosen, evidence["auto"] = auto.choose(causality)
+        options, evidence["auto"] = auto.candidates(causality, params, defaults, lag)
     else:
-        chosen = door.find(method, causality)
-    built = door.method_parameters(chosen, params, defaults, lag)
-    options: tuple[Any, ...] = (built,)
-    if chosen.name == "wavelet":
-        wavelet.filters(built.wavelet)  # refuses an unknown name before any work
-        options = auto.candidates(params, built) if method == "auto" else options
+        found = door.find(method, causality)
+        options = (auto.Candidate(found, door.method_parameters(found, params, defaults, lag)),)
+        if found.name == "wavelet":
+            wavelet.filters(options[0].params.wavelet)  # refuses an unknown name before any work
+    chosen, settings = options[0].method, options[0].params
     steady = chosen.causal or chosen.delay is not None
     values, bridged = door.finite(y, fill, causal=steady)
     if bridged:
@@ -191,8 +199,8 @@ def _prepare(
         evidence["bridged"] = {"missing": bridged, "how": how}
     missing = np.isnan(np.asarray(y, np.float64)) if bridged else np.zeros(values.size, np.bool_)
     settled = scales.choose(values, scale, causal=steady) if not np.isnan(values).any() else "price"
-    waits = chosen.delay(options[0]) if chosen.delay is not None else 0
-    return _Case(values, missing, chosen, options[0], options, settled, steady, waits, band, evidence)
+    waits = chosen.delay(settings) if chosen.delay is not None else 0
+    return _Case(values, missing, chosen, settings, options, settled, steady, waits, band, evidence)
 
 
 def denoise(
@@ -224,9 +232,8 @@ def denoise(
     work = scales.working(case.values, starts, case.scale)
     case.evidence["sessions"] = {"count": work.sessions, "too_short": work.skipped}
     if reason := _status(case, work):
-        return _answer(case, case.values.copy(), action="returned_original", reason=reason)
-    if case.method.name == "wavelet":
-        case.evidence["level"] = wavelet.depth(int(np.diff(work.starts).min()), case.params)
+        status = {"status": Guardrail(None, None, False)}  # alone: nothing else can be measured
+        return _answer(case, case.values.copy(), action="returned_original", reason=reason, guardrails=status)
     if guardrails.policy == "none":
         return _unjudged(case, work, "not judged: guardrails.policy is none", action="accepted", sigma=0.0, warnings=())
     found = noise.estimate(work.y, work.starts)

@@ -11,7 +11,7 @@ from rpsd.core.catalogue import Method
 from rpsd.core.market import Times, Vector
 from rpsd.core.parameters import GuardrailParameters
 from rpsd.core.result import Guardrail, Warned
-from rpsd.denoise import classic, guardrail, spectrum
+from rpsd.denoise import classic, guardrail, revision, sample, spectrum
 from rpsd.denoise.noise import Noise
 from rpsd.kernels import residual
 
@@ -39,6 +39,7 @@ class Trial:
     """x̂ (n,) of one attempt with its guardrails, the names of the deciding ones that failed, its risk and quality in 0..100."""
 
     x: Vector
+    method: Method
     params: Any
     guardrails: dict[str, Guardrail]
     failed: tuple[str, ...]
@@ -57,6 +58,18 @@ def setting(y: Vector, starts: Times, noise: Noise, rules: GuardrailParameters, 
     return Setting(y, starts, noise, frames, random_signs(y.size, seed), np.empty(y.size), rules)
 
 
+def part(given: Setting, most: int, width: int) -> Setting:
+    """The same setting on evenly spread pieces of its series, or itself when it has at most `most` samples."""
+    pieces = sample.spread(given.starts, most, width)
+    if given.y.size <= most:
+        return given
+    y, starts = sample.taken(given.y, pieces)
+    at, _ = sample.taken(given.noise.at, pieces)
+    noise = replace(given.noise, at=at, square=float(np.dot(at, at)) / at.size)
+    frames = spectrum.frames(y, at, starts, varies=noise.varies)
+    return Setting(y, starts, noise, frames, given.signs[:, : (y.size + 63) // 64].copy(), np.empty(y.size), given.rules)
+
+
 def random_signs(n: int, seed: int) -> npt.NDArray[np.uint64]:
     """Random bits (probes, n/64 words) for the probes of n samples; equal for equal seeds."""
     probes = PROBES if n < _ONE_IS_ENOUGH else 1
@@ -70,7 +83,7 @@ def apply(method: Method, y: Vector, starts: Times, params: Any) -> Vector:
     return np.concatenate([method.run(y[a:b], params) for a, b in pairwise(starts)])
 
 
-def _divergence(setting: Setting, method: Method, params: Any, x: Vector) -> float:
+def _probed(setting: Setting, method: Method, params: Any, x: Vector) -> float:
     """sum sigma_t^2 dx̂_t/dy_t, the mean over the random probes of eps = 0.1 sigma: three below 2^15 samples, one from there on.
 
     A probe's own error falls with sqrt(n): the standard deviation of the risk over probes is .02 at 1,024 samples and below .01 at 2^15
@@ -83,17 +96,38 @@ def _divergence(setting: Setting, method: Method, params: Any, x: Vector) -> flo
     return float(np.mean(draws))
 
 
+def _answered(setting: Setting, method: Method, params: Any) -> tuple[Vector, float]:
+    """x̂ (n,) and sum sigma_t^2 dx̂_t/dy_t: in closed form where the method has one, else by probes."""
+    if method.response is None:
+        x = apply(method, setting.y, setting.starts, params)
+        return x, _probed(setting, method, params, x)
+    found = [method.response(setting.y[a:b], params) for a, b in pairwise(setting.starts)]
+    x, moved = (np.concatenate([one[i] for one in found]) for i in (0, 1))
+    return x, float(np.dot(setting.noise.at**2, moved))
+
+
 def attempt(setting: Setting, method: Method, params: Any) -> Trial:
     """Run the method once and judge the result; both families are computed, the policy says which decides."""
-    x = apply(method, setting.y, setting.starts, params)
-    divergence = _divergence(setting, method, params, x)
+    x, divergence = _answered(setting, method, params)
     powers = spectrum.powers(setting.frames, x)
     verdict = guardrail.judge(setting.y, x, setting.noise, setting.starts, divergence=divergence, powers=powers)
+    rules = verdict.guardrails
+    if setting.rules.revision:
+        rules = rules | {"revision": _revision(setting, method, params, x)}
     shown = classic.judge(setting.y, x, setting.starts, powers, setting.rules)
-    deciding = shown if setting.rules.policy == "classic" else verdict.guardrails
+    deciding = shown if setting.rules.policy == "classic" else rules
     removed = min(max(1.0 - verdict.risk, 0.0), 1.0)
     quality = 100.0 * removed * guardrail.share_passed(deciding)
-    return Trial(x, params, verdict.guardrails | shown, guardrail.failed(deciding), verdict.risk, quality, verdict.warnings)
+    return Trial(x, method, params, rules | shown, guardrail.failed(deciding), verdict.risk, quality, verdict.warnings)
+
+
+def _revision(setting: Setting, method: Method, params: Any, x: Vector) -> Guardrail:
+    """The revision of the newest value in sigmas; it does not apply to a method whose values are final."""
+    most = setting.rules.revision_threshold
+    if method.causal:
+        return Guardrail(None, most, None)
+    value = revision.endpoint_revision(method, setting.y, setting.starts, params, setting.noise.at, x=x)
+    return Guardrail(value, most, None if value is None else value <= most)
 
 
 def back_off(setting: Setting, method: Method, first: Trial) -> tuple[Trial | None, tuple[dict[str, Any], ...]]:
