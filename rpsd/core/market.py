@@ -1,7 +1,7 @@
 """Market data: symbols, intervals and the table of samples that every layer passes on."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -84,12 +84,14 @@ class Samples:
     With a column `sequence` the pairs (t, sequence) increase strictly instead; a missing sequence counts as 0.
 
     NaN marks a missing cell (null outside); infinity never occurs. `known_at` (n,) in ns UTC tells when each row was known,
-    when the sender says so; None means the close of the bar. Raises BadRows when an invariant is broken.
+    when the sender says so; None means the close of the bar. `available_at` (n,) in ns UTC comes with rows that were read of columns
+    which wait for later samples: when the whole row was known. Raises BadRows when an invariant is broken.
     """
 
     t: Times
     columns: dict[str, Vector]
     known_at: Times | None = None
+    available_at: Times | None = None
 
     def __post_init__(self) -> None:
         n = self.t.size
@@ -149,9 +151,14 @@ class SeriesInfo:
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """How an append went: rows new, rows whose values changed, rows that were there already."""
+    """How an append went: rows new, rows whose values changed, rows that were there already.
+
+    `last_ns` and `before_ns`: the series' last time now and before; `changed_ns`: the earliest time of a new or changed row.
+    """
 
     inserted: int
     updated: int
     unchanged: int
     last_ns: int | None
+    changed_ns: int | None = field(default=None, compare=False)
+    before_ns: int | None = field(default=None, compare=False)

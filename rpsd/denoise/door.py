@@ -18,7 +18,8 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "fill": ("none", "bridge"),
 }
 _MOST_FAULTS: Final = 100
-_LARGEST: Final = 1e70  # fourth powers must stay finite
+LARGEST: Final = 1e70
+"""Above it fourth powers would not stay finite."""
 
 
 def check_words(**given: str) -> None:
@@ -78,7 +79,7 @@ def check_times(t: Times | None, n: int) -> None:
 def _refuse(bad: npt.NDArray[np.bool_], values: Vector, hint: str | None = None) -> None:
     rows = np.flatnonzero(bad)
     faults = [
-        Fault(f"/values/{i}", "missing (NaN)" if np.isnan(values[i]) else f"{values[i]:g} is beyond {_LARGEST:g}")
+        Fault(f"/values/{i}", "missing (NaN)" if np.isnan(values[i]) else f"{values[i]:g} is beyond {LARGEST:g}")
         for i in rows[:_MOST_FAULTS]
     ]
     raise NotFinite(f"{rows.size} of {values.size} values are not usable numbers, the first at {rows[0]}", errors=faults, hint=hint)
@@ -96,11 +97,11 @@ def finite(values: Vector, fill: str, *, causal: bool) -> tuple[Vector, int]:
         raise BadRows("values must be one list of numbers", errors=[Fault("/values", "not a flat list")])
     if y.size == 0:
         raise TooShort("no values", errors=[Fault("/values", "empty")])
-    if float(y.max()) <= _LARGEST and float(y.min()) >= -_LARGEST:  # False as well when a value is missing
+    if float(y.max()) <= LARGEST and float(y.min()) >= -LARGEST:  # False as well when a value is missing
         return y, 0
     size = np.abs(y)
-    if (size > _LARGEST).any():
-        _refuse(size > _LARGEST, y)
+    if (size > LARGEST).any():
+        _refuse(size > LARGEST, y)
     missing = np.isnan(y)
     if fill == "none":
         _refuse(missing, y, 'Remove the values, or send "fill": "bridge".')

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rpsd.core.errors import Fault, NotPositive
 from rpsd.core.market import DAY_NS, SECOND_NS, Times, Vector
@@ -38,6 +39,19 @@ class Working:
     take: Callable[[Vector], Vector]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a causal cut knows of the samples so far: the last time in ns UTC, the last 64 intervals (k,) in ns, and how many were seen."""
+
+    t: int | None
+    intervals: Vector
+    seen: int
+
+
+BEFORE: Final = Pace(None, np.empty(0), 0)
+"""The pace before the first sample."""
+
+
 def _weekdays_between(t: Times) -> Vector:
     """Intervals of daily bars in ns with Saturdays and Sundays left out, unless a bar lies on one of the two ends."""
     days = (t // DAY_NS).astype("datetime64[D]")
@@ -54,22 +68,44 @@ def cuts(t: Times | None, n: int, *, causal: bool) -> Times:
     """
     if t is None or n < 3:
         return np.array([0, n], dtype=np.int64)
+    if causal:
+        begins, _ = beginnings(t, BEFORE)
+        return np.append(np.flatnonzero(begins), n).astype(np.int64)
     elapsed = np.diff(t).astype(np.float64)
-    low, median, high = (np.empty(elapsed.size) for _ in range(3))
-    if causal:
-        filters.trailing_quartiles(elapsed, _TRAILING, low, median, high)
-    else:
-        order = [(elapsed.size - 1) * k // 4 for k in (1, 2, 3)]
-        ranked = np.partition(elapsed, order)
-        low[:], median[:], high[:] = (ranked[k] for k in order)
-    factor = np.where(high <= 1.5 * low, _GAP, _IRREGULAR_GAP)
-    if causal:
-        factor[:_UNSURE] = _IRREGULAR_GAP
-    gap = elapsed > factor * median
+    order = [(elapsed.size - 1) * k // 4 for k in (1, 2, 3)]
+    ranked = np.partition(elapsed, order)
+    low, median, high = (np.full(elapsed.size, ranked[k]) for k in order)
+    gap = _gaps(t, median, np.where(high <= 1.5 * low, _GAP, _IRREGULAR_GAP))
+    return np.concatenate([[0], np.flatnonzero(gap) + 1, [n]]).astype(np.int64)
+
+
+def beginnings(t: Times, pace: Pace) -> tuple[npt.NDArray[np.bool_], Pace]:
+    """Whether a session begins with each of the next samples at t (n,), ns UTC, and the pace after them: the causal cut of cuts().
+
+    Any split of t into stretches gives the same sessions. O(n).
+    """
+    if not t.size:
+        return np.empty(0, np.bool_), pace
+    begun = pace.t is not None
+    known = np.concatenate([[pace.t], t]).astype(np.int64) if begun else t
+    every = np.concatenate([pace.intervals, np.diff(known).astype(np.float64)])
+    low, median, high = (np.empty(every.size) for _ in range(3))
+    filters.trailing_quartiles(every, _TRAILING, low, median, high)
+    new = slice(pace.intervals.size, None)
+    factor = np.where(high[new] <= 1.5 * low[new], _GAP, _IRREGULAR_GAP)
+    factor[: max(_UNSURE - max(pace.seen - 1, 0), 0)] = _IRREGULAR_GAP
+    gap = _gaps(known, median[new], factor)
+    after = Pace(int(t[-1]), every[-_TRAILING:].copy(), pace.seen + t.size)
+    return gap if begun else np.append(True, gap), after
+
+
+def _gaps(t: Times, median: Vector, factor: Vector) -> npt.NDArray[np.bool_]:
+    """Whether each interval (n - 1,) between times t (n,) is wider than factor medians; long ones are counted in weekdays."""
+    gap: npt.NDArray[np.bool_] = np.diff(t) > factor * median
     daily = gap & (median >= _DAILY_NS)
     if daily.any():
         gap &= ~daily | (_weekdays_between(t) > factor * median)
-    return np.concatenate([[0], np.flatnonzero(gap) + 1, [n]]).astype(np.int64)
+    return gap
 
 
 def choose(values: Vector, scale: str, *, causal: bool) -> str:

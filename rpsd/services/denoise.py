@@ -15,7 +15,7 @@ from rpsd.core.market import Samples, SeriesInfo, Times, Vector
 from rpsd.core.model import fingerprint
 from rpsd.core.parameters import GuardrailParameters, build, described
 from rpsd.core.result import DenoiseResult
-from rpsd.store import audit, derived
+from rpsd.store import audit, derived, live
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
 from rpsd.telemetry import Metrics
@@ -165,6 +165,9 @@ class DenoiseService:
         now_ns = self._clock()
 
         def write(c: Connection) -> None:
+            if any(name in column.group.columns for column in live.columns(c, info)):
+                reason = f"{name} is a live column"
+                raise InvalidRequest(f"/save_as: {reason}", errors=[Fault("/save_as", reason)], hint="Choose another name.")
             derived.write_group(c, info, name, meta, samples.t, {name: result.values}, now_ns)
             audit.append(c, by, "series.derive", f"{info.symbol} {info.interval} {name}", {"method": result.method}, now_ns)
 

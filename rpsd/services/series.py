@@ -9,7 +9,8 @@ import numpy as np
 
 from rpsd.core import instant, market
 from rpsd.core.errors import BadRange, Fault, InvalidRequest, UnknownColumn
-from rpsd.core.market import Samples, SeriesInfo, Times, Vector
+from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Times, Vector
+from rpsd.services.keeping import Keeper, Moved
 from rpsd.store import audit, derived
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
@@ -40,8 +41,10 @@ class _Completeness:
 class SeriesService:
     """Everything about stored samples. `deadline_seconds` bounds each read."""
 
-    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], deadline_seconds: float | None = None) -> None:
-        self._database, self._metrics, self._clock = database, metrics, clock
+    def __init__(
+        self, database: Database, metrics: Metrics, clock: Callable[[], int], keeper: Keeper, deadline_seconds: float | None = None
+    ) -> None:
+        self._database, self._metrics, self._clock, self._keeper = database, metrics, clock, keeper
         self._deadline = deadline_seconds
         self._measured: dict[int, _Completeness] = {}
         self._writes: Counter[tuple[str, str]] = Counter()
@@ -59,14 +62,17 @@ class SeriesService:
     ) -> dict[str, Any]:
         """Store the rows, creating the series at the first; durable when this returns.
 
-        Answer: accepted, inserted, updated, unchanged, rejected, last. Raises BadSymbol, IdempotencyConflict, DiskFull.
+        Live columns of the series are moved on in the same transaction. Answer: accepted, inserted, updated, unchanged, rejected, last.
+        Raises BadSymbol, BadRows, IdempotencyConflict, DiskFull.
         """
         symbol, interval, now_ns = market.symbol(symbol), market.interval(interval), self._clock()
+        moved: list[Moved] = []
 
         def add(c: Connection) -> dict[str, Any]:
             if rows.find(c, symbol, interval) is None:
                 audit.append(c, by, "series.create", f"{symbol} {interval}", {"columns": list(samples.columns)}, now_ns)
             done = rows.upsert(c, symbol, interval, samples, now_ns=now_ns, unit=unit)
+            moved[:] = self._keeper.follow(c, symbol, interval, samples, done, now_ns)
             return {
                 "accepted": samples.n,
                 "inserted": done.inserted,
@@ -79,6 +85,7 @@ class SeriesService:
         answer, replayed = self._database.write(lambda c: run_once(c, once, now_ns, lambda: add(c))).result()
         if not replayed:
             self._metrics.ingest_rows_total.inc(samples.n)
+            self._keeper.told(moved)
             self._writes[symbol, interval] += 1  # an update may fill a cell and leave the totals as they were
         return answer
 
@@ -213,24 +220,38 @@ def _with_derived(
 ) -> Samples:
     """Rows of columns of which at least one is derived. Raises UnknownColumn, InvalidRequest."""
     own = [name for name in columns if name in info.columns]
-    saved = {group.name for group in derived.list_groups(c, info) if group.name in group.columns}
+    groups = {name: group for group in derived.list_groups(c, info) if group.name in group.columns for name in group.columns}
     for name in columns:
-        if name not in info.columns and name not in saved:
-            known = ", ".join([*info.columns, *sorted(saved)])
+        if name not in info.columns and name not in groups:
+            known = ", ".join([*info.columns, *sorted(groups)])
             raise UnknownColumn(f"{info.symbol} {info.interval} has no column {name[:40]!r}; it has {known}")
     if as_of_ns is not None:
         reason = "a derived column was computed from the rows as they stood then, and keeps no revisions"
         raise InvalidRequest(f"as_of: {reason}", errors=[Fault("/as_of", reason)], hint="Read the series' own columns as of a moment.")
     base = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=own, limit=limit) if own else None
     if base is not None and base.n:
-        start_ns, end_ns = int(base.t[0]), int(base.t[-1])
-    found = {name: derived.read_group(c, info, name, start_ns, end_ns)[1] for name in columns if name not in own}
+        start_ns, end_ns, limit = int(base.t[0]), int(base.t[-1]), None
+    wanted = {groups[name].name: groups[name] for name in columns if name not in own}
+    found = {name: derived.read_group(c, info, name, start_ns, end_ns, limit)[1] for name in wanted}
     t = base.t if base is not None else np.unique(np.concatenate([group.t for group in found.values()]))[:limit]
-    cells = {name: _aligned(group, name, t) for name, group in found.items()}
+    cells = {name: _aligned(found[groups[name].name], name, t) for name in columns if name not in own}
     if base is not None:
         cells = dict(base.columns) | cells
     ordered = [*columns, *(name for name in cells if name not in columns)]  # ticks bring their sequence
-    return Samples(t, {name: cells[name] for name in ordered})
+    available = None
+    if any(group.meta.get("lag") for group in wanted.values()):
+        available = _available(t, base, list(found.values()), INTERVALS[info.interval])
+    return Samples(t, {name: cells[name] for name in ordered}, available_at=available)
+
+
+def _available(t: Times, base: Samples | None, groups: Sequence[Samples], interval_ns: int) -> Times:
+    """When the last of what each row (n,) shows was known, in ns UTC; a value that waits is known with the last sample it rests on."""
+    known = t + interval_ns if base is None or base.known_at is None else base.known_at.copy()
+    for group in groups:
+        if group.n and group.known_at is not None:
+            at = np.minimum(np.searchsorted(group.t, t), group.n - 1)
+            known = np.where(group.t[at] == t, np.maximum(known, group.known_at[at]), known)
+    return known
 
 
 def _aligned(group: Samples, name: str, t: Times) -> Vector:

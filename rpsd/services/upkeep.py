@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rpsd.core.market import DAY_NS
-from rpsd.store import idempotency, series
+from rpsd.store import derived, idempotency, series
 from rpsd.store import job as rows
 from rpsd.store.db import Connection, Database
 
@@ -20,7 +20,7 @@ def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], Non
     `go_on(share, step)` is called before each step and may raise to stop between two.
     """
     steps: tuple[tuple[str, Callable[[Connection], int]], ...] = (
-        ("folded", lambda c: series.fold(c, None)),
+        ("folded", lambda c: series.fold(c, None) + derived.fold(c)),
         ("compressed", lambda c: series.compress(c, now_ns - COLD_NS)),
         ("idempotency_keys", lambda c: idempotency.prune(c, now_ns)),
         ("job_rows", lambda c: rows.prune(c, now_ns - KEEP_RUNS_NS)),

@@ -14,6 +14,8 @@ from rpsd.services.denoise import DenoiseService
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
+from rpsd.services.keeping import Keeper
+from rpsd.services.live_denoise import LiveDenoiseService
 from rpsd.services.model import ModelService
 from rpsd.services.regime import RegimeService
 from rpsd.services.series import SeriesService
@@ -36,6 +38,8 @@ class Services:
     access: AccessService
     series: SeriesService
     denoise: DenoiseService
+    keeper: Keeper
+    live: LiveDenoiseService
     job: JobService
     model: ModelService
     regime: RegimeService
@@ -51,17 +55,20 @@ class Services:
         with self._warming:
             if self.health.kernels_warm:
                 return
+            from rpsd.denoise import live as _live  # noqa: F401 - loads the family
             from rpsd.denoise import run as _denoise  # noqa: F401 - loads the family
             from rpsd.kernels import jit
             from rpsd.regime import hmm as _hmm  # noqa: F401 - loads the family
 
             jit.warm(skip=_WORKER_ONLY)
             self.health.kernels_warm = True
+            self.keeper.begin()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
 
     def close(self) -> None:
         """Stop the threads, the worker and at last the database, which finishes its writes. Safe to repeat."""
         self.health.stop()
+        self.keeper.close()
         self.monitor.stop()
         self.compute.close()
         self.database.close()
@@ -93,10 +100,12 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     watch = settings.monitoring
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
     access = AccessService(database, metrics, clock, pepper)
-    series = SeriesService(database, metrics, clock, settings.server.request_timeout)
+    keeper = Keeper(database, metrics, clock, ready=not worker)
+    series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
     job = JobService(database, clock)
     model = ModelService(database, clock, job)
+    live = LiveDenoiseService(database, keeper, model, clock)
     backup = BackupService(settings, database, metrics, clock)
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
     regime = RegimeService(settings, database, compute, metrics, model=model, job=job, clock=clock)
@@ -116,6 +125,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         access=access,
         series=series,
         denoise=denoise,
+        keeper=keeper,
+        live=live,
         job=job,
         model=model,
         regime=regime,

@@ -92,6 +92,17 @@ def remove(c: Connection, ids: list[int]) -> None:
     c.executemany("DELETE FROM block WHERE id = ?", ((block_id,) for block_id in ids))
 
 
+def truncate(c: Connection, group: Group, since_ns: int, now_ns: int) -> None:
+    """Drop the rows from since_ns on; the block that reaches across it is cut."""
+    for held in extents(c, group, since_ns, EVER[1]):
+        if held.last_ns < since_ns:
+            continue
+        kept = load(c, group, held.id).between(EVER[0], since_ns - 1) if held.first_ns < since_ns else None
+        remove(c, [held.id])
+        if kept is not None:
+            insert(c, group, [kept], now_ns)
+
+
 def put(c: Connection, group: Group, rows: Rows, now_ns: int) -> int:
     """Put complete rows (n > 0) into the blocks: new ones are added, those of a stored time replace it. Returns the blocks rewritten.
 

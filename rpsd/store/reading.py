@@ -9,6 +9,7 @@ from rpsd.core.errors import UnknownColumn
 from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Times
 from rpsd.store import extent, revision, tail
 from rpsd.store.blocks import Rows, joined, overlaid
+from rpsd.store.extent import Group
 from rpsd.store.listing import group_of, tail_rows
 from rpsd.store.practices import Connection
 
@@ -81,7 +82,7 @@ def pieces(
     """Rows in order of time, non-empty, a block or so at a time, all columns of info."""
     start, end = extent.EVER[0] if start_ns is None else start_ns, extent.EVER[1] if end_ns is None else end_ns
     left = extent.EVER[1] if limit is None else limit
-    source = merged(c, info, start, end)
+    source = merged(c, group_of(info), len(info.columns), tail_rows(c, info), start, end)
     try:
         for rows in source if left > 0 else ():
             piece = rows if as_of_ns is None else _known(c, info, rows, as_of_ns)
@@ -94,10 +95,9 @@ def pieces(
         source.close()  # ends the cursor within, and with it the read transaction's hold
 
 
-def merged(c: Connection, info: SeriesInfo, start_ns: int, end_ns: int) -> Generator[Rows, None, None]:
-    """Blocks between start_ns and end_ns with the tail laid over them."""
-    group, width = group_of(info), len(info.columns)
-    if not tail_rows(c, info):
+def merged(c: Connection, group: Group, width: int, waiting: int, start_ns: int, end_ns: int) -> Generator[Rows, None, None]:
+    """Blocks between start_ns and end_ns with the tail, when rows are waiting there, laid over them."""
+    if not waiting:
         yield from extent.stream(c, group, start_ns, end_ns)
         return
     late = tail.read(c, group, width, start_ns, end_ns)

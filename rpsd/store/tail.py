@@ -10,19 +10,20 @@ from rpsd.store.blocks import AT_CLOSE, Rows, checksum, empty
 from rpsd.store.extent import Group
 from rpsd.store.practices import Connection
 
-_READ: Final = "SELECT t, known_ns, crc, cells FROM tail WHERE series_id = ? AND t BETWEEN ? AND ? ORDER BY t"
-_WRITE: Final = "INSERT OR REPLACE INTO tail (series_id, t, known_ns, recorded_ns, crc, cells) VALUES (?, ?, ?, ?, ?, ?)"
+_READ: Final = "SELECT t, known_ns, crc, cells FROM tail WHERE series_id = ? AND group_id = ? AND t BETWEEN ? AND ? ORDER BY t"
+_WRITE: Final = "INSERT OR REPLACE INTO tail (series_id, group_id, t, known_ns, recorded_ns, crc, cells) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_MINE: Final = "WHERE series_id = ? AND group_id = ?"
 
 
 def read(c: Connection, group: Group, width: int, start_ns: int, end_ns: int) -> Rows:
     """The tail's rows between start_ns and end_ns (inclusive), `width` columns. Raises CorruptData naming series and row."""
-    stored = query.rows(c, _READ, (group.series_id, start_ns, end_ns))
+    stored = query.rows(c, _READ, (group.series_id, group.group_id, start_ns, end_ns))
     if not stored:
         return empty(width)
     values = np.full((width, len(stored)), np.nan)
     for row, (t, known_ns, crc, cells) in enumerate(stored):
         known = AT_CLOSE if known_ns is None else known_ns
-        if checksum(cells, group.series_id, t, known) != crc:
+        if _checksum(cells, group, t, known) != crc:
             raise CorruptData(f"{group.name}: the tail's row at {t} ns does not match its checksum")
         have = min(width, len(cells) // 8)
         values[:have, row] = np.frombuffer(cells, "<f8", have)
@@ -40,7 +41,7 @@ def put(c: Connection, group: Group, rows: Rows, now_ns: int) -> int:
     c.executemany(
         _WRITE,
         (
-            (group.series_id, t, None if late == AT_CLOSE else late, now_ns, checksum(data, group.series_id, t, late), data)
+            (group.series_id, group.group_id, t, None if late == AT_CLOSE else late, now_ns, _checksum(data, group, t, late), data)
             for t, late, data in packed
         ),
     )
@@ -49,15 +50,20 @@ def put(c: Connection, group: Group, rows: Rows, now_ns: int) -> int:
 
 def count(c: Connection, group: Group) -> int:
     """Rows in the tail."""
-    return int(query.value(c, "SELECT count(*) FROM tail WHERE series_id = ?", (group.series_id,)))
+    return int(query.value(c, f"SELECT count(*) FROM tail {_MINE}", (group.series_id, group.group_id)))  # noqa: S608
 
 
 def newest(c: Connection, group: Group) -> int | None:
     """When the newest of the tail's rows was recorded; None when the tail is empty."""
-    recorded: int | None = query.value(c, "SELECT max(recorded_ns) FROM tail WHERE series_id = ?", (group.series_id,))
+    recorded: int | None = query.value(c, f"SELECT max(recorded_ns) FROM tail {_MINE}", (group.series_id, group.group_id))  # noqa: S608
     return recorded
 
 
-def clear(c: Connection, group: Group) -> None:
-    """Drop the tail, after its rows went into blocks in the same transaction."""
-    c.execute("DELETE FROM tail WHERE series_id = ?", (group.series_id,))
+def clear(c: Connection, group: Group, since_ns: int = -(2**63)) -> None:
+    """Drop the tail from since_ns on: after its rows went into blocks in the same transaction, or for good."""
+    c.execute(f"DELETE FROM tail {_MINE} AND t >= ?", (group.series_id, group.group_id, since_ns))  # noqa: S608
+
+
+def _checksum(cells: bytes, group: Group, t: int, known: int) -> int:
+    """The CRC of one row; that of samples (group 0) is as it was before derived groups had tails."""
+    return checksum(cells, group.series_id, *([group.group_id] if group.group_id else []), t, known)

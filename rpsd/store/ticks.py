@@ -55,7 +55,11 @@ def write(c: Connection, symbol: str, interval: str, samples: Samples, *, now_ns
         name = f"{symbol}{_MARK}{layer}" if layer else symbol
         part = upsert.upsert(c, name, interval, _picked(samples, rank == layer), now_ns=now_ns, unit=unit)
         last = max((t for t in (done.last_ns, part.last_ns) if t is not None), default=None)
-        done = Upsert(done.inserted + part.inserted, done.updated + part.updated, done.unchanged + part.unchanged, last)
+        changed = min((t for t in (done.changed_ns, part.changed_ns) if t is not None), default=None)
+        before = done.before_ns if layer else part.before_ns  # every time lies in the lowest layer, too
+        done = Upsert(
+            done.inserted + part.inserted, done.updated + part.updated, done.unchanged + part.unchanged, last, changed, before
+        )  # fmt: skip
     return done
 
 

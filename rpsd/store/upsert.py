@@ -1,21 +1,15 @@
 """Writing samples: last write wins by time, missing cells keep what is stored, superseded rows are kept as revisions."""
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
 from rpsd.core.errors import BadRows
 from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Upsert
-from rpsd.store import extent, listing, query, revision, tail
+from rpsd.store import extent, listing, placing, query, revision, tail
 from rpsd.store.blocks import Rows, compact_known, joined, of_samples, overlaid
 from rpsd.store.practices import Connection
 from rpsd.store.reading import at_times
-
-SINGLE_ROWS: Final = 64
-"""A post of at most so many rows waits in the tail; a longer one goes to its blocks at once."""
-TAIL_ROWS: Final = 1024
-"""A tail of so many rows is folded by the write that fills it."""
 
 
 def upsert(c: Connection, symbol: str, interval: str, samples: Samples, *, now_ns: int, unit: str | None = None) -> Upsert:
@@ -29,7 +23,8 @@ def upsert(c: Connection, symbol: str, interval: str, samples: Samples, *, now_n
     info = listing.ensure(c, symbol, interval, list(samples.columns), unit, now_ns)
     rows = of_samples(samples, info.columns, INTERVALS[interval])
     if not rows.n:
-        return Upsert(0, 0, 0, info.last_ns)
+        return Upsert(0, 0, 0, info.last_ns, before_ns=info.last_ns)
+    before_ns = info.last_ns
     if info.last_ns is None or rows.t[0] > info.last_ns:
         fresh, updated = rows, 0
     else:
@@ -44,7 +39,7 @@ def upsert(c: Connection, symbol: str, interval: str, samples: Samples, *, now_n
     )
     if fresh.n:
         _place(c, info, fresh, now_ns)
-    return Upsert(inserted, updated, rows.n - fresh.n, info.last_ns)
+    return Upsert(inserted, updated, rows.n - fresh.n, info.last_ns, int(fresh.t[0]) if fresh.n else None, before_ns)
 
 
 def _against_store(c: Connection, info: SeriesInfo, rows: Rows, now_ns: int) -> tuple[Rows, int]:
@@ -69,24 +64,8 @@ def _against_store(c: Connection, info: SeriesInfo, rows: Rows, now_ns: int) -> 
 
 def _place(c: Connection, info: SeriesInfo, rows: Rows, now_ns: int) -> None:
     """Put complete rows into the tail when they are few, else into blocks together with what the tail holds."""
-    group, waiting = listing.group_of(info), listing.tail_rows(c, info)
-    if rows.n <= SINGLE_ROWS and waiting + rows.n <= TAIL_ROWS:
-        waiting += tail.put(c, group, rows, now_ns)
-    else:
-        _to_blocks(c, info, rows, now_ns)
-        waiting = 0
+    waiting = placing.place(c, listing.group_of(info), len(info.columns), rows, listing.tail_rows(c, info), now_ns)
     listing.settle(c, info, tail_rows=waiting, now_ns=now_ns)
-
-
-def _to_blocks(c: Connection, info: SeriesInfo, rows: Rows, now_ns: int) -> int:
-    """Put rows and the whole tail into blocks, rows standing over the tail; returns how many went."""
-    group, width = listing.group_of(info), len(info.columns)
-    waiting = tail.read(c, group, width, *extent.EVER) if listing.tail_rows(c, info) else joined([], width)
-    complete = overlaid(waiting, rows, width)
-    if complete.n:
-        extent.put(c, group, complete, now_ns)
-        tail.clear(c, group)
-    return complete.n
 
 
 def fold(c: Connection, info: SeriesInfo | None) -> int:
@@ -97,7 +76,8 @@ def fold(c: Connection, info: SeriesInfo | None) -> int:
     recorded_ns = tail.newest(c, listing.group_of(info))
     if recorded_ns is None:
         return 0
-    moved = _to_blocks(c, info, joined([], len(info.columns)), recorded_ns)
+    width = len(info.columns)
+    moved = placing.to_blocks(c, listing.group_of(info), width, joined([], width), listing.tail_rows(c, info), recorded_ns)
     listing.settle(c, info, tail_rows=0, now_ns=recorded_ns)
     return moved
 

@@ -223,10 +223,13 @@ def samples(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fr
     if kind in (CSV, NDJSON):
         headers = {"rpsd-next": following} if following else {}
         columns = {name: values[:n] for name, values in found.columns.items()}
+        available = None if found.available_at is None else found.available_at[:n]
         write, piece = csv_text if kind == CSV else ndjson_text, exchange.services.settings.performance.chunk_size
-        return Stream(write(found.t[:n], columns, ns=asked.time == "ns", piece=piece), media_type=kind, headers=headers)
+        return Stream(write(found.t[:n], columns, available, ns=asked.time == "ns", piece=piece), media_type=kind, headers=headers)
     times = found.t[:n].tolist() if asked.time == "ns" else texts(found.t[:n])
-    table = {name: cells(values[:n]) for name, values in found.columns.items()}
+    table: dict[str, Any] = {name: cells(values[:n]) for name, values in found.columns.items()}
+    if found.available_at is not None:
+        table["available_at"] = found.available_at[:n].tolist() if asked.time == "ns" else texts(found.available_at[:n])
     return answer(exchange, {"symbol": checked_symbol(symbol), "interval": interval, "t": times, **table, "next": following})
 
 

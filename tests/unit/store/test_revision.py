@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rpsd.core.errors import CorruptData
 from rpsd.core.market import SECOND_NS, Samples
-from rpsd.store import extent, query, series, upsert, verify
+from rpsd.store import extent, placing, query, series, verify
 from rpsd.store.db import Connection
 
 
@@ -99,8 +99,8 @@ POSTS = st.lists(
 def test_the_store_is_a_ledger(posts: list, fresh: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is posted, folded and compressed, every read as of every moment is the ledger's (small blocks, so that they split)."""
     monkeypatch.setattr(extent, "BLOCK_ROWS", 8)
-    monkeypatch.setattr(upsert, "SINGLE_ROWS", 3)
-    monkeypatch.setattr(upsert, "TAIL_ROWS", 6)
+    monkeypatch.setattr(placing, "SINGLE_ROWS", 3)
+    monkeypatch.setattr(placing, "TAIL_ROWS", 6)
     c, ledger = fresh(), Ledger()
     for number, (cells, names, with_known, care) in enumerate(posts):
         now_ns = (number + 1) * 15 * SECOND_NS

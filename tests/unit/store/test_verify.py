@@ -8,7 +8,7 @@ import pytest
 from rpsd.core.errors import CorruptData
 from rpsd.core.market import Samples
 from rpsd.core.model import Packet
-from rpsd.store import audit, derived, model, series
+from rpsd.store import audit, derived, live, model, series
 from rpsd.store.db import Connection, Database, verify_database
 
 
@@ -22,6 +22,9 @@ def whole(tmp_path: Path) -> Path:
         info = series.require(c, "A", "1s")
         series.upsert(c, "A", "1s", Samples(np.array([9000]), {"close": np.array([1.0])}), now_ns=10**18)
         derived.write_group(c, info, "smooth", {"method": "ema"}, t.copy(), {"x": t * 1.0}, 1)
+        live.declare(c, info, "slow", {"method": "ema"}, ("slow",), 1)
+        [column] = live.columns(c, info)
+        live.keep(c, column, live.Checkpoint(4095, 4096, b"state"))
         packet = Packet({"k": 2}, {"means": np.zeros(2)}).pack()
         model.add(c, "m", packet, trained_from_ns=0, trained_until_ns=1, data_fingerprint="f", card={}, now_ns=1)
         for number in range(3):
@@ -35,9 +38,10 @@ def whole(tmp_path: Path) -> Path:
 
 def test_a_whole_file_passes_with_its_counts(whole: Path) -> None:
     facts = verify_database(whole)
-    assert (facts["rows"], facts["schema"], facts["bytes"]) == (5001, 1, whole.stat().st_size)
+    assert (facts["rows"], facts["schema"], facts["bytes"]) == (5001, 2, whole.stat().st_size)
     assert facts["tables"] == {
-        "series": 1, "block": 4, "tail": 1, "revision": 2, "derived": 1, "model": 1, "key": 0, "job": 0, "audit": 3
+        "series": 1, "block": 4, "tail": 1, "revision": 2, "derived": 2, "live": 1, "checkpoint": 1, "model": 1,
+        "key": 0, "job": 0, "audit": 3,
     }  # fmt: skip
 
 
@@ -47,6 +51,8 @@ def test_a_whole_file_passes_with_its_counts(whole: Path) -> None:
         ("UPDATE block SET payload = zeroblob(length(payload)) WHERE id = (SELECT min(id) FROM block)", "series A 1s: block"),
         ("UPDATE block SET payload = zeroblob(length(payload)) WHERE group_id > 0", "group smooth: block"),
         ("UPDATE revision SET payload = zeroblob(length(payload)) WHERE id = 2", "series A 1s: revision 2"),
+        ("UPDATE checkpoint SET state = x'00'", "live column slow: the checkpoint at 4095 ns"),
+        ("UPDATE checkpoint SET samples = samples + 1", "live column slow: the checkpoint at 4095 ns"),
         ("UPDATE tail SET crc = crc + 1", "series A 1s: the tail's row"),
         ("UPDATE series SET rows = rows + 1", "series A 1s: 5001 rows are stored"),
         ("DELETE FROM block WHERE first_ns > 0", "series A 1s: 4097 rows are stored"),

@@ -1,0 +1,162 @@
+"""Keeping live columns level with their series: within each write, and in slices where one write would be too long."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rpsd.core.errors import BadRows, Fault, RpsdError
+from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Upsert
+from rpsd.services.following import SLICE, Follower, Stretch, stretch_of
+from rpsd.store import live
+from rpsd.store import series as rows
+from rpsd.store.db import Connection, Database
+from rpsd.store.live import LiveColumn
+from rpsd.telemetry import Metrics, logger
+
+_AT_ONCE: Final = 65536
+"""Samples that the post or the late row which brings them computes itself; what is beyond follows in slices."""
+_AFTER_FAILURE_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one write did to a live column, told once it is durable."""
+
+    series: str
+    column: LiveColumn
+    samples: int
+    replayed: int
+    failure: Exception | None = None
+
+
+class Keeper:
+    """Computes live columns; all of it happens in the writer's transactions.
+
+    A post computes what it brings in its own transaction. What is too much for one (the history at a declaration, a very large post, a
+    late row far back) follows in slices of 4096 samples, each a short write of its own that moves rows and position together: a crash
+    loses no slice that was written, and the next start goes on from there.
+    """
+
+    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], *, ready: bool) -> None:
+        """`ready`: compute at once in whatever thread asks; otherwise nothing is computed before begin()."""
+        self._database, self._metrics, self._clock = database, metrics, clock
+        self._follower = Follower()
+        self.ready, self._ended, self._wake = ready, False, threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """The kernels are warm: compute from now on, beginning with what the last stop left behind."""
+        self.ready = True
+        if self._thread is None and not self._ended:
+            self._thread = threading.Thread(target=self._keep_up, name="rpsd-live", daemon=True)
+            self._wake.set()
+            self._thread.start()
+
+    def close(self) -> None:
+        """End the thread; what is behind is taken up at the next start."""
+        self._ended = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def follow(self, c: Connection, symbol: str, interval: str, samples: Samples, done: Upsert, now_ns: int) -> list[Moved]:
+        """Move the live columns of the series on by a write that has just been done, in its transaction; told() comes after the commit.
+
+        A column that cannot be computed stays behind, and the samples are stored all the same. Raises BadRows when the samples bring a
+        column of a live column's name.
+        """
+        if done.changed_ns is None:
+            return []
+        info = rows.require(c, symbol, interval)
+        return [self._moved(c, info, column, samples, done, now_ns) for column in live.columns(c, info)]
+
+    def told(self, moved: list[Moved]) -> None:
+        """Count and log what became durable."""
+        for one in moved:
+            meta = one.column.group.meta
+            about = {"operation": "live", "series": one.series, "column": one.column.group.name, "method": meta["method"]}
+            if one.failure is not None:
+                code = one.failure.code if isinstance(one.failure, RpsdError) else "internal_error"
+                logger(**about).error("a live column stays behind", outcome="error", error_code=code, exc_info=one.failure)
+            elif one.replayed:
+                logger(**about).info("a live column went back for a late or revised row", outcome="success", data_size=one.replayed)
+            self._metrics.denoise_points_total.labels(meta["method"]).inc(one.samples)
+        if moved:
+            self._wake.set()
+
+    def slice(self, symbol: str, interval: str, name: str) -> bool:
+        """Take one slice of what a column is behind; whether that was all. Raises UnknownSeries, CorruptData."""
+        now_ns = self._clock()
+
+        def write(c: Connection) -> Moved | None:
+            info = rows.require(c, symbol, interval)
+            column = live.find(c, info, name)
+            if column is None or column.head_ns == info.last_ns:
+                return None
+            after = self._follower.take(c, info, column, None, now_ns, SLICE)
+            return Moved(f"{symbol} {interval}", after, after.samples - column.samples, 0)
+
+        moved = self._database.write(write).result()
+        if moved is not None:
+            self._metrics.denoise_points_total.labels(moved.column.group.meta["method"]).inc(moved.samples)
+        return moved is None or not moved.samples
+
+    def _moved(self, c: Connection, info: SeriesInfo, column: LiveColumn, samples: Samples, done: Upsert, now_ns: int) -> Moved:
+        names = column.group.columns
+        if taken := next((name for name in names if name in samples.columns), None):
+            reason = f"{taken} is a live column; rpsd writes it"
+            raise BadRows(reason, errors=[Fault(f"/{taken}", reason)])
+        moved = [Moved(f"{info.symbol} {info.interval}", column, 0, 0)]
+
+        def move() -> None:
+            moved[0] = self._one(c, info, column, samples, done, now_ns)
+
+        failure = live.apart(c, move)
+        return moved[0] if failure is None else Moved(moved[0].series, column, 0, 0, failure)
+
+    def _one(self, c: Connection, info: SeriesInfo, column: LiveColumn, samples: Samples, done: Upsert, now_ns: int) -> Moved:
+        assert done.changed_ns is not None  # follow() has looked
+        series, before, replayed, given = f"{info.symbol} {info.interval}", column, 0, None
+        level = column.head_ns == done.before_ns
+        if column.head_ns is not None and done.changed_ns <= column.head_ns:
+            column = self._follower.go_back(c, info, column, done.changed_ns, now_ns)
+            replayed = before.samples - column.samples
+        elif level and samples.known_at is None and SEQUENCE not in info.columns:
+            given = stretch_of(samples, column.group.meta["column"], INTERVALS[info.interval], samples.n)
+        if not self.ready or (replayed == 0 and not level):
+            return Moved(series, column, 0, replayed)  # the thread is at it, or will be
+        at_once = samples.n if self._thread is None else _AT_ONCE
+        if given is not None and given.t.size > at_once:
+            given = Stretch(given.t[:at_once], given.values[:at_once], given.known[:at_once])
+        most = _AT_ONCE if self._thread is not None else np.iinfo(np.int64).max
+        column = self._follower.take(c, info, column, given, now_ns, int(most))
+        return Moved(series, column, max(column.samples - before.samples, 0) + replayed, replayed)
+
+    def _keep_up(self) -> None:
+        while not self._ended:
+            self._wake.wait()
+            self._wake.clear()
+            with suppress(RpsdError):  # a store that takes no writes now is asked again at the next post
+                self._level_all()
+
+    def _level_all(self) -> None:
+        """Slice after slice, one column after the other, until none is behind or those that are cannot be computed."""
+        failed: set[tuple[str, str, str]] = set()
+        while not self._ended:
+            behind = [key for key in self._database.read(live.behind) if key not in failed]
+            if not behind:
+                return
+            for key in behind:
+                try:
+                    while not self._ended and not self.slice(*key):
+                        pass
+                except Exception as error:  # noqa: BLE001 - whatever it is, the other columns go on
+                    code = error.code if isinstance(error, RpsdError) else "internal_error"
+                    logger(operation="live").error(
+                        "a live column stays behind", series=f"{key[0]} {key[1]}", column=key[2], outcome="error", error_code=code
+                    )
+                    failed.add(key)
