@@ -95,6 +95,53 @@ def ingest(server: Appliance) -> None:
     bar("csv_ingest_memory_mib_above_idle", (peak[0] - idle) / 2**20, "<=", 300)
 
 
+def live(server: Appliance) -> None:
+    """A live column kept level by four clients, each with a series of its own and a thousand rows a post, then by single rows."""
+    clients, posts, rows = 4, 100, 1000
+    bodies = {}
+    for client in range(clients):
+        seconds = (np.datetime64("2024-01-01T00:00:00") + np.arange((posts + 1) * rows)).astype(str)
+        lines = [f"{t}Z,{v!r}" for t, v in zip(seconds, random_walk(seconds.size).tolist(), strict=True)]
+        bodies[client] = ["\n".join(["t,close", *lines[k : k + rows], ""]).encode() for k in range(0, seconds.size, rows)]
+    csv = {"content-type": "text/csv"}
+
+    def post_all(client: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        for body in bodies[client][1:]:
+            server.ask(connection, "POST", f"/api/v1/series/LIVE{client}/1s/samples", body, csv)
+        connection.close()
+
+    for client in range(clients):
+        server.call("POST", f"/api/v1/series/LIVE{client}/1s/samples", bodies[client][0], csv)
+        declared = server.json("PUT", f"/api/v1/series/LIVE{client}/1s/live", {"denoise": [{"column": "close"}]})
+    threads = [threading.Thread(target=post_all, args=(client,)) for client in range(clients)]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - begin
+    for client in range(clients):
+        [column] = server.json("GET", f"/api/v1/series/LIVE{client}/1s/live")["denoise"]
+        assert (column["samples"], column["behind"]) == ((posts + 1) * rows, 0), column
+    print(f"live {declared['denoise'][0]['method']}: {clients} clients, {posts} posts of {rows} rows each in {elapsed:.2f} s")
+    bar("live_samples_per_second", clients * posts * rows / elapsed, ">=", 200_000)
+
+    def single(k: int) -> bytes:
+        t = (1_800_000_000 + k) * 10**9
+        return load.request(
+            "/api/v1/series/LIVE0/1s/samples", {"X-API-Key": server.key, **JSON}, f'{{"t":[{t}],"close":[{100 + k % 7}]}}'.encode()
+        )
+
+    load.open_loop(server.port, [single(k) for k in range(50)], rate=50, seconds=1)
+    bar(
+        "live_row_p99_ms_at_50",
+        load.p99_ms(load.open_loop(server.port, [single(50 + k) for k in range(500)], rate=50, seconds=10)),
+        "<=",
+        10,
+    )
+
+
 def read_back(data_dir: Path) -> None:
     """The same rows read in process into numpy, once the server has let go of the directory."""
     from rpsd.services.wiring import open_services
@@ -177,6 +224,8 @@ def main() -> None:
         denoise(server)
         octets(server)
         regimes(server)
+    with appliance.rpsd() as server:
+        live(server)
     with appliance.rpsd() as server:
         ingest(server)
         appliance.stop(server.process)

@@ -4,6 +4,7 @@ import asyncio
 import selectors
 import socket
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,14 @@ class Connection(asyncio.Protocol):
             self.answered.set_exception(exc or ConnectionResetError("closed before the answer"))
 
 
-async def _open_loop(port: int, message: bytes, rate: float, seconds: float, connections: int) -> NDArray[np.float64]:
+async def _open_loop(port: int, messages: Sequence[bytes], rate: float, seconds: float, connections: int) -> NDArray[np.float64]:
     loop = asyncio.get_running_loop()
     idle: asyncio.Queue[Connection] = asyncio.Queue()
     for _ in range(connections):
         idle.put_nowait((await loop.create_connection(Connection, "127.0.0.1", port))[1])
     latencies: list[float] = []
 
-    async def one(due: float) -> None:
+    async def one(due: float, message: bytes) -> None:
         connection = await idle.get()
         status = await connection.ask(message)
         latencies.append(loop.time() - due)  # from the moment it was due: a queue at the client counts as well
@@ -96,7 +97,7 @@ async def _open_loop(port: int, message: bytes, rate: float, seconds: float, con
     running = []
     for k in range(round(rate * seconds)):
         await asyncio.sleep(max(0.0, begin + k / rate - loop.time()))
-        running.append(loop.create_task(one(begin + k / rate)))
+        running.append(loop.create_task(one(begin + k / rate, messages[k % len(messages)])))
     await asyncio.gather(*running)
     while not idle.empty():
         transport = idle.get_nowait().transport
@@ -105,9 +106,9 @@ async def _open_loop(port: int, message: bytes, rate: float, seconds: float, con
     return np.array(latencies)
 
 
-def open_loop(port: int, message: bytes, *, rate: float, seconds: float, connections: int = 32) -> NDArray[np.float64]:
-    """Latencies in seconds of requests that leave on time, whatever the answers do."""
-    return asyncio.run(_open_loop(port, message, rate, seconds, connections))
+def open_loop(port: int, message: bytes | Sequence[bytes], *, rate: float, seconds: float, connections: int = 32) -> NDArray[np.float64]:
+    """Latencies in seconds of requests that leave on time, whatever the answers do; several messages take turns."""
+    return asyncio.run(_open_loop(port, [message] if isinstance(message, bytes) else message, rate, seconds, connections))
 
 
 def p99_ms(latencies: NDArray[np.float64]) -> float:
