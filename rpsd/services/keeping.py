@@ -83,7 +83,9 @@ class Keeper:
                 code = one.failure.code if isinstance(one.failure, RpsdError) else "internal_error"
                 logger(**about).error("a live column stays behind", outcome="error", error_code=code, exc_info=one.failure)
             elif one.replayed:
-                logger(**about).info("a live column went back for a late or revised row", outcome="success", data_size=one.replayed)
+                log = logger(**about)
+                tell = log.info if one.replayed > SLICE else log.debug  # a feed that is a little out of order is no news
+                tell("a live column went back for a late or revised row", outcome="success", data_size=one.replayed)
             self._metrics.denoise_points_total.labels(meta["method"]).inc(one.samples)
         if moved:
             self._wake.set()

@@ -5,6 +5,7 @@ What the failing controls run against; each change shows that the fault tests wo
 - `early`: the writer answers a group of writes before it commits them, as a write-behind cache does; the commit comes BEHIND_SECONDS later.
   The pause spares kills, not the proof: without it 30 kills still lost 14 of 61,497 acknowledged rows.
 - `forgetful`: idempotency keys are not kept, so that a request sent again is done again.
+- `amnesiac`: a live column that is not in memory begins anew after its head, instead of from its last checkpoint.
 - `impatient`: nothing is broken, but a training may take only a few seconds, so that a test need not wait for the real deadline.
 
 A server with PRAGMA synchronous=OFF would be no control here. SIGKILL ends a process, not the kernel: what the process has handed to
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from rpsd.__main__ import run
 from rpsd.services import series, training
+from rpsd.services.following import Follower
 from rpsd.store.writer import Writer
 
 BEHIND_SECONDS: Final = 0.05
@@ -48,11 +50,23 @@ def forgetful() -> None:
     series.run_once = always
 
 
+def amnesiac() -> None:
+    from rpsd.denoise import live as numerics
+
+    held = Follower._state
+
+    def state(self: Any, c: Any, info: Any, column: Any) -> Any:
+        fresh = column.group.id not in self._standing
+        return numerics.beginning(self._plan(column)) if fresh else held(self, c, info, column)
+
+    Follower._state = state  # type: ignore[method-assign]
+
+
 def impatient() -> None:
     training._DEADLINE_SECONDS = 3.0  # type: ignore[misc]
 
 
-CHANGES: Final = {change.__name__: change for change in (early, forgetful, impatient)}
+CHANGES: Final = {change.__name__: change for change in (amnesiac, early, forgetful, impatient)}
 
 if __name__ == "__main__":
     CHANGES[sys.argv[1]]()
