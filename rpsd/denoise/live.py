@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rpsd.core.catalogue import Method
 from rpsd.core.errors import BadParameter, CorruptData, Fault, UnknownMethod
@@ -17,6 +18,7 @@ from rpsd.denoise import scale as scales
 
 _AUTOMATIC: Final = ("model_average", "kalman", "ema")
 """What `auto` means for a stream: the first of these that the catalogue can take one stretch at a time."""
+Mask = npt.NDArray[np.bool_]
 _LATEST: Final = -(2**63)
 
 
@@ -35,7 +37,8 @@ class State:
     """Where a live column stands; nothing of the past beyond it is needed.
 
     `inner` is the method's own state, `length` the samples of the session so far, `value` the last usable one, `known_ns` the latest
-    moment at which any sample taken in was known; `waiting_t`, `waiting` (k,) are the last k <= lag samples, which have no value yet.
+    moment at which any sample taken in was known; `waiting_t`, `waiting`, `waiting_seen` (k,) are the last k <= lag samples, which have no
+    value yet, and whether each was seen or repeats the one before.
     """
 
     pace: scales.Pace
@@ -45,12 +48,14 @@ class State:
     known_ns: int
     waiting_t: Times
     waiting: Vector
+    waiting_seen: Mask
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """Values that have become available: x̂ (n,) and the deviation of its error (n,) or NaN, in the input's unit, at times t (n,).
+    """Values that have become available: x̂ (n,) and the deviation of its error (n,), in the input's unit, at times t (n,).
 
+    The deviation is NaN where x̂ is the input, where the sample was missing, and of methods without a model of their error.
     `available_at` (n,) in ns UTC is when the last sample that each rests on was known.
     """
 
@@ -101,8 +106,7 @@ def has_deviation(made: Plan) -> bool:
 
 def beginning(made: Plan) -> State:
     """The state before the first sample."""
-    nothing = np.empty(0)
-    return State(scales.BEFORE, _start(made), 0, np.nan, _LATEST, np.empty(0, np.int64), nothing)
+    return State(scales.BEFORE, _start(made), 0, np.nan, _LATEST, np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_))
 
 
 def _start(made: Plan) -> Vector:
@@ -133,7 +137,7 @@ def advance(made: Plan, state: State, t: Times, values: Vector, known: Times) ->
     for start, stop in pairwise(bounds):
         if begins[start]:
             walk.end_session(int(available[start]))
-        walk.take(t[start:stop], filled[start:stop], available[start:stop])
+        walk.take(t[start:stop], filled[start:stop], usable[start:stop], available[start:stop])
     moved = walk.state
     if t.size:
         moved = replace(moved, pace=pace, value=float(filled[-1]), known_ns=int(available[-1]))
@@ -147,20 +151,23 @@ class _Walk:
         self._made, self.state = made, state
         self._parts: list[Advanced] = []
 
-    def take(self, t: Times, values: Vector, available: Times) -> None:
+    def take(self, t: Times, values: Vector, seen: Mask, available: Times) -> None:
         """Samples of the present session."""
         made, state = self._made, self.state
         assert made.method.stream is not None
+        held = state.waiting.size
         t, values = np.concatenate([state.waiting_t, t]), np.concatenate([state.waiting, values])
+        seen = np.concatenate([state.waiting_seen, seen])
         y = values if made.scale == "price" else np.log(values)
-        x, deviation = made.method.stream.advance(state.inner, np.ascontiguousarray(y[state.waiting.size :]), made.params)
+        x, deviation = made.method.stream.advance(state.inner, np.ascontiguousarray(y[held:]), made.params)
         skipped = max(made.lag - state.length, 0)  # places that are still without a sample to speak of
         x, deviation, available = x[skipped:], deviation[skipped:], available[skipped:]
-        begin = state.length - state.waiting.size  # the first sample's place in the session
-        bare = np.arange(begin, begin + x.size) < scales.SHORTEST - 1
-        self._emit(t[: x.size], values[: x.size], y[: x.size], np.where(bare, y[: x.size], x), np.where(bare, np.nan, deviation), available)
-        length = state.length + t.size - state.waiting.size
-        self.state = replace(state, length=length, waiting_t=t[x.size :].copy(), waiting=values[x.size :].copy())
+        first, n = state.length - held, x.size
+        bare = np.arange(first, first + n) < scales.SHORTEST - 1
+        self._emit((t[:n], values[:n], y[:n], seen[:n]), (x, deviation), bare, available)
+        length = state.length + t.size - held
+        waiting = (t[n:].copy(), values[n:].copy(), seen[n:].copy())
+        self.state = replace(state, length=length, waiting_t=waiting[0], waiting=waiting[1], waiting_seen=waiting[2])
 
     def end_session(self, available_ns: int) -> None:
         """What still waits gets its value from what the session has shown; the next sample begins another one."""
@@ -168,18 +175,20 @@ class _Walk:
         assert made.method.stream is not None
         if state.waiting.size and made.method.stream.flush is not None:
             y = state.waiting if made.scale == "price" else np.log(state.waiting)
-            x, deviation = made.method.stream.flush(state.inner, made.params)
             place = np.arange(state.length - y.size, state.length)
             bare = (place < scales.SHORTEST - 1) | (state.length < scales.SHORTEST)
-            x, deviation = np.where(bare, y, x), np.where(bare, np.nan, deviation)
-            self._emit(state.waiting_t, state.waiting, y, x, deviation, np.full(y.size, available_ns))
-        nothing = np.empty(0)
-        self.state = replace(state, inner=_start(made), length=0, waiting_t=np.empty(0, np.int64), waiting=nothing)
+            found = made.method.stream.flush(state.inner, made.params)
+            self._emit((state.waiting_t, state.waiting, y, state.waiting_seen), found, bare, np.full(y.size, available_ns))
+        fresh = beginning(made)
+        self.state = replace(fresh, pace=state.pace, value=state.value, known_ns=state.known_ns)
 
-    def _emit(self, t: Times, values: Vector, y: Vector, x: Vector, deviation: Vector, available: Times) -> None:
+    def _emit(self, of: tuple[Times, Vector, Vector, Mask], found: tuple[Vector, Vector], bare: Mask, available: Times) -> None:
+        """Note x̂ and deviation `found` of the samples `of` (t, value, y, seen); where `bare`, the input stands."""
+        t, values, y, seen = of
+        x, deviation = np.where(bare, y, found[0]), np.where(bare | ~seen, np.nan, found[1])
         if self._made.scale == "log":
-            deviation = values * deviation  # to first order
             x = values * np.exp(x - y)
+            deviation = deviation * x  # to first order
         self._parts.append(Advanced(t, x, deviation, available))
 
     def gathered(self) -> Advanced:
@@ -198,7 +207,7 @@ def pack(state: State) -> bytes:
     head = {"t": pace.t, "seen": pace.seen, "length": state.length, "known_ns": state.known_ns}
     arrays = {
         "intervals": pace.intervals, "inner": state.inner, "value": np.array([state.value]),
-        "waiting_t": state.waiting_t, "waiting": state.waiting,
+        "waiting_t": state.waiting_t, "waiting": state.waiting, "waiting_seen": state.waiting_seen.astype(np.uint8),
     }  # fmt: skip
     return Packet(head, arrays).pack()
 
@@ -209,9 +218,7 @@ def unpack(data: bytes) -> State:
     head, arrays = packet.head, packet.arrays
     try:
         pace = scales.Pace(head["t"], arrays["intervals"].copy(), head["seen"])
-        value = float(arrays["value"][0])
-        return State(
-            pace, arrays["inner"].copy(), head["length"], value, head["known_ns"], arrays["waiting_t"].copy(), arrays["waiting"].copy()
-        )
+        waiting = (arrays["waiting_t"].copy(), arrays["waiting"].copy(), arrays["waiting_seen"].astype(np.bool_))
+        return State(pace, arrays["inner"].copy(), head["length"], float(arrays["value"][0]), head["known_ns"], *waiting)
     except (KeyError, IndexError) as error:
         raise CorruptData("the state of a live column lacks a part") from error

@@ -50,32 +50,34 @@ def feeds(draw: st.DrawFn) -> tuple[Times, Vector, list[int]]:
 def test_any_split_gives_the_causal_answer_bit_for_bit(method: Method, feed: tuple[Times, Vector, list[int]], on: str) -> None:
     t, values, splits = feed
     got, _ = streamed(live.plan(method.name, {}, scale=on), t, values, splits)
-    want = denoise(values, t=t, method=method.name, causality="causal", scale=on, fill="bridge", guardrails=UNJUDGED)
+    want = denoise(values, t=t, method=method.name, causality="causal", scale=on, fill="bridge", guardrails=UNJUDGED, band=True)
     np.testing.assert_array_equal(got.t, t)
     np.testing.assert_array_equal(got.values, want.values)
+    np.testing.assert_array_equal(got.deviation, np.full(t.size, np.nan) if want.deviation is None else want.deviation)
     np.testing.assert_array_equal(got.available_at, t + SECOND_NS)
 
 
 @pytest.mark.parametrize("method", WAITING, ids=lambda method: method.name)
 @settings(max_examples=60, deadline=None)
-@given(feed=feeds(), lag=st.integers(1, 20))
-def test_a_value_that_waits_is_that_of_the_whole_session_so_far(method: Method, feed: tuple[Times, Vector, list[int]], lag: int) -> None:
+@given(feed=feeds(), lag=st.integers(1, 20), on=st.sampled_from(["price", "log"]))
+def test_a_value_that_waits_is_that_of_the_whole_series_so_far(
+    method: Method, feed: tuple[Times, Vector, list[int]], lag: int, on: str
+) -> None:
     t, values, splits = feed
-    values = np.where(np.isnan(values), 100.0, values)
-    made = live.plan(method.name, {}, lag=lag)
-    got, state = streamed(made, t, values, splits)
-    want, available = [], []
+    got, state = streamed(live.plan(method.name, {}, lag=lag, scale=on), t, values, splits)
+    how = {"causality": "lag", "lag": lag, "scale": on, "fill": "bridge", "guardrails": UNJUDGED, "band": True}
+    want = denoise(values, t=t, method=method.name, **how)
+    n = got.t.size
+    np.testing.assert_array_equal(got.t, t[:n])
+    np.testing.assert_array_equal(got.values, want.values[:n])
+    np.testing.assert_array_equal(got.deviation, np.full(n, np.nan) if want.deviation is None else want.deviation[:n])
+    assert state.waiting.size == t.size - n
     bounds = scale.cuts(t, t.size, causal=True)
-    for a, b in pairwise(bounds.tolist()):
-        x = method.run(values[a:b], made.params) if b - a >= scale.SHORTEST else values[a:b].copy()
-        x[: scale.SHORTEST - 1] = values[a : min(a + scale.SHORTEST - 1, b)]
-        shown = b if b < t.size else max(b - lag, a)  # the last session still waits
-        want.append(x[: shown - a])
-        available.append(t[np.minimum(np.arange(a, shown) + lag, b if b < t.size else t.size - 1)])
-    np.testing.assert_array_equal(got.values, np.concatenate(want))
-    np.testing.assert_array_equal(got.t, t[: got.t.size])
-    np.testing.assert_array_equal(got.available_at, np.concatenate(available) + SECOND_NS)
-    assert state.waiting.size == t.size - got.t.size
+    complete = [
+        np.minimum(np.arange(a, b) + lag, b) for a, b in pairwise(bounds.tolist())
+    ]  # the next session tells that this one has ended
+    np.testing.assert_array_equal(got.available_at, t[np.concatenate(complete)[:n]] + SECOND_NS)
+    assert n == (bounds[-2] if t.size - bounds[-2] <= lag else t.size - lag)
 
 
 @settings(max_examples=100, deadline=None)
