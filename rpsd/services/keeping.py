@@ -19,7 +19,6 @@ from rpsd.telemetry import Metrics, logger
 
 _AT_ONCE: Final = 65536
 """Samples that the post or the late row which brings them computes itself; what is beyond follows in slices."""
-_AFTER_FAILURE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class Moved:
     column: LiveColumn
     samples: int
     replayed: int
+    behind: bool = False
     failure: Exception | None = None
 
 
@@ -87,8 +87,12 @@ class Keeper:
                 tell = log.info if one.replayed > SLICE else log.debug  # a feed that is a little out of order is no news
                 tell("a live column went back for a late or revised row", outcome="success", data_size=one.replayed)
             self._metrics.denoise_points_total.labels(meta["method"]).inc(one.samples)
-        if moved:
-            self._wake.set()
+        if any(one.behind for one in moved):
+            self.wake()
+
+    def wake(self) -> None:
+        """There are columns behind: let the thread look."""
+        self._wake.set()
 
     def slice(self, symbol: str, interval: str, name: str) -> bool:
         """Take one slice of what a column is behind; whether that was all. Raises UnknownSeries, CorruptData."""
@@ -118,7 +122,7 @@ class Keeper:
             moved[0] = self._one(c, info, column, samples, done, now_ns)
 
         failure = live.apart(c, move)
-        return moved[0] if failure is None else Moved(moved[0].series, column, 0, 0, failure)
+        return moved[0] if failure is None else Moved(moved[0].series, column, 0, 0, behind=True, failure=failure)
 
     def _one(self, c: Connection, info: SeriesInfo, column: LiveColumn, samples: Samples, done: Upsert, now_ns: int) -> Moved:
         assert done.changed_ns is not None  # follow() has looked
@@ -130,13 +134,14 @@ class Keeper:
         elif level and samples.known_at is None and SEQUENCE not in info.columns:
             given = stretch_of(samples, column.group.meta["column"], INTERVALS[info.interval], samples.n)
         if not self.ready or (replayed == 0 and not level):
-            return Moved(series, column, 0, replayed)  # the thread is at it, or will be
+            return Moved(series, column, 0, replayed, behind=True)  # the thread is at it, or will be
         at_once = samples.n if self._thread is None else _AT_ONCE
         if given is not None and given.t.size > at_once:
             given = Stretch(given.t[:at_once], given.values[:at_once], given.known[:at_once])
         most = _AT_ONCE if self._thread is not None else np.iinfo(np.int64).max
         column = self._follower.take(c, info, column, given, now_ns, int(most))
-        return Moved(series, column, max(column.samples - before.samples, 0) + replayed, replayed)
+        taken = column.samples - before.samples + replayed
+        return Moved(series, column, taken, replayed, behind=column.head_ns != done.last_ns)
 
     def _keep_up(self) -> None:
         while not self._ended:

@@ -126,7 +126,7 @@ class LiveDenoiseService:
         for name in names:
             while self._keeper.ready and time.monotonic() < until and not self._keeper.slice(symbol, interval, name):
                 pass
-        self._keeper.told([])
+        self._keeper.wake()
 
     def _serves(self, symbol: str, interval: str) -> bool:
         """Whether a regime model of the series is in production: its live regimes are kept without being declared."""
