@@ -47,6 +47,7 @@ class Keeper:
         self._follower = Follower()
         self.ready, self._ended, self._wake = ready, False, threading.Event()
         self._thread: threading.Thread | None = None
+        self._complained: set[tuple[str, str]] = set()
 
     def begin(self) -> None:
         """The kernels are warm: compute from now on, beginning with what the last stop left behind."""
@@ -78,12 +79,10 @@ class Keeper:
         """Count and log what became durable."""
         for one in moved:
             meta = one.column.group.meta
-            about = {"operation": "live", "series": one.series, "column": one.column.group.name, "method": meta["method"]}
             if one.failure is not None:
-                code = one.failure.code if isinstance(one.failure, RpsdError) else "internal_error"
-                logger(**about).error("a live column stays behind", outcome="error", error_code=code, exc_info=one.failure)
+                self._complain(one.series, one.column.group.name, one.failure)
             elif one.replayed:
-                log = logger(**about)
+                log = logger(operation="live", series=one.series, column=one.column.group.name, method=meta["method"])
                 tell = log.info if one.replayed > SLICE else log.debug  # a feed that is a little out of order is no news
                 tell("a live column went back for a late or revised row", outcome="success", data_size=one.replayed)
             self._metrics.denoise_points_total.labels(meta["method"]).inc(one.samples)
@@ -162,8 +161,14 @@ class Keeper:
                     while not self._ended and not self.slice(*key):
                         pass
                 except Exception as error:  # noqa: BLE001 - whatever it is, the other columns go on
-                    code = error.code if isinstance(error, RpsdError) else "internal_error"
-                    logger(operation="live").error(
-                        "a live column stays behind", series=f"{key[0]} {key[1]}", column=key[2], outcome="error", error_code=code
-                    )
+                    self._complain(f"{key[0]} {key[1]}", key[2], error)
                     failed.add(key)
+
+    def _complain(self, series: str, column: str, error: Exception) -> None:
+        """Log why a column stays behind: once, for every post would meet it again."""
+        if (series, column) in self._complained:
+            return
+        self._complained.add((series, column))
+        code = error.code if isinstance(error, RpsdError) else "internal_error"
+        log = logger(operation="live", series=series, column=column)
+        log.error("a live column stays behind", outcome="error", error_code=code, exc_info=error)
