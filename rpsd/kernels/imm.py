@@ -27,6 +27,7 @@ _X: Final = 1
 _BASE: Final = 2
 _HIGHEST: Final = 3
 _STEPS: Final = 4  # samples since the first move
+_SPREAD: Final = 5  # variance of the mixture
 _HEAD: Final = 8
 
 
@@ -87,19 +88,21 @@ def reference_imm(y: Vector, grid: Matrix, stay: float) -> tuple[Vector, Vector,
 @kernel
 def _combine(weight, distance, w, d, p, g):  # type: ignore[no-untyped-def]
     """Weights w of the models after a sample, their means d from the new estimate; log density, step, variance, mean g of the mixture."""
-    m, nearest, total = w.size, np.min(distance), 0.0
+    m, nearest = w.size, np.min(distance)
+    total, mean, square, scale = 0.0, 0.0, 0.0, 0.0
     for j in range(m):
-        w[j] = weight[j] * np.exp(nearest - distance[j])
-        total += w[j]
-    mean, square, scale = 0.0, 0.0, 0.0
+        part = weight[j] * np.exp(nearest - distance[j])
+        total += part
+        mean += part * d[j]
+        square += part * (p[j] + d[j] * d[j])
+        scale += part * g[j]
+        w[j] = part
+    share = 1.0 / total
+    mean *= share
     for j in range(m):
-        w[j] /= total
-        mean += w[j] * d[j]
-        square += w[j] * (p[j] + d[j] * d[j])
-        scale += w[j] * g[j]
-    for j in range(m):
+        w[j] *= share
         d[j] -= mean
-    return np.log(total) - nearest - _HALF_LOG, mean, max(square - mean * mean, 0.0), scale
+    return np.log(total) - nearest - _HALF_LOG, mean, max(square * share - mean * mean, 0.0), scale * share
 
 
 @kernel
@@ -107,10 +110,10 @@ def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untype
     """`reference_imm` into out, variances and scores (n,), on from state."""
     q, g = grid
     m = q.size
-    d, p, w = state[_HEAD : _HEAD + m], state[_HEAD + m : _HEAD + 2 * m], state[_HEAD + 2 * m : _HEAD + 3 * m]
+    d, p, w = state[_HEAD : _HEAD + m].copy(), state[_HEAD + m : _HEAD + 2 * m].copy(), state[_HEAD + 2 * m :].copy()
     weight, distance = np.empty(m), np.empty(m)
     fresh = (1.0 - stay) / m
-    x, base, highest, steps = state[_X], state[_BASE], state[_HIGHEST], state[_STEPS]
+    x, base, highest, steps, spread = state[_X], state[_BASE], state[_HIGHEST], state[_STEPS], state[_SPREAD]
     if state[_SEEN] == 0.0 and y.size > 0:
         x = y[0]
     for i in range(y.size):
@@ -120,21 +123,16 @@ def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untype
                 out[i], variances[i], scores[i] = y[i], np.nan, np.nan
                 continue
             base = 0.5 * v * v
-            highest = base
+            highest, spread = base, base * np.mean(g)
             for j in range(m):
                 d[j], p[j] = 0.0, g[j] * base
-        first, second = 0.0, 0.0
-        for j in range(m):
-            first += w[j] * d[j]
-            second += w[j] * (p[j] + d[j] * d[j])
         for j in range(m):
             c = stay * w[j] + fresh
             mixed = fresh / c
-            centre = (1.0 - mixed) * d[j] + mixed * first
+            centre = (1.0 - mixed) * d[j]  # the mean of all is 0: distances are from the estimate
             off = d[j] - centre
-            prior = (1.0 - mixed) * (p[j] + off * off) + mixed * (second - 2.0 * centre * first + centre * centre)
             noise = g[j] * base
-            prior += q[j] * noise
+            prior = (1.0 - mixed) * (p[j] + off * off) + mixed * (spread + centre * centre) + q[j] * noise
             f = 1.0 / (prior + noise)
             k = prior * f
             innovation = v - centre
@@ -142,15 +140,16 @@ def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untype
             p[j] = k * noise
             distance[j] = 0.5 * innovation * innovation * f
             weight[j] = c * np.sqrt(f)
-        scores[i], mean, variances[i], scale = _combine(weight, distance, w, d, p, g)
+        scores[i], mean, spread, scale = _combine(weight, distance, w, d, p, g)
         x += mean
-        out[i] = x
+        out[i], variances[i] = x, spread
         steps += 1.0
         base *= 1.0 + (scale - 1.0) / min(steps + 1.0, _MEMORY)
         highest = max(highest, base)
         base = max(base, _FLOOR * highest)
     state[_SEEN] += y.size
-    state[_X], state[_BASE], state[_HIGHEST], state[_STEPS] = x, base, highest, steps
+    state[_X], state[_BASE], state[_HIGHEST], state[_STEPS], state[_SPREAD] = x, base, highest, steps, spread
+    state[_HEAD : _HEAD + m], state[_HEAD + m : _HEAD + 2 * m], state[_HEAD + 2 * m :] = d, p, w
 
 
 def reference_average(values: Matrix, variances: Matrix, scores: Matrix, forgetting: float) -> tuple[Vector, Vector]:
