@@ -127,6 +127,16 @@ def test_data_models_and_regimes_through_the_socket(live: Box) -> None:
     assert len(exported.stdout.splitlines()) == 5032
 
 
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "parquet"])
+def test_files_of_every_kind_through_the_socket(live: Box, tmp_path: Path, suffix: str) -> None:
+    source, copy = tmp_path / "in.csv", tmp_path / f"out.{suffix}"
+    source.write_text("t,close,volume\n2024-01-02,0.1,\n2024-01-03,1e-300,7\n")
+    name = ("--symbol", f"KIND.{suffix[0].upper()}", "--interval", "1d")
+    live.told("series", "import", str(source), *name)
+    assert live.run("series", "export", *name, "-o", str(copy)).returncode == 0
+    assert live.told("series", "import", str(copy), *name)["unchanged"] == 2
+
+
 def test_keys_work_at_once_and_end_at_once(live: Box) -> None:
     made = live.told("keys", "create", "desk", "--scope", "read", "--limit", "600")
     request = urllib.request.Request(f"http://127.0.0.1:{live.port}/api/v1/jobs", headers={"X-API-Key": made["key"]})
