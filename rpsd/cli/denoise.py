@@ -55,9 +55,9 @@ def denoise(
     with Progress(file.name) if (sys.stderr.isatty() if progress is None else progress) else nullcontext(_silent) as told:
         samples = _read(file, column, interval, tz, told)
         found = _work(settings, samples, column, options, told)
-        rows = _compared(settings, samples, column, options, methods, told) if compare else []
+        beside = _compared(settings, samples, column, options, methods, told) if compare else {}
         _keep(samples, column, found[0], output, plot)
-    _answer(file, output, plot, column, found, rows, as_json)
+    _answer(file, output, plot, column, found, beside, as_json)
 
 
 def _silent(_fraction: float, _message: str) -> None: ...
@@ -99,40 +99,38 @@ def _work(settings: "Settings", samples: "Samples", column: str, options: dict[s
     """The result and its seconds."""
     import time
 
-    from rpsd.kernels import jit  # after keep_kernels: numba reads the place of its cache when it is loaded
+    from rpsd.denoise import run  # after keep_kernels: numba reads the place of its cache when it is loaded
+    from rpsd.kernels import jit
 
     told(0.5, "kernels")
     jit.warm(skip=("csv", "hmm", "hmm_em"))  # compiling is not denoising: it stays out of the time that is told
     told(0.6, f"denoising {samples.n:,} points")
     started = time.perf_counter()
-    result = run_on(settings, samples, column, options)
+    method = options["method"] or settings.denoiser.method
+    result = run.denoise(samples.columns[column], t=samples.t, **_settled(settings, {**options, "method": method}))
     return result, time.perf_counter() - started
 
 
-def run_on(settings: "Settings", samples: "Samples", column: str, options: dict[str, Any]) -> "DenoiseResult":
-    """The column denoised with the defaults of the settings. Raises as denoise.run.denoise does."""
+def _settled(settings: "Settings", options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the defaults of the settings."""
     from dataclasses import asdict
 
-    from rpsd.denoise import run
-
     defaults = {name: value for name, value in asdict(settings.denoiser).items() if name != "method"}
-    asked = {**options, "method": options["method"] or settings.denoiser.method}
-    return run.denoise(samples.columns[column], t=samples.t, guardrails=settings.guardrails, defaults=defaults, **asked)
+    return {**options, "guardrails": settings.guardrails, "defaults": defaults}
 
 
 def _compared(
     settings: "Settings", samples: "Samples", column: str, options: dict[str, Any], methods: str | None, told: Any
-) -> list[dict[str, Any]]:
-    """One row for each method, with its figures or why it could not be run."""
+) -> dict[str, Any]:
+    """Methods side by side: rows with their figures, and which to prefer."""
     from rpsd.cli import compare
     from rpsd.denoise import METHODS
 
     names = [name.strip() for name in methods.split(",")] if methods else [method.name for method in METHODS]
-    rows = []
-    for number, name in enumerate(names):
-        told(0.7 + 0.25 * number / len(names), name)
-        rows.append(compare.row(name, samples.columns[column], lambda asked: run_on(settings, samples, column, asked), options["fill"]))
-    return rows
+    how = _settled(settings, {"fill": options["fill"], "params": {}})
+    y = samples.columns[column]
+    rows, summary = compare.compared(y, samples.t, names, how, lambda fraction, name: told(0.7 + 0.25 * fraction, name))
+    return {"compared": rows, "summary": summary}
 
 
 def _keep(samples: "Samples", column: str, result: "DenoiseResult", output: Path | None, plot: Path | None) -> None:
@@ -155,7 +153,7 @@ def _answer(
     plot: Path | None,
     column: str,
     found: "tuple[DenoiseResult, float]",
-    rows: list[dict[str, Any]],
+    beside: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Tell what was done; on stderr when stdout carries the rows."""
@@ -165,10 +163,14 @@ def _answer(
     result, seconds = found
     written = [str(path) for path in (output, plot) if path is not None]
     data = account(result, round(seconds, 6)) | {"output": None if output is None else str(output)}
-    data |= ({"plot": str(plot)} if plot else {}) | ({"compared": rows} if rows else {})
+    data |= ({"plot": str(plot)} if plot else {}) | beside
 
     def text() -> str:
         head = f"{', '.join(written)}: {column} of {file} denoised\n\n" if written else ""
-        return head + report.denoised(result, result.values.size, seconds) + (f"\n\n{compare.text(rows)}" if rows else "")
+        return (
+            head
+            + report.denoised(result, result.values.size, seconds)
+            + (f"\n\n{compare.text(beside['compared'], beside['summary'])}" if beside else "")
+        )
 
     answer(data, as_json, text, err=output == STREAM)

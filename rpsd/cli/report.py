@@ -40,7 +40,7 @@ def denoised(result: "DenoiseResult", n: int, seconds: float) -> str:
 def _view(result: "DenoiseResult") -> str:
     if result.causal:
         return "causal: each value uses the past alone"
-    return f"lag: each value waits for {result.lag} more" if result.lag else "hindsight: values use data on both sides of them"
+    return f"lag: each value waits for {result.lag} more" if result.lag else "hindsight: values use both sides of them"
 
 
 def _doubt(code: str, detail: str) -> str:
