@@ -31,10 +31,11 @@ _NOTHING_REMOVED: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The guardrails by name, the estimated risk as a share of the noise variance (1 = doing nothing), and warnings."""
+    """The guardrails by name, the estimated risk as a share of the noise variance (1 = doing nothing), the kurtosis of z, and warnings."""
 
     guardrails: dict[str, Guardrail]
     risk: float
+    kurtosis: float
     warnings: tuple[Warned, ...]
 
     @property
@@ -131,4 +132,4 @@ def judge(y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: floa
     warnings: tuple[Warned, ...] = ()
     if m.square < _NOTHING_REMOVED:
         warnings = (Warned("nothing_removed", f"the residual holds {100.0 * m.square:.1f} % of the estimated noise"),)
-    return Verdict(rules, estimated, warnings)
+    return Verdict(rules, estimated, kurtosis, warnings)

@@ -36,7 +36,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """x̂ (n,) of one attempt with its guardrails, the names of the deciding ones that failed, its risk and quality in 0..100."""
+    """x̂ (n,) of one attempt with its guardrails, the names of the deciding ones that failed, its risk and quality in 0..100.
+
+    `kurtosis` of the standardised residual: 3 when it is normal.
+    """
 
     x: Vector
     method: Method
@@ -45,6 +48,7 @@ class Trial:
     failed: tuple[str, ...]
     risk: float
     quality: float
+    kurtosis: float
     warnings: tuple[Warned, ...]
 
     def summary(self) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def attempt(setting: Setting, method: Method, params: Any) -> Trial:
     deciding = shown if setting.rules.policy == "classic" else rules
     removed = min(max(1.0 - verdict.risk, 0.0), 1.0)
     quality = 100.0 * removed * guardrail.share_passed(deciding)
-    return Trial(x, method, params, rules | shown, guardrail.failed(deciding), verdict.risk, quality, verdict.warnings)
+    return Trial(x, method, params, rules | shown, guardrail.failed(deciding), verdict.risk, quality, verdict.kurtosis, verdict.warnings)
 
 
 def _revision(setting: Setting, method: Method, params: Any, x: Vector) -> Guardrail:

@@ -28,7 +28,7 @@ def test_the_least_risk_of_those_that_pass_is_chosen_and_all_are_told() -> None:
     truth, y = observed("GBM")
     answer = denoise(y, scale="price")
     rows = answer.evidence["candidates"]
-    passing = [row for row in rows if not row["failed"]]
+    passing = [row for row in rows if not row["failed"] and row["risk_holds"]]
     chosen = [row for row in rows if row["chosen"]]
     assert len(chosen) == 1
     assert chosen[0]["risk"] == min(row["risk"] for row in passing)
@@ -119,3 +119,12 @@ def test_a_candidate_that_cuts_spikes_is_not_chosen() -> None:
     best, _, evidence = auto.compare(setting, (auto.Candidate(wavelet.METHOD, low), auto.Candidate(wavelet.METHOD, plain)))
     assert best.params == plain  # the low pass cuts the spikes and fails
     assert evidence["candidates"][0]["failed"]
+
+
+def test_total_variation_does_not_compete_on_a_coarse_grid() -> None:
+    _, y = observed("Roll + tick")
+    answer = denoise(y, scale="price")
+    rows = {row["method"]: row for row in answer.evidence["candidates"]}
+    assert not rows["tv"]["risk_holds"]
+    assert rows["tv"]["risk"] < answer.guardrails["risk"].value - 0.02  # it looks best, and is not
+    assert answer.method != "tv"
