@@ -61,6 +61,12 @@ def deviation(y: Vector, params: KalmanSmootherParameters) -> Vector:
     return smooth(y, params).deviation
 
 
+def response(y: Vector, params: KalmanSmootherParameters) -> tuple[Vector, Vector]:
+    """x̂ of run() and dx̂_t/dy_t (n,) at its ratio. Not causal. O(n)."""
+    found = smooth(y, params)
+    return found.x, found.sensitivity
+
+
 METHOD = Method(
     name="kalman_smoother",
     causal=False,
@@ -70,4 +76,5 @@ METHOD = Method(
     cost="O(n)",
     summary="Local-level smoother with the likeliest signal-to-noise ratio of the session; the best there is for a walk in noise.",
     deviation=deviation,
+    response=response,
 )

@@ -219,6 +219,15 @@ def deviation(y: Vector, params: TiBayesParameters) -> Vector:
     return np.asarray(sigma * np.sqrt(np.maximum(left + (1.0 - left) * share, 0.0)))
 
 
+def response(y: Vector, params: TiBayesParameters) -> tuple[Vector, Vector]:
+    """x̂ of run() and dx̂_t/dy_t (n,) at the prior learnt from y. Not causal. O(n)."""
+    sigma = noise_at(y, params)
+    if sigma is None:
+        return y.copy(), np.ones(y.size)
+    found = estimate(y, sigma, params)
+    return found.x, found.response
+
+
 METHOD = Method(
     name="ti_bayes",
     causal=False,
@@ -228,4 +237,5 @@ METHOD = Method(
     cost="O(n)",
     summary="Wavelets at every shift under a prior learnt from the series, two averaged by their risk; sees the whole series.",
     deviation=deviation,
+    response=response,
 )
