@@ -23,6 +23,7 @@ _SURE: Final = 0.01  # standard error of sigma as a share of it
 _PIECE: Final = 2048
 _LEVELS: Final = 3
 _SPARSE: Final = 0.75  # share of the predicted size of level 3, relative to level 1
+_TOO_MUCH: Final = 1.25  # times the typical detail
 _LONG_ENOUGH: Final = 256  # samples from which level 3 tells anything
 _PER_WINDOW: Final = 32
 _LEAST: Final = 1e-140  # below it squares underflow
@@ -120,6 +121,17 @@ def profile(finest: Vector, n: int, *, always: bool = False) -> Vector | None:
     return np.asarray(along / np.sqrt(np.mean(along**2)), dtype=np.float64)
 
 
+def _typical(finest: Vector, shape: Vector | None) -> float:
+    """Noise by the median of the finest details, each taken relative to the noise around it (n,) where that varies.
+
+    Signal only adds to it: a model that finds more noise than this has taken a few large moves for noise.
+    """
+    if shape is None:
+        return float(median_size(finest)) / QUARTILE
+    around = shape[np.linspace(0, shape.size - 1, finest.size).astype(np.int64)]
+    return float(median_size(finest / np.maximum(around, 0.05))) / QUARTILE
+
+
 def _local_level(y: Vector, starts: Times) -> tuple[Vector, Times, float, float, float]:
     """The part of y that was looked at with its sessions, the gain, sigma of the noise and its relative error by likelihood."""
     part, bounds, gain, square, error = y, starts, 1.0, 0.0, 1.0
@@ -154,7 +166,8 @@ def estimate(y: Vector, starts: Times) -> Noise:
     roll = float(np.sqrt(max(-_covariances(part, bounds, np.inf, 1)[0][0], 0.0)))
     sparse = y.size >= _LONG_ENOUGH and level > 0.0 and _is_sparse(ladder, level, gain)
     chosen, source = level, "local_level"
-    if sparse or not _is_local_level(part, bounds):
+    shape = profile(ladder[0], y.size)
+    if sparse or level > _TOO_MUCH * _typical(ladder[0], shape) or not _is_local_level(part, bounds):
         chosen, source = finest, "finest_level"
         error = 1.65 / float(np.sqrt(y.size))  # the median of n/2 absolute normals
     if chosen <= max(1e-12 * max(float(y.max()), -float(y.min())), _LEAST):
@@ -163,6 +176,6 @@ def estimate(y: Vector, starts: Times) -> Noise:
     if abs(finest - level) > _MISMATCH * max(finest, level):
         detail = f"finest wavelet level says {finest:.4g}, local-level likelihood {level:.4g}; {source} is used"
         warnings = (Warned("noise_model_mismatch", detail),)
-    shape = profile(ladder[0], y.size) if chosen > 0.0 else None
+    shape = shape if chosen > 0.0 else None
     at = np.full(y.size, chosen) if shape is None else chosen * np.maximum(shape, 0.05)
     return Noise(at, float(np.dot(at, at)) / at.size, chosen, error, source, finest, roll, level, shape is not None, warnings)

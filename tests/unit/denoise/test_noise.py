@@ -59,3 +59,13 @@ def test_session_jumps_are_no_noise() -> None:
     y = np.concatenate([k * 100.0 + np.cumsum(rng.normal(size=300)) + 2.0 * rng.normal(size=300) for k in range(4)])
     apart = noise.estimate(y, np.arange(5) * 300)
     assert apart.sigma == pytest.approx(2.0, rel=0.15)
+
+
+def test_sparse_spikes_are_no_noise() -> None:
+    rng = np.random.default_rng(8)
+    spikes = np.zeros(900)
+    spikes[rng.integers(0, 900, 18)] = 80.0 * rng.normal(size=18)
+    seen = found(spikes + rng.normal(size=900))
+    assert seen.source == "finest_level"  # to the likelihood of a walk they are all noise
+    assert seen.local_level > 8.0
+    assert 0.9 < seen.sigma < 1.5  # every spike touches eight details
