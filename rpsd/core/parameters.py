@@ -47,7 +47,7 @@ class TiBayesParameters:
         "mix", "haar for jumps, sym8 for curves, mix averages both by their local risk.", choices=("mix", "haar", "sym8")
     )
     noise: str = bounded("auto", "Whether the noise may vary along the series; auto tests it.", choices=("auto", "constant", "varying"))
-    depth: int = bounded(0, "Levels of the transform, clipped to what the length allows; 0 is log2(n) - 3, at most 12.", ge=0, le=12)
+    depth: int = bounded(0, "Levels of the transform, clipped to what the length allows; 0 is log2(n) - 3, at most 10.", ge=0, le=10)
     strength: float = bounded(1.0, "Share of the correction that is applied; the back-off halves it.", ge=0.0, le=1.0)
 
 

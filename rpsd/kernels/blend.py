@@ -58,6 +58,40 @@ def reference_average(first: Vector, second: Vector, shares: Vector, cell: int) 
     return np.asarray(first + weight * (second - first))
 
 
+@kernel
+def average(first, second, shares, cell, out):  # type: ignore[no-untyped-def]
+    """`reference_average` into out (n,); the last cell may be cut short."""
+    n, m = first.size, shares.size
+    for c in range(-1, m):
+        low, high = shares[max(c, 0)], shares[min(c + 1, m - 1)]
+        begin = c * cell + (cell + 1) // 2  # the first sample past the middle of cell c
+        step = (high - low) / cell
+        offset = low + (begin - c * cell - (cell - 1) / 2.0) * step
+        for i in range(max(begin, 0), min(begin + cell, n)):
+            out[i] = first[i] + (offset + (i - begin) * step) * (second[i] - first[i])
+
+
+@kernel
+def compare(y, first, second, inverse, cell, excess, apart):  # type: ignore[no-untyped-def]
+    """Loss of the second less that of the first into excess, their squared distance into apart, both summed over cells (m,).
+
+    y, first, second (n,); inverse (n,) or (1,) is one over the noise variance.
+    """
+    n = y.size
+    varies = inverse.size > 1
+    for c in range(excess.size):
+        lost, square = 0.0, 0.0
+        for i in range(c * cell, min((c + 1) * cell, n)):
+            weight = inverse[i] if varies else inverse[0]
+            distance = first[i] - second[i]
+            lost += distance * (2.0 * y[i] - first[i] - second[i]) * weight
+            square += distance * distance * weight
+        excess[c], apart[c] = lost, square
+
+
 def warm() -> None:
     """Compile or load every kernel of this file."""
-    share(np.arange(4.0) - 2.0, np.empty(4))
+    a, b = np.arange(4.0) - 2.0, np.empty(4)
+    share(a, b)
+    average(a, a, a[:1], 4, b)
+    compare(a, a, a, np.ones(1), 4, np.empty(1), np.empty(1))

@@ -21,9 +21,12 @@ Classes = npt.NDArray[np.uint8]
 
 RANGE: Final = 12.0  # |z| beyond which details are signal: they lose no more than at RANGE
 BINS: Final = 96  # of the histogram of |z| below RANGE; one more holds the rest
-CELLS: Final = 512  # of the tabulated posterior mean
+CELLS: Final = 256  # of the tabulated posterior mean
+_STRIDE: Final = 1.8  # of EM: below 2 it still climbs
+_NOTHING: Final = 1e-200  # a weight that has vanished
 CELL: Final = 8  # samples over which the response is summed
 EDGES: Final = (0.3, 0.7, 1.2, 1.8, 2.6, 4.0, 8.0)  # mean squares of the neighbours between the classes; pure noise has mean 1
+_BLOCK: Final = 1024  # details whose neighbourhoods are computed at once
 _STEPS: Final = 32  # neighbourhoods told apart below a mean square of 1
 
 
@@ -82,147 +85,165 @@ def reference_classify(z: Vector, coarser: Vector, gap: int, columns: int) -> Cl
     coarser is (n,), or (n/2,) when the next level is decimated in rows of `columns`, or empty.
     """
     around = np.roll(z, gap) ** 2 + np.roll(z, -gap) ** 2
-    if coarser.size == 0:
-        mean = around / 2.0
-    else:
-        above = coarser if coarser.size == z.size else np.repeat(coarser.reshape(-1, columns), 2, axis=0).ravel()
-        mean = (around + above**2) / 3.0
+    mean = (around + _above(z, coarser, columns) ** 2) / 3.0 if coarser.size else around / 2.0
     ladder = _ladder()
     return np.asarray(ladder[np.minimum(mean * _STEPS, ladder.size - 1).astype(np.int64)])
 
 
-def reference_count(z: Vector, classes: Classes) -> Matrix:
-    """Histogram (G, BINS + 1) of |z| in each class."""
-    bins = np.minimum(np.abs(z) * (BINS / RANGE), BINS).astype(np.int64)
+@kernel
+def repeat_rows(rows, columns, out):  # type: ignore[no-untyped-def]
+    """Each row of `columns` values twice, one after the other, into out (2m,) of rows (m,)."""
+    for begin in range(0, rows.size, columns):
+        for c in range(columns):
+            out[2 * begin + c] = rows[begin + c]
+            out[2 * begin + columns + c] = rows[begin + c]
+
+
+def _above(z: Vector, coarser: Vector, columns: int) -> Vector:
+    """The coarser detail above each of z (n,), which has one of its own only on dense levels; z itself where there is none."""
+    if coarser.size in (0, z.size):
+        return coarser if coarser.size else z
+    twice = np.empty(z.size)
+    repeat_rows(coarser, columns, twice)
+    return twice
+
+
+def _shares(coarser: Vector) -> tuple[float, float]:
+    """Weight of the square of each neighbour beside and above."""
+    return (_STEPS / 3.0, _STEPS / 3.0) if coarser.size else (_STEPS / 2.0, 0.0)
+
+
+def reference_count(z: Vector, classes: Classes, begin: int, end: int, step: int) -> Matrix:
+    """Histogram (G, BINS + 1) of |z| in each class, over the details begin, begin + step, ... before end."""
+    part = slice(begin, end, step)
+    bins = np.minimum(np.abs(z[part]) * (BINS / RANGE), BINS).astype(np.int64)
     counts = np.zeros((len(EDGES) + 1, BINS + 1))
-    np.add.at(counts, (classes, bins), 1.0)
+    np.add.at(counts, (classes[part], bins), 1.0)
     return counts
 
 
 @kernel
-def _classify(z, coarser, gap, columns, ladder, classes):  # type: ignore[no-untyped-def]
-    n, last = z.size, ladder.size - 1.0
-    for i in range(n):
+def _count(z, above, gap, beside, over, ladder, begin, end, step, counts):  # type: ignore[no-untyped-def]
+    n, last, most = z.size, ladder.size - 1.0, counts.shape[1] - 1.0
+    for i in range(begin, end, step):
         before = z[i - gap if i >= gap else i - gap + n]
         after = z[i + gap if i + gap < n else i + gap - n]
-        mean = before * before + after * after
-        if coarser.size == 0:
-            mean /= 2.0
-        else:
-            above = coarser[i] if coarser.size == n else coarser[i // (2 * columns) * columns + i % columns]
-            mean = (mean + above * above) / 3.0
-        classes[i] = ladder[int(min(mean * _STEPS, last))]
+        mean = (before * before + after * after) * beside + above[i] * above[i] * over
+        at = abs(z[i]) * (BINS / RANGE)
+        row = ladder[int(mean) if mean < last else int(last)]  # so that neither infinity nor NaN leads out of the table
+        counts[row, int(at) if at < most else int(most)] += 1.0
 
 
-@kernel
-def _count(z, classes, counts):  # type: ignore[no-untyped-def]
-    last = counts.shape[1] - 1.0
-    for i in range(z.size):
-        counts[classes[i], int(min(abs(z[i]) * (BINS / RANGE), last))] += 1.0
+def count(z: Vector, coarser: Vector, gap: int, columns: int, *, begin: int, end: int, step: int) -> Matrix:
+    """`reference_count` of `reference_classify` without the classes in between; gap below n. O(n)."""
+    counts = np.zeros((len(EDGES) + 1, BINS + 1))
+    _count(z, _above(z, coarser, columns), gap, *_shares(coarser), _ladder(), begin, end, step, counts)
+    return counts
 
 
-def classify(z: Vector, coarser: Vector, gap: int, columns: int) -> tuple[Classes, Matrix]:
-    """`reference_classify` and `reference_count`; gap below n. O(n)."""
-    classes, counts = np.empty(z.size, np.uint8), np.zeros((len(EDGES) + 1, BINS + 1))
-    _classify(z, coarser, gap, columns, _ladder(), classes)
-    _count(z, classes, counts)
-    return classes, counts
+def climb(counts: Matrix, prior: Matrix, weights: Matrix, rounds: int) -> Matrix:
+    """Weights (M, K) after rounds of EM from weights for histograms (M, BINS + 1), with pseudo-counts prior (M, K): the posterior mode.
 
-
-def reference_climb(counts: Vector, likelihood: Matrix, prior: Vector, weights: Vector, rounds: int) -> Vector:
-    """Weights (K,) after rounds of EM from weights, with pseudo-counts prior (K,): Dirichlet maximum a posteriori."""
+    Source: Dempster, Laird and Rubin (1977), JRSS B 39, 1-38. O(M BINS K rounds).
+    """
+    known = likelihood()
+    across = np.ascontiguousarray(known.T)
+    total = (prior.sum(axis=1) + counts.sum(axis=1))[:, None]
     for _ in range(rounds):
-        joint = likelihood * weights
-        grown = prior + (counts[:, None] * joint / joint.sum(axis=1, keepdims=True)).sum(axis=0)
-        weights = grown / grown.sum()
+        grown = (prior + weights * ((counts / (weights @ across)) @ known)) / total
+        grown *= (grown / np.maximum(weights, _NOTHING)) ** (_STRIDE - 1.0)
+        weights = grown / grown.sum(axis=1, keepdims=True)
     return weights
-
-
-@kernel
-def climb(counts, likelihood, prior, rounds, weights):  # type: ignore[no-untyped-def]
-    """`reference_climb`, weights (K,) in place. Source: Dempster, Laird and Rubin (1977), JRSS B 39, 1-38."""
-    bins, components = likelihood.shape
-    grown, joint = np.empty(components), np.empty(components)
-    for _ in range(rounds):
-        grown[:] = prior
-        for b in range(bins):
-            if counts[b] > 0.0:
-                total = 0.0
-                for k in range(components):
-                    joint[k] = weights[k] * likelihood[b, k]
-                    total += joint[k]
-                for k in range(components):
-                    grown[k] += counts[b] * joint[k] / total
-        weights[:] = grown / grown.sum()
 
 
 def reference_shrink(z: Vector, classes: Classes, table: Matrix) -> tuple[Vector, Vector]:
     """Posterior mean (n,) of each detail by its class, and its derivative (n,), which is also the posterior variance (Tweedie)."""
-    at = np.minimum(np.abs(z) * (CELLS / RANGE), CELLS)
-    k = np.minimum(at.astype(np.int64), CELLS - 1)
-    slope = (table[classes, k + 1] - table[classes, k]) * (CELLS / RANGE)
-    inside = table[classes, k] + (at - k) * slope / (CELLS / RANGE)
+    at = np.abs(z) * (CELLS / RANGE)
+    k = np.minimum(at, CELLS - 1).astype(np.int64)
+    step = table[classes, k + 1] - table[classes, k]
     beyond = np.abs(z) >= RANGE
-    outside = np.abs(z) - (RANGE - table[classes, CELLS])
-    return np.copysign(np.where(beyond, outside, inside), z), np.where(beyond, 1.0, slope)
+    size = np.where(beyond, np.abs(z) - (RANGE - table[classes, CELLS]), table[classes, k] + (at - k) * step)
+    return np.copysign(size, z), np.where(beyond, 1.0, step * (CELLS / RANGE))
 
 
 @kernel
-def shrink(z, classes, table, slope):  # type: ignore[no-untyped-def]
-    """`reference_shrink`: the posterior mean in place of z (n,), its derivative into slope (n,)."""
-    scale, last = CELLS / RANGE, table.shape[1] - 1
-    for i in range(z.size):
-        size, g = abs(z[i]), classes[i]
-        if size >= RANGE:
-            slope[i] = 1.0
-            size -= RANGE - table[g, last]
-        else:
-            at = size * scale
-            k = int(at)
-            step = table[g, k + 1] - table[g, k]
-            size = table[g, k] + (at - k) * step
-            slope[i] = step * scale
-        z[i] = size if z[i] >= 0.0 else -size
-
-
-def reference_respond(slope: Vector, weight: float, shift: int, columns: int, n: int) -> Vector:
-    """weight * slope summed over cells of CELL samples (n / CELL,) on a circle of n samples, n and columns multiples of CELL.
-
-    The samples of a dense level (slope (n,)) lie `shift` behind its coefficients; a row of a decimated one stands for several.
-    """
-    if slope.size == n:
-        return np.asarray(weight * np.roll(slope, shift).reshape(-1, CELL).sum(axis=1))
-    times = n // slope.size
-    whole = np.repeat(slope.reshape(-1, columns), times, axis=0).ravel() * (weight / times)
-    return np.asarray(np.roll(whole.reshape(-1, CELL).sum(axis=1), shift // CELL))
-
-
-@kernel
-def respond(slope, weight, shift, columns, response):  # type: ignore[no-untyped-def]
-    """Add `reference_respond` to response (n / CELL,)."""
-    cells = response.size
-    n = cells * CELL
-    if slope.size == n:
-        place = shift % n
-        for i in range(n):
-            response[place // CELL] += weight * slope[i]
-            place = place + 1 if place + 1 < n else 0
+def _neighbourhoods(z, above, gap, beside, over, begin, mean):  # type: ignore[no-untyped-def]
+    """Mean squares (m,) of the neighbourhoods of the details from begin on, in steps of the ladder."""
+    n, m = z.size, mean.size
+    if begin >= gap and begin + m + gap <= n:
+        before, after = z[begin - gap : begin - gap + m], z[begin + gap : begin + gap + m]
+        up = above[begin : begin + m]
+        for i in range(m):
+            mean[i] = (before[i] * before[i] + after[i] * after[i]) * beside + up[i] * up[i] * over
         return
-    times, wide = n // slope.size, columns // CELL
-    for c in range(slope.size // CELL):
-        share = 0.0
-        for i in range(c * CELL, (c + 1) * CELL):
-            share += weight / times * slope[i]
-        row, column = c // wide, c % wide
-        for r in range(row * times, (row + 1) * times):
-            response[(r * wide + column + shift // CELL) % cells] += share
+    for j in range(m):
+        i = begin + j
+        b = z[i - gap if i >= gap else i - gap + n]
+        a = z[i + gap if i + gap < n else i + gap - n]
+        mean[j] = (b * b + a * a) * beside + above[i] * above[i] * over
+
+
+@kernel
+def _shrink(z, above, gap, beside, over, ladder, table, out, cells):  # type: ignore[no-untyped-def]
+    """Posterior means into out (n,), the derivatives summed into cells (n / CELL,)."""
+    mean, last = np.empty(_BLOCK), ladder.size - 1.0
+    unit, most = CELLS / RANGE, CELLS + 0.0
+    for begin in range(0, z.size, _BLOCK):
+        m = min(_BLOCK, z.size - begin)
+        _neighbourhoods(z, above, gap, beside, over, begin, mean[:m])
+        for c in range(m // CELL):
+            slope = 0.0
+            for j in range(c * CELL, (c + 1) * CELL):
+                value = z[begin + j]
+                row = ladder[int(mean[j]) if mean[j] < last else int(last)]  # so that neither infinity nor NaN leads out of the table
+                at = abs(value) * unit
+                k = int(at) if at < most else CELLS
+                low = table[row, k]
+                step = table[row, k + 1] - low
+                low += (at - k) * step
+                slope += step
+                out[begin + j] = low if value >= 0.0 else -low
+            cells[begin // CELL + c] = slope * unit
+
+
+def shrink(z: Vector, coarser: Vector, gap: int, columns: int, table: Matrix) -> tuple[Vector, Vector]:
+    """`reference_shrink` of `reference_classify` in one pass, the derivatives summed over cells (n / CELL,); n a multiple of CELL. O(n)."""
+    out, cells = np.empty(z.size), np.empty(z.size // CELL)
+    # one more cell of slope 1, on which the details beyond RANGE go on
+    longer = np.hstack([table, table[:, -1:] + RANGE / CELLS])
+    _shrink(z, _above(z, coarser, columns), gap, *_shares(coarser), _ladder(), longer, out, cells)
+    return out, cells
+
+
+def reference_respond(cells: Vector, weight: float, shift: int, columns: int, m: int) -> Vector:
+    """What the derivatives of one level, summed over cells, add to the response of the m cells of the circle.
+
+    The samples lie about `shift` behind their coefficients; a row of a decimated level stands for several. columns: a multiple of CELL.
+    """
+    times = m // cells.size
+    spread = cells if times == 1 else np.repeat(cells.reshape(-1, columns // CELL), times, axis=0).ravel()
+    return np.asarray(np.roll(spread * (weight / times), round(shift / CELL)))
+
+
+@kernel
+def respond(cells, weight, shift, columns, response):  # type: ignore[no-untyped-def]
+    """Add `reference_respond` to response (m,)."""
+    m = response.size
+    times = m // cells.size
+    wide = columns // CELL if times > 1 else 1
+    place = int(np.rint(shift / CELL)) % m
+    for row in range(0, cells.size, wide):
+        for _ in range(times):
+            for c in range(wide):
+                response[place] += cells[row + c] * (weight / times)
+                place = place + 1 if place + 1 < m else 0
 
 
 def warm() -> None:
     """Compile or load every kernel of this file."""
-    z, slope = np.arange(32.0) - 9.0, np.empty(32)
-    classes, counts = classify(z, np.empty(0), 1, 8)
-    weights = np.full(spreads().size, 1.0 / spreads().size)
-    climb(counts[0], likelihood(), np.ones(weights.size), 1, weights)
-    shrink(z, classes, tabulate(np.tile(weights, (len(EDGES) + 1, 1))), slope)
-    respond(slope, 0.5, 1, 8, np.zeros(4))
+    z, none = np.arange(32.0) - 9.0, np.empty(0)
+    counts = count(z, none, 1, 8, begin=0, end=32, step=1)
+    weights = climb(counts, np.ones((counts.shape[0], spreads().size)), np.full((counts.shape[0], spreads().size), 1.0), 1)
+    shrink(z, none, 1, 8, tabulate(weights))
+    repeat_rows(z, 8, np.empty(64))
+    respond(np.ones(4), 0.5, 1, 8, np.zeros(4))

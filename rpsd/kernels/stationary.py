@@ -123,8 +123,8 @@ def halve(a, lo, hi, columns, low, high):  # type: ignore[no-untyped-def]
     m, c = low.size, lo.size // 2 - (lo.size // 2) % 2
     even, odd = np.empty(m), np.empty(m)
     for i in range(0, m, columns):
-        even[i : i + columns] = a[2 * i : 2 * i + columns]
-        odd[i : i + columns] = a[2 * i + columns : 2 * i + 2 * columns]
+        for column in range(columns):
+            even[i + column], odd[i + column] = a[2 * i + column], a[2 * i + columns + column]
     for b in range(0, m, _BLOCK):
         e = min(b + _BLOCK, m)
         low[b:e] = 0.0
@@ -146,7 +146,8 @@ def double(low, high, lo, hi, columns, out):  # type: ignore[no-untyped-def]
             for k in range(odd, lo.size, 2):
                 _up(low, high, -((k - odd - c) // 2) * columns, lo[k], hi[k], b, half[b:e])
         for i in range(0, m, columns):
-            out[2 * i + odd * columns : 2 * i + (odd + 1) * columns] = half[i : i + columns]
+            for column in range(columns):
+                out[2 * i + odd * columns + column] = half[i + column]
 
 
 def warm() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rpsd.core.market import Vector
 from rpsd.core.parameters import TiBayesParameters, WaveletParameters
-from rpsd.denoise import noise, ti_bayes, wavelet
+from rpsd.denoise import noise, shifts, ti_bayes, wavelet
 from rpsd.kernels.mixture import CELL
 from tests.quality.signals import CASES
 
@@ -69,16 +69,15 @@ def test_constant_noise_is_left_constant() -> None:
 
 
 def test_last_point_sees_a_mirror_not_the_other_end() -> None:
-    """A steep series whose end is far from its start: wrapped around, its last point would be drawn towards the first."""
+    """The end lies six sigmas above the start: wrapped around, the last point is drawn towards the first."""
     rng, mirrored, wrapped = np.random.default_rng(3), [], []
     for _ in range(40):
-        x = 50.0 * np.arange(512) / 512.0
+        x = 6.0 * np.arange(512) / 512.0
         y = x + rng.normal(size=512)
         mirrored.append(ti_bayes.estimate(y, np.ones(512), replace(DEFAULT, wavelet="sym8")).x[-1] - x[-1])
-        transform = ti_bayes.Circle("sym8", 512, 6)
-        wrapped.append(transform.shrink(y - y.mean(), None, 512)[0][-1] + y.mean() - x[-1])
-    assert np.sqrt(np.mean(np.square(mirrored))) < 0.75
-    assert np.sqrt(np.mean(np.square(wrapped))) > 1.5 * np.sqrt(np.mean(np.square(mirrored)))
+        wrapped.append(shifts.Circle("sym8", 512, 6, 6).shrink(y - y.mean(), None, shifts.Kept(0, 512, 512))[0][-1] + y.mean() - x[-1])
+    assert np.sqrt(np.mean(np.square(mirrored))) < 0.3
+    assert np.sqrt(np.mean(np.square(wrapped))) > 1.5
 
 
 def test_response_is_the_derivative() -> None:
@@ -96,7 +95,7 @@ def test_response_is_the_derivative() -> None:
                 ti_bayes.estimate(y + 0.05 * sigma * sign, sigma, params).x - ti_bayes.estimate(y - 0.05 * sigma * sign, sigma, params).x
             )
             probed.append(float(np.sum(sigma * sign * moved)) / 0.1)
-        analytic = float(np.sum(sigma**2 * found.response))
+        analytic = found.divergence(sigma)
         assert abs(analytic - np.mean(probed)) < 0.035 * float(np.sum(sigma**2))
         risk = float((np.sum((y - found.x) ** 2 - sigma**2) + 2.0 * analytic) / np.sum(sigma**2))
         assert abs(risk - np.mean((found.x - x) ** 2) / np.mean((y - x) ** 2)) < 0.15
@@ -150,9 +149,9 @@ def test_constant_and_nearly_constant_series_stay() -> None:
 
 
 def test_depth_is_clipped() -> None:
-    assert [ti_bayes.depth(n, DEFAULT) for n in (16, 31, 32, 4096, 1 << 20)] == [1, 1, 2, 9, 12]
+    assert [ti_bayes.depth(n, DEFAULT) for n in (16, 31, 32, 4096, 1 << 20)] == [1, 1, 2, 9, 10]
     assert ti_bayes.depth(4096, replace(DEFAULT, depth=3)) == 3
-    assert ti_bayes.depth(16, replace(DEFAULT, depth=12)) == 1
+    assert ti_bayes.depth(16, replace(DEFAULT, depth=10)) == 1
 
 
 def test_beats_the_classic_shrinkage() -> None:
@@ -167,3 +166,56 @@ def test_given_noise_is_used() -> None:
     at = noise.estimate(y, np.array([0, y.size])).at
     assert (ti_bayes.estimate(y, at, DEFAULT).x == ti_bayes.run(y, DEFAULT)).all()
     assert np.abs(ti_bayes.estimate(y, 1e-6 * at, DEFAULT).x - y).max() < 1e-3
+
+
+def _random_walk(n: int) -> tuple[Vector, Vector]:
+    rng = np.random.default_rng(n)
+    x = np.cumsum(rng.normal(size=n))
+    return x, x + 2.0 * rng.normal(size=n)
+
+
+def test_long_series_in_stretches_is_as_good_and_has_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 40_003
+    x, y = _random_walk(n)
+    sigma, params = np.full(n, 2.0), replace(DEFAULT, depth=6)
+    monkeypatch.setattr(ti_bayes, "_EVERY_SHIFT", 0)
+    whole = ti_bayes.estimate(y, sigma, params)
+    monkeypatch.setattr(ti_bayes, "_STRETCH", 8192)
+    parts = ti_bayes.estimate(y, sigma, params)
+    assert parts.x.size == n
+    assert parts.cells.size == whole.cells.size
+    error = (parts.x - x) ** 2
+    assert abs(error.mean() / np.mean((whole.x - x) ** 2) - 1.0) < 0.02
+    assert parts.divergence(sigma) == pytest.approx(whole.divergence(sigma), rel=0.05)
+    seams = [k * n / 5.0 for k in range(1, 5)]
+    near = np.concatenate([error[int(s) - 16 : int(s) + 16] for s in seams])
+    assert near.mean() < 2.0 * error.mean()
+    assert np.abs(parts.x - whole.x).max() < 2.0
+
+
+def test_stretches_follow_varying_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ti_bayes, "_STRETCH", 8192)
+    monkeypatch.setattr(ti_bayes, "_EVERY_SHIFT", 0)
+    n = 30_000
+    x, y = _random_walk(n)
+    sigma = 2.0 * np.exp(np.sin(np.arange(n) / 3000.0))
+    y = x + (y - x) / 2.0 * sigma
+    error = [float(np.mean((ti_bayes.estimate(y, s, DEFAULT).x - x) ** 2)) for s in (sigma, np.full(n, sigma.mean()))]
+    assert error[0] < 0.9 * error[1]
+
+
+def test_few_shifts_cost_little_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = _random_walk(8192)
+    sigma = np.full(8192, 2.0)
+    every = float(np.mean((ti_bayes.estimate(y, sigma, DEFAULT).x - x) ** 2))
+    monkeypatch.setattr(ti_bayes, "_EVERY_SHIFT", 0)
+    assert float(np.mean((ti_bayes.estimate(y, sigma, DEFAULT).x - x) ** 2)) < 1.05 * every
+
+
+def test_few_shifts_still_move_with_the_series() -> None:
+    """A circle moved by the rows of its coarsest level gives the moved answer."""
+    a = np.random.default_rng(6).normal(size=1024)
+    found = [shifts.Circle("sym8", 1024, 5, 3).shrink(np.roll(a, s), None, shifts.Kept(0, 1024, 1024))[0] for s in (0, 32)]
+    assert np.abs(np.roll(found[0], 32) - found[1]).max() < 1e-9
+    every = [shifts.Circle("sym8", 1024, 5, 5).shrink(np.roll(a, s), None, shifts.Kept(0, 1024, 1024))[0] for s in (0, 13)]
+    assert np.abs(np.roll(every[0], 13) - every[1]).max() < 1e-9
