@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from rpsd.core.errors import BadParameter, Fault
@@ -211,18 +212,26 @@ def _reason(value: Any, kind: type, metadata: Mapping[str, Any]) -> str | None:
     return None if inside else f"expected {low} to {high}, got {str(value)[:40]}"
 
 
+@lru_cache(maxsize=64)
+def _known(cls: type[Any]) -> dict[str, tuple[type, Mapping[str, Any]]]:
+    """Kind and metadata of each field by its name; finding them costs more than the checks."""
+    kinds = get_type_hints(cls)
+    return {f.name: (_kind(kinds[f.name]), f.metadata) for f in fields(cls)}
+
+
 def build(cls: type[T], given: Mapping[str, Any], pointer: str = "/params") -> T:
     """An instance of the parameter class with the given values over its defaults. Raises BadParameter, naming every bad one."""
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    kinds = {name: _kind(hint) for name, hint in get_type_hints(cls).items()}
+    known = _known(cls)  # type: ignore[arg-type]  # a class is hashable
     faults, values = [], {}
     for name, value in given.items():
         if name not in known:
             faults.append(Fault(f"{pointer}/{name[:40]}", f"unknown; known are {', '.join(known)}"))
-        elif reason := _reason(value, kinds[name], known[name].metadata):
+            continue
+        kind, metadata = known[name]
+        if reason := _reason(value, kind, metadata):
             faults.append(Fault(f"{pointer}/{name}", reason))
         else:
-            values[name] = float(value) if kinds[name] is float else value
+            values[name] = float(value) if kind is float else value
     if faults:
         raise BadParameter(f"{faults[0].pointer}: {faults[0].reason}", errors=faults)
     return cls(**values)

@@ -18,7 +18,7 @@ _IRREGULAR_GAP: Final = 30.0  # of ticks, whose intervals scatter: three medians
 _TRAILING: Final = 64  # intervals behind each gap that a causal cut may look at
 _UNSURE: Final = 8  # earlier intervals below which a causal cut is as careful as with ticks
 _DAILY_NS: Final = 20 * 3600 * SECOND_NS
-_WIDE: Final = 2.0  # highest over lowest price from which the log scale is chosen
+WIDE: Final = 2.0  # highest over lowest price from which the log scale is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def choose(values: Vector, scale: str, *, causal: bool) -> str:
     """
     if scale == "auto":
         low = float(values.min())
-        return "log" if not causal and low > 0.0 and float(values.max()) > _WIDE * low else "price"
+        return "log" if not causal and low > 0.0 and float(values.max()) > WIDE * low else "price"
     if scale in ("log", "return") and not (values > 0.0).all():
         row = int(np.flatnonzero(values <= 0.0)[0])
         raise NotPositive(f"value {row} is {values[row]:g}", errors=[Fault(f"/values/{row}", "not positive")])

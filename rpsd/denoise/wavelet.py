@@ -36,6 +36,16 @@ def depth(n: int, params: WaveletParameters) -> int:
     return deepest if isinstance(params.level, str) else min(params.level, deepest)
 
 
+def is_fused(params: WaveletParameters) -> bool:
+    """Whether one kernel does the whole pipeline but for the low pass."""
+    return params.boundary == "symmetric" and params.threshold_mode in _FUSED and params.wavelet != _INEXACT
+
+
+def rule(params: WaveletParameters) -> kernels.Rule:
+    """Fused parameters as that kernel takes them."""
+    return kernels.Rule(_FUSED[params.threshold_mode], _SHAPES[params.shrinkage], params.noise == "per_level", params.strength)
+
+
 def _posterior(detail: Vector, sigma: float, params: WaveletParameters) -> Vector:
     """Details by Johnstone and Silverman's prior: soft is the posterior median, hard and garrote use the size where it leaves 0."""
     out = np.empty(detail.size)
@@ -97,9 +107,8 @@ def run(y: Vector, params: WaveletParameters) -> Vector:
     level = depth(y.size, params)
     if level == 0:
         smooth = y.copy()
-    elif params.boundary == "symmetric" and params.threshold_mode in _FUSED and params.wavelet != _INEXACT:
-        rule = kernels.Rule(_FUSED[params.threshold_mode], _SHAPES[params.shrinkage], params.noise == "per_level", params.strength)
-        smooth = kernels.run(y, filters(params.wavelet), level, rule)
+    elif is_fused(params):
+        smooth = kernels.run(y, filters(params.wavelet), level, rule(params))
     else:
         smooth = _step_by_step(y, params, level)
     return fir.low_pass(smooth, params.fir_cutoff, params.strength) if params.use_fir_filter else smooth

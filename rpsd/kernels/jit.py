@@ -39,6 +39,7 @@ def _warm(name: str) -> None:
 
 WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "wavelet"),
+    partial(_warm, "stack"),
     partial(_warm, "filters"),
     partial(_warm, "variation"),
     partial(_warm, "threshold"),

@@ -207,7 +207,7 @@ def median_size(d):  # type: ignore[no-untyped-def]
 
 @kernel
 def denoise_kernel(y, dec_lo, dec_hi, rec_lo, rec_hi, level, mode, shape, per_level, strength, work, out):  # type: ignore[no-untyped-def]
-    """x̂ into out (n,) of y (n,), equal to `denoise` but for rounding; n >= taps - 1. Not causal. O(n taps); work as `_workspace` says."""
+    """x̂ into out (n,) of y (n,), equal to `denoise` but for rounding; n >= taps - 1. Not causal. O(n taps); work as `workspace` says."""
     sizes = np.empty(level + 1, np.int64)
     starts = np.zeros(level + 1, np.int64)
     sizes[0] = y.size
@@ -232,7 +232,7 @@ def denoise_kernel(y, dec_lo, dec_hi, rec_lo, rec_hi, level, mode, shape, per_le
         approximation = finer
 
 
-def _workspace(n: int, taps: int, level: int) -> Vector:
+def workspace(n: int, taps: int, level: int) -> Vector:
     """Room for all details and the approximation of level 1: less than 1.5 n and what the filter adds at each level."""
     return np.empty(n + n // 2 + (level + 2) * taps)
 
@@ -240,7 +240,7 @@ def _workspace(n: int, taps: int, level: int) -> Vector:
 def run(y: Vector, filters: Filters, level: int, rule: Rule) -> Vector:
     """`denoise_kernel` with the arguments of `denoise`; numpy allocates, because its large arrays lie on huge pages."""
     out = np.empty(y.size)
-    denoise_kernel(np.require(y, np.float64, ["C", "W"]), *filters, level, *rule, _workspace(y.size, filters.dec_lo.size, level), out)
+    denoise_kernel(np.require(y, np.float64, ["C", "W"]), *filters, level, *rule, workspace(y.size, filters.dec_lo.size, level), out)
     return out
 
 

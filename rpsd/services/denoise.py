@@ -1,8 +1,8 @@
 """Denoising in the user's words: values of a request, or a stored column that may keep its result."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from rpsd.telemetry import Metrics
 
 _RECENT: Final = 10_000
 _MINUTE: Final = 60.0
+_WORDS: Final = {True: "passed", False: "failed", None: "not_applicable"}
 
 
 class DenoiseService:
@@ -36,6 +37,27 @@ class DenoiseService:
         values: Vector,
         *,
         t: Times | None = None,
+        **how: Any,
+    ) -> DenoiseResult:
+        """The values (n,) denoised, at times t (n,) when sessions matter; `how` as in settled().
+
+        Raises NotFinite, TooShort, BadRows, UnknownMethod, BadParameter, NotPositive, InvalidRequest, GuardrailFailed.
+        """
+        from rpsd.denoise import run  # numerics wait for the warm-up
+
+        settled = self.settled(**how)
+        started, well = time.perf_counter(), False
+        try:
+            result = run.denoise(np.ascontiguousarray(values, np.float64), t=t, **settled)
+            well = True
+        finally:
+            self.note(time.perf_counter() - started, well=well)
+        self.count((result,), time.perf_counter() - started)
+        return result
+
+    def settled(
+        self,
+        *,
         method: str | None = None,
         causality: str = "hindsight",
         lag: int | None = None,
@@ -44,34 +66,19 @@ class DenoiseService:
         band: bool = False,
         params: Mapping[str, Any] | None = None,
         guardrails: Mapping[str, Any] | None = None,
-    ) -> DenoiseResult:
-        """The values (n,) denoised, at times t (n,) when sessions matter; what is left out comes from the settings.
-
-        Raises NotFinite, TooShort, BadRows, UnknownMethod, BadParameter, NotPositive, InvalidRequest, GuardrailFailed.
-        """
-        from rpsd.denoise import run  # numerics wait for the warm-up
-
-        rules = build(GuardrailParameters, {**asdict(self._settings.guardrails), **(guardrails or {})}, "/guardrails")
-        started, well = time.perf_counter(), False
-        try:
-            result = run.denoise(
-                np.ascontiguousarray(values, np.float64),
-                t=t,
-                method=method or self._settings.denoiser.method,
-                causality=causality,
-                lag=lag,
-                scale=scale,
-                fill=fill,
-                band=band,
-                params=params or {},
-                guardrails=rules,
-                defaults=self._defaults(),
-            )
-            well = True
-        finally:
-            self._recent.append((time.monotonic(), time.perf_counter() - started, well))
-        self._count(result, time.perf_counter() - started)
-        return result
+    ) -> dict[str, Any]:
+        """The arguments of denoise.run.denoise for a request; what it leaves out comes from the settings. Raises BadParameter."""
+        return {
+            "method": method or self._settings.denoiser.method,
+            "causality": causality,
+            "lag": lag,
+            "scale": scale,
+            "fill": fill,
+            "band": band,
+            "params": params or {},
+            "guardrails": build(GuardrailParameters, {**asdict(self._settings.guardrails), **(guardrails or {})}, "/guardrails"),
+            "defaults": self._defaults(),
+        }
 
     def stored(
         self,
@@ -141,13 +148,24 @@ class DenoiseService:
         chosen = self._settings.denoiser
         return {name: getattr(chosen, name) for name in ("wavelet", "level", "threshold_mode", "use_fir_filter", "fir_cutoff")}
 
-    def _count(self, result: DenoiseResult, seconds: float) -> None:
-        self._metrics.denoise_points_total.labels(result.method).inc(result.values.size)
-        self._metrics.denoise_seconds.labels(result.method).observe(seconds)
-        self._metrics.variance_reduction_ratio.observe(result.variance_reduction)
-        for name, guardrail in result.guardrails.items():
-            word = {True: "passed", False: "failed", None: "not_applicable"}[guardrail.passed]
-            self._metrics.guardrail_results_total.labels(name, word).inc()
+    def count(self, results: Sequence[DenoiseResult], seconds: float) -> None:
+        """Add the results of one call, which took so many seconds, to the metrics."""
+        metrics = self._metrics
+        for method in sorted({result.method for result in results}):
+            metrics.denoise_points_total.labels(method).inc(sum(r.values.size for r in results if r.method == method))
+            metrics.denoise_seconds.labels(method).observe(seconds)
+        verdicts: Counter[tuple[str, bool | None]] = Counter()
+        observe = metrics.variance_reduction_ratio.observe
+        for result in results:
+            observe(result.variance_reduction)
+            if result.guardrails:
+                verdicts.update((name, guardrail.passed) for name, guardrail in result.guardrails.items())
+        for (name, passed), times in verdicts.items():
+            metrics.guardrail_results_total.labels(name, _WORDS[passed]).inc(times)
+
+    def note(self, seconds: float, *, well: bool) -> None:
+        """Add one call to the last minute's."""
+        self._recent.append((time.monotonic(), seconds, well))
 
     def _save(self, info: SeriesInfo, name: str, column: str, samples: Samples, result: DenoiseResult, by: str) -> None:
         """Write the derived column; durable when this returns."""

@@ -11,6 +11,7 @@ from rpsd.services.access import AccessService, read_pepper
 from rpsd.services.backup import BackupService
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
+from rpsd.services.denoise_batch import DenoiseBatch
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
@@ -40,6 +41,7 @@ class Services:
     denoise: DenoiseService
     keeper: Keeper
     live: LiveDenoiseService
+    denoise_batch: DenoiseBatch
     job: JobService
     model: ModelService
     regime: RegimeService
@@ -70,6 +72,7 @@ class Services:
         self.health.stop()
         self.keeper.close()
         self.monitor.stop()
+        self.denoise_batch.close()
         self.compute.close()
         self.database.close()
 
@@ -103,6 +106,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     keeper = Keeper(database, metrics, clock, ready=not worker)
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
+    denoise_batch = DenoiseBatch(settings, denoise)
     job = JobService(database, clock)
     model = ModelService(database, clock, job)
     live = LiveDenoiseService(database, keeper, model, clock)
@@ -127,6 +131,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         denoise=denoise,
         keeper=keeper,
         live=live,
+        denoise_batch=denoise_batch,
         job=job,
         model=model,
         regime=regime,
