@@ -10,7 +10,7 @@ import numpy as np
 
 from rpsd.config import Settings
 from rpsd.core import market
-from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, TooShort
+from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, RpsdError, TooShort
 from rpsd.core.market import Samples, SeriesInfo, Times, Vector
 from rpsd.core.model import fingerprint
 from rpsd.core.parameters import GuardrailParameters, build, described
@@ -97,6 +97,20 @@ class DenoiseService:
         With save_as the result is kept beside the series as a derived column of that name, with its method, parameters and causality.
         Raises UnknownSeries, UnknownColumn, BadRange, InvalidRequest (a name in use), and as run().
         """
+        info, samples = self.column(symbol, interval, column, start_ns, end_ns)
+        name = None if save_as is None else _free_name(save_as, info)
+        result = self.run(samples.columns[column], t=samples.t, **how)
+        if name is not None:
+            self._save(info, name, column, samples, result, by)
+        return samples.t, result
+
+    def column(
+        self, symbol: str, interval: str, column: str = "close", start_ns: int | None = None, end_ns: int | None = None
+    ) -> tuple[SeriesInfo, Samples]:
+        """A stored series and one of its columns from start_ns to end_ns (inclusive).
+
+        Raises BadSymbol, UnknownSeries, UnknownColumn, BadRange, TooShort (no rows).
+        """
         symbol, interval = market.symbol(symbol), market.interval(interval)
         if start_ns is not None and end_ns is not None and end_ns < start_ns:
             raise BadRange("the end lies before the start", errors=[Fault("/end", "before the start")])
@@ -108,11 +122,7 @@ class DenoiseService:
         info, samples = self._database.read(read, deadline_seconds=self._settings.server.request_timeout)
         if samples.n == 0:
             raise TooShort(f"{symbol} {interval} has no rows in this range")
-        name = None if save_as is None else _free_name(save_as, info)
-        result = self.run(samples.columns[column], t=samples.t, **how)
-        if name is not None:
-            self._save(info, name, column, samples, result, by)
-        return samples.t, result
+        return info, samples
 
     def methods(self) -> list[dict[str, Any]]:
         """The catalogue: name, causal, parameters with defaults and bounds, source, cost, summary."""
@@ -203,6 +213,13 @@ def _free_name(name: str, info: SeriesInfo) -> str:
         reason = f"{plain} is a column of the series itself, or one that rpsd writes"
         raise InvalidRequest(f"/save_as: {reason}", errors=[Fault("/save_as", reason)])
     return plain
+
+
+def placed(error: RpsdError, where: str, outside: tuple[str, ...] = ("values", "t")) -> RpsdError:
+    """The error with its pointers below `where`, but for those that begin with a name of `outside`."""
+    faults = [fault if fault.pointer.split("/")[1:2] and fault.pointer.split("/")[1] in outside
+              else Fault(f"{where}{fault.pointer}", fault.reason) for fault in error.errors]  # fmt: skip
+    return type(error)(f"{where}: {error.detail}", errors=faults, hint=error.advice, retry_after=error.retry_after)
 
 
 def account(result: DenoiseResult, processing_time: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rpsd.services.backup import BackupService
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
+from rpsd.services.denoise_compare import DenoiseCompare
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
@@ -42,6 +43,7 @@ class Services:
     keeper: Keeper
     live: LiveDenoiseService
     denoise_batch: DenoiseBatch
+    denoise_compare: DenoiseCompare
     job: JobService
     model: ModelService
     regime: RegimeService
@@ -106,7 +108,6 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     keeper = Keeper(database, metrics, clock, ready=not worker)
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
-    denoise_batch = DenoiseBatch(settings, denoise)
     job = JobService(database, clock)
     model = ModelService(database, clock, job)
     live = LiveDenoiseService(database, keeper, model, clock)
@@ -131,7 +132,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         denoise=denoise,
         keeper=keeper,
         live=live,
-        denoise_batch=denoise_batch,
+        denoise_batch=DenoiseBatch(settings, denoise),
+        denoise_compare=DenoiseCompare(settings, denoise),
         job=job,
         model=model,
         regime=regime,

@@ -1,9 +1,6 @@
 """Denoising many series in one call: results in order, each with its own answer or its own error."""
 
-import asyncio
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
@@ -19,6 +16,7 @@ from rpsd.web.denoised import DenoiseBody, Denoised, DenoiseOptions, refuse_huge
 from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import declare
 from rpsd.web.places import convert
+from rpsd.web.while_connected import answered
 from rpsd.web.wire import JSON, Query, answer, cells, query, read
 
 if TYPE_CHECKING:
@@ -96,25 +94,11 @@ class BatchAnswer(msgspec.Struct):
 )
 async def batch(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     """Denoise the series of the request; what is left undone when the client goes away is not done."""
-    exchange, gone = of(request), threading.Event()
     query(request.scope, Query)
-    watch = asyncio.ensure_future(_until_gone(request, gone))
-    try:
-        return await asyncio.wrap_future(exchange.services.denoise_batch.submit(lambda: _answered(exchange, body, gone)))
-    finally:
-        gone.set()
-        watch.cancel()
+    return await answered(request, lambda gone: _answer(of(request), body, gone))
 
 
-async def _until_gone(request: Request[Any, Any, Any], gone: threading.Event) -> None:
-    """Set the event when the client closes its connection."""
-    with suppress(RuntimeError, RpsdError):  # the server may have no more messages for us
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        gone.set()
-
-
-def _answered(exchange: Exchange, body: bytes, gone: threading.Event) -> Response[bytes]:
+def _answer(exchange: Exchange, body: bytes, gone: Callable[[], bool]) -> Response[bytes]:
     started = perf_counter()
     asked = read(exchange, body, _Envelope)
     shared = {name: getattr(asked, name) for name in _OPTIONS}
@@ -124,7 +108,7 @@ def _answered(exchange: Exchange, body: bytes, gone: threading.Event) -> Respons
         if not isinstance(series, RpsdError):
             places.append(place)
             wanted.append(series)
-    outcomes = exchange.services.denoise_batch.run(wanted, cancelled=gone.is_set)
+    outcomes = exchange.services.denoise_batch.run(wanted, cancelled=gone)
     exchange.operation, exchange.samples = "denoise_batch", sum(one.values.size for one in wanted)
     for place, outcome in zip(places, outcomes, strict=True):
         results[place] |= {"error": _told(outcome, place, asked.series[place])} if isinstance(outcome, RpsdError) else _account(outcome)

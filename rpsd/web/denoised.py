@@ -1,15 +1,16 @@
 """What every denoise route reads and writes: the options, the values with their times, and the account of what was done."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
 
 from rpsd.core.errors import Fault, InvalidRequest, NotFinite
-from rpsd.web.wire import Body, Instant, cells, instant, strict
+from rpsd.web.wire import Body, Instant, cells, instant, span, strict
 
 if TYPE_CHECKING:
-    from rpsd.core.market import Times, Vector
+    from rpsd.core.market import Samples, Times, Vector
     from rpsd.core.result import DenoiseResult
 
 _LARGEST: Final = 1e150  # its square still fits into float64, with room for a sum
@@ -95,9 +96,9 @@ def refuse_huge(values: "Vector") -> None:
         raise NotFinite("values above 1e150 cannot be computed with", errors=[Fault(f"/values/{row}", "not within 1e150") for row in rows])
 
 
-def times(asked: DenoiseBody) -> "Times | None":
+def times(asked: "DenoiseBody | DataBody") -> "Times | None":
     """The times (n,) in ns. Raises InvalidRequest when they are not as many as the values, BadTime with the pointer."""
-    if asked.t is None:
+    if asked.t is None or asked.values is None:
         return None
     if len(asked.t) != len(asked.values):
         reason = f"{len(asked.t)} times for {len(asked.values)} values"
@@ -114,3 +115,41 @@ def told(result: "DenoiseResult", processing_time: float) -> dict[str, Any]:
     if result.lower is not None and result.upper is not None:
         facts |= {"lower": cells(result.lower), "upper": cells(result.upper)}
     return facts
+
+
+class StoredColumn(Body):
+    """A column of a stored series, from start to end inclusive."""
+
+    symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    interval: Annotated[str, msgspec.Meta(min_length=1, max_length=8)]
+    column: Name = "close"
+    start: Instant | None = None
+    end: Instant | None = None
+
+
+class DataBody(Body, kw_only=True):
+    """Data of a request: values with their times if they have any, or a stored series; one of the two."""
+
+    values: Annotated[list[float | None], msgspec.Meta(min_length=1)] | None = None
+    t: list[Instant] | None = None
+    series: StoredColumn | None = None
+
+
+def data(asked: DataBody, read: "Callable[..., tuple[Any, Samples]]") -> "tuple[Vector, Times | None]":
+    """The values (n,) and times of the request, or what `read` (DenoiseService.column) finds.
+
+    Raises InvalidRequest unless there is exactly one of the two, NotFinite, BadTime, and as `read` does.
+    """
+    if (asked.values is None) == (asked.series is None):
+        reason = "expected either values or series"
+        raise InvalidRequest(reason, errors=[Fault("/values", reason)])
+    if asked.series is not None:
+        if asked.t is not None:
+            raise InvalidRequest("a stored series has its own times", errors=[Fault("/t", "a stored series has its own times")])
+        stored = asked.series
+        start_ns, end_ns = span(stored.start, stored.end, "/series")
+        samples = read(stored.symbol, stored.interval, stored.column, start_ns, end_ns)[1]
+        return samples.columns[stored.column], samples.t
+    values = np.array(asked.values, np.float64)
+    refuse_huge(values)
+    return values, times(asked)
