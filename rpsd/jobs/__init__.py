@@ -5,6 +5,7 @@ from typing import Final
 from rpsd.jobs.backup import BACKUP
 from rpsd.jobs.job import Job
 from rpsd.jobs.retrain import RETRAIN
+from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
 
-JOBS: Final[tuple[Job, ...]] = (BACKUP, RETRAIN, UPKEEP)
+JOBS: Final[tuple[Job, ...]] = (BACKUP, RETRAIN, SEARCH, UPKEEP)

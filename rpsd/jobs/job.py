@@ -18,7 +18,7 @@ ScheduleOf = Callable[["Settings"], str | None]
 class JobContext:
     """What a running job may touch. `progress(share, message)` and `cancelled()` are cheap: call them often.
 
-    `args` are the run's arguments, `by` who asked (a key id, "cli", or "scheduler").
+    `args` are the run's arguments, `by` who asked (a key id, "cli", or "scheduler"), `run_id` the run's number.
     """
 
     services: "Services"
@@ -26,6 +26,7 @@ class JobContext:
     by: str
     progress: Callable[[float, str], None]
     cancelled: Callable[[], bool]
+    run_id: int = 0
 
     def go_on(self, share: float, message: str) -> None:
         """Report progress. Raises Cancelled when the run is to stop."""

@@ -154,7 +154,7 @@ class Scheduler:
         """Run the job to its end, whatever that is."""
         run, began = running.run, time.monotonic()
         log = logger(operation=f"job.{run.name}", user_id=run.by)
-        context = JobContext(self._services, run.args, run.by, running.report, running.stop.is_set)
+        context = JobContext(self._services, run.args, run.by, running.report, running.stop.is_set, run.id)
         try:
             result = running.job.run(context)
             json.dumps(result, allow_nan=False)  # the row must be able to hold it

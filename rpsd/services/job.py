@@ -34,8 +34,10 @@ class JobService:
         self.offered: Mapping[str, str] = {}
         self.arguments: Mapping[str, tuple[str, ...]] = {}
 
-    def enqueue(self, name: str, args: Mapping[str, Any], *, by: str, once: Once | None = None) -> dict[str, Any]:
-        """Ask for a run now; durable when this returns. The answer is the contract's job.
+    def enqueue(
+        self, name: str, args: Mapping[str, Any], *, by: str, once: Once | None = None, data: bytes | None = None
+    ) -> dict[str, Any]:
+        """Ask for a run now; durable when this returns. The answer is the contract's job. `data` is what it works on, see given().
 
         Raises UnknownJob, InvalidRequest, IdempotencyConflict.
         """
@@ -47,6 +49,8 @@ class JobService:
         def write(c: Connection) -> dict[str, Any]:
             def add() -> dict[str, Any]:
                 run = rows.enqueue(c, name, dict(args), by, now_ns)
+                if data is not None:
+                    rows.give(c, run.id, data)
                 audit.append(c, by, "job.run", name, {"job": run.id, "args": dict(args)}, now_ns)
                 return run.as_dict()
 
@@ -55,6 +59,10 @@ class JobService:
         answer = self._database.write(write).result()
         self.on_enqueue.set()
         return answer
+
+    def given(self, job_id: int) -> bytes | None:
+        """The data that came with the run, None without any; gone when the run has ended."""
+        return self._database.read(lambda c: rows.given(c, job_id))
 
     def _check(self, name: str, args: Mapping[str, Any]) -> None:
         """Raise InvalidRequest for arguments that the job does not have, or that are no short text."""

@@ -54,6 +54,36 @@ def regime_train(packet: Packet, report: Report) -> Packet:
     )
 
 
+def denoise_search(packet: Packet, report: Report) -> Packet:
+    """Scores of settings on values (n,), with times t (n,) int64 ns if they have any.
+
+    Head: causal, scale, fill, folds, seed, settings [{method, params}] (params whole). Answer: head of denoise.search.summary and the
+    folds; arrays scores and failed (settings, folds), seconds (settings,). Errors: denoise.search.prepare, run, summary.
+    """
+    from rpsd.denoise import door, search  # numerics wait for the first task
+
+    head = packet.head
+    task = search.prepare(
+        packet.arrays["values"],
+        packet.arrays.get("t"),
+        causal=head["causal"],
+        scale=head["scale"],
+        fill=head["fill"],
+        folds=head["folds"],
+        seed=head["seed"],
+    )
+    causality = "causal" if head["causal"] else "hindsight"
+    found = [door.find(one["method"], causality) for one in head["settings"]]
+    settings = [search.Setting(m, build(m.params, one["params"])) for m, one in zip(found, head["settings"], strict=True)]
+    table = search.run(task, settings, report)
+    told = search.summary(table.scores)
+    arrays = {name: told.pop(name) for name in ("means", "errors", "ranks")}
+    close = [bool(one) for one in told.pop("close")]
+    failed = {} if table.failed is None else {"failed": table.failed}
+    head = {**told, "close": close, "scale": task.scale, "bounds": list(task.bounds)}
+    return Packet(head, {"scores": table.scores, "seconds": table.seconds, **failed, **arrays})
+
+
 def warm(_packet: Packet, _report: Report) -> Packet:
     """Import the numerics of the tasks above and compile or load their kernels, so that the first real task does not pay for it."""
     from rpsd.kernels import hmm, hmm_em
@@ -64,5 +94,10 @@ def warm(_packet: Packet, _report: Report) -> Packet:
     return Packet({}, {})
 
 
-TASKS: Final[tuple[tuple[str, Task], ...]] = (("regime_detect", regime_detect), ("regime_train", regime_train), ("warm", warm))
+TASKS: Final[tuple[tuple[str, Task], ...]] = (
+    ("denoise_search", denoise_search),
+    ("regime_detect", regime_detect),
+    ("regime_train", regime_train),
+    ("warm", warm),
+)
 """Every task by the name that travels."""

@@ -13,6 +13,7 @@ from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
 from rpsd.services.denoise_compare import DenoiseCompare
+from rpsd.services.denoise_search import DenoiseSearch
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
@@ -44,6 +45,7 @@ class Services:
     live: LiveDenoiseService
     denoise_batch: DenoiseBatch
     denoise_compare: DenoiseCompare
+    denoise_search: DenoiseSearch
     job: JobService
     model: ModelService
     regime: RegimeService
@@ -134,6 +136,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         live=live,
         denoise_batch=DenoiseBatch(settings, denoise),
         denoise_compare=DenoiseCompare(settings, denoise),
+        denoise_search=DenoiseSearch(denoise, job, compute),
         job=job,
         model=model,
         regime=regime,

@@ -57,6 +57,17 @@ def enqueue(
     return _runs(c, f"SELECT {_FIELDS} FROM job WHERE name = ? AND occasion_ns = ?", (name, occasion_ns))[0]  # noqa: S608
 
 
+def give(c: Connection, run_id: int, data: bytes) -> None:
+    """Lay down what the run works on; it is forgotten when the run ends."""
+    c.execute("INSERT INTO job_input (job, data) VALUES (?, ?)", (run_id, data))
+
+
+def given(c: Connection, run_id: int) -> bytes | None:
+    """What was laid down for the run, or None."""
+    found = query.rows(c, "SELECT data FROM job_input WHERE job = ?", (run_id,))
+    return found[0][0] if found else None
+
+
 def claim(c: Connection, now_ns: int, lease_seconds: float, owner: str) -> JobRun | None:
     """Take the oldest queued run that is due, or None. A run is claimed by exactly one caller."""
     claimed = _runs(

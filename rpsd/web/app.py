@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Litestar, Router
 
-from rpsd.web import admin, denoise, denoise_batch, denoise_compare, job, live, model, regime, series, system
+from rpsd.web import admin, denoise, denoise_batch, denoise_compare, denoise_search, job, live, model, regime, series, system
 from rpsd.web.auth import authorised, check
 from rpsd.web.edge import Edge
 from rpsd.web.problem import respond
@@ -18,6 +18,7 @@ ROUTES: Final[tuple[Any, ...]] = (
     *denoise.ROUTES,
     *denoise_batch.ROUTES,
     *denoise_compare.ROUTES,
+    *denoise_search.ROUTES,
     *live.ROUTES,
     *regime.ROUTES,
     *model.ROUTES,

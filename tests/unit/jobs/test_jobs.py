@@ -67,7 +67,8 @@ def test_the_catalogue_names_every_file_of_the_folder():
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
 def test_every_schedule_of_the_defaults_can_be_read(job, services):
-    assert parse(job.schedule(services.settings), services.settings.jobs.timezone).after(NOW) > NOW
+    if (text := job.schedule(services.settings)) is not None:  # one without a schedule runs when asked for
+        assert parse(text, services.settings.jobs.timezone).after(NOW) > NOW
     assert job.summary.endswith(".")
     assert job.lease_seconds > 0
 

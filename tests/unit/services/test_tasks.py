@@ -67,3 +67,17 @@ def test_a_refusal_of_the_numerics_arrives_as_itself(compute):
 def test_names_are_unique():
     names = [name for name, _ in TASKS]
     assert len(set(names)) == len(names)
+
+
+def test_a_search_is_the_same_in_the_worker(compute):
+    values, _ = prices(600)
+    settings = [{"method": "ema", "params": {"span": span}} for span in (2.0, 9.0)]
+    asked = {"causal": True, "scale": "auto", "fill": "none", "folds": 3, "seed": 0, "settings": settings}
+    told = []
+    got = compute.run(
+        "denoise_search", Packet(asked, {"values": values}), deadline_seconds=LONG, on_progress=lambda *step: told.append(step)
+    )
+    expected = dict(TASKS)["denoise_search"](Packet(asked, {"values": values}), lambda *_: None)
+    assert got.head == Packet.unpack(expected.pack()).head
+    assert np.array_equal(got.arrays["scores"], expected.arrays["scores"])
+    assert [share for share, _ in told] == [0.0, 0.5]
