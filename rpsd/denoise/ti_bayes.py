@@ -194,7 +194,7 @@ def response(y: Vector, params: TiBayesParameters) -> tuple[Vector, Vector]:
     if sigma is None:
         return y.copy(), np.ones(y.size)
     found = estimate(y, sigma, params)
-    return found.x, found.response
+    return found.x, found.response()
 
 
 METHOD = Method(
