@@ -16,7 +16,7 @@ from rpsd.core.parameters import WaveletParameters
 from rpsd.core.result import DenoiseResult, Matrix
 from rpsd.denoise import door, run, wavelet
 from rpsd.denoise import scale as scales
-from rpsd.kernels import stack as kernels
+from rpsd.kernels import wavelet as kernels
 
 _NAMES: Final = tuple(field.name for field in fields(DenoiseResult))
 _VALUES: Final = _NAMES.index("values")
@@ -67,7 +67,7 @@ def _fill(results: list[DenoiseResult | None], values: Matrix, rows: npt.NDArray
         return
     given = values if rows.size == values.shape[0] else values[rows]
     y = np.log(given) if on_log else np.require(given, np.float64, ["C", "W"])
-    x = kernels.denoise(y, wavelet.filters(params.wavelet), level, wavelet.rule(params))
+    x = kernels.run_rows(y, wavelet.filters(params.wavelet), level, wavelet.rule(params))
     of_y, of_x = _step_variances(y), _step_variances(x)
     reductions = np.where(of_y > 0.0, 1.0 - of_x / np.where(of_y > 0.0, of_y, 1.0), 0.0).tolist()
     if on_log:

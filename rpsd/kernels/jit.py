@@ -39,7 +39,6 @@ def _warm(name: str) -> None:
 
 WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "wavelet"),
-    partial(_warm, "stack"),
     partial(_warm, "filters"),
     partial(_warm, "variation"),
     partial(_warm, "threshold"),
