@@ -8,7 +8,7 @@ import pytest
 from tests.docs.pages import ROOT
 
 MANUAL = ROOT / "rpsd" / "manual"
-CHAPTERS = ("index", "install", "operate", "methods", "regimes", "errors", "decisions", "settings", "metrics", "cli")
+CHAPTERS = ("index", "install", "operate", "methods", "denoising_quality", "regimes", "errors", "decisions", "settings", "metrics", "cli")
 
 
 def text(chapter: str) -> str:
