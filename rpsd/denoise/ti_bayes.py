@@ -175,6 +175,18 @@ def run(y: Vector, params: TiBayesParameters) -> Vector:
     return y.copy() if sigma is None else estimate(y, sigma, params).x
 
 
+def response(y: Vector, params: TiBayesParameters) -> tuple[Vector, Vector]:
+    """run(y, params) (n,) and its derivative dx̂_t/dy_t (n,), at given weights and noise. Not causal. O(n).
+
+    Source: Stein (1981), Ann. Statist. 9, 1135-1151; Leung and Barron (2006) for the derivative of the average.
+    """
+    sigma = noise_at(y, params)
+    if sigma is None:
+        return y.copy(), np.ones(y.size)
+    found = estimate(y, sigma, params)
+    return found.x, found.response()
+
+
 def deviation(y: Vector, params: TiBayesParameters) -> Vector:
     """Standard deviation of the error of run(y, params) (n,): the noise times the root of the response, the posterior variance. O(n).
 
