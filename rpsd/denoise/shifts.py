@@ -11,8 +11,9 @@ from rpsd.core.result import Matrix
 from rpsd.denoise.wavelet import filters as bank
 from rpsd.kernels import mixture, stationary
 from rpsd.kernels.mixture import CELL
+from rpsd.kernels.stationary import COLUMNS
 
-PAD: Final = 8  # samples beyond each end, in spacings of the deepest level
+_DENSE: Final = COLUMNS.bit_length() - 1  # levels with every shift where not all have
 _ROUNDS: Final = 25  # of EM without a start; with the weights of the stretch before, fewer do
 _MORE_ROUNDS: Final = 4
 _UNINFORMED: Final = 2.0  # independent null details that the first fit adds to those of a level
@@ -63,13 +64,13 @@ def fit(counts: Tensor, redundancy: Vector, start: Prior | None = None) -> Prior
 
 
 class Circle:
-    """The stationary transform of N samples by one wavelet: N a multiple of 2^level and of CELL, every shift on `dense` levels."""
+    """The stationary transform of N samples by one wavelet: N a multiple of 2^level and of CELL, every shift or 2^3."""
 
-    def __init__(self, wavelet: str, size: int, level: int, dense: int) -> None:
+    def __init__(self, wavelet: str, size: int, level: int, *, every: bool) -> None:
         filters = bank(wavelet)
         self.lo, self.hi = filters.rec_lo, filters.rec_hi
-        self.size, self.level, self.dense = size, level, min(level, dense)
-        self.columns = 1 << self.dense
+        self.size, self.level, self.dense = size, level, level if every else min(level, _DENSE)
+        self.room = np.empty(0 if every else size)
         self.late = (self.lo.size - 1) / 2.0 - stationary.centre(self.lo.size)  # samples from a coefficient to the middle of its filter
 
     def down(self, a: Vector, lo: Vector, hi: Vector, j: int) -> tuple[Vector, Vector]:
@@ -79,7 +80,7 @@ class Circle:
         if j <= self.dense:
             stationary.analyse(a, lo, hi, 1 << (j - 1), low, high)
         else:
-            stationary.halve(a, lo, hi, self.columns, low, high)
+            stationary.halve(a, lo, hi, self.room, low, high)
         return low, high
 
     def up(self, a: Vector, detail: Vector, j: int) -> Vector:
@@ -89,7 +90,7 @@ class Circle:
             stationary.synthesise(a, detail, self.lo, self.hi, 1 << (j - 1), finer)
         else:
             finer = np.empty(2 * a.size)
-            stationary.double(a, detail, self.lo, self.hi, self.columns, finer)
+            stationary.double(a, detail, self.lo, self.hi, self.room, finer)
         return finer
 
     def deviations(self, variance: Vector) -> list[Vector]:
@@ -107,7 +108,7 @@ class Circle:
             step = max((end - begin) // _COUNTED, 1) | 1  # odd, so that no shift is left out
             coarser = details[j] if j < self.level else np.empty(0)
             gap = 1 << min(j, self.dense)
-            counts.append(mixture.count(z, coarser, gap, self.columns, begin=begin, end=end, step=step))
+            counts.append(mixture.count(z, coarser, gap, begin=begin, end=end, step=step))
             redundancy[j - 1] = max(-(-(end - begin) // step), 1) * 2.0**j / kept.samples
         return np.array(counts), redundancy
 
@@ -125,9 +126,9 @@ class Circle:
         coarser = np.empty(0)
         for j in range(self.level, 0, -1):
             raw, gap = details.pop(), 1 << min(j, self.dense)
-            z, slopes = mixture.shrink(raw, coarser, gap, self.columns, mixture.tabulate(prior.classes[j - 1]))
+            z, slopes = mixture.shrink(raw, coarser, gap, mixture.tabulate(prior.classes[j - 1]))
             lag = round(self.late * ((1 << j) - 1))
-            mixture.respond(slopes, 0.5 ** min(j, self.dense), lag, self.columns, response)
+            mixture.respond(slopes, 0.5 ** min(j, self.dense), lag, response)
             a = self.up(a, z if sigma is None else z * sigma[j - 1], j)
             coarser = raw
         return a, response, prior

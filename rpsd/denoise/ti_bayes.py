@@ -11,14 +11,15 @@ from rpsd.core.catalogue import Method
 from rpsd.core.market import Vector
 from rpsd.core.parameters import TiBayesParameters
 from rpsd.denoise import noise
-from rpsd.denoise.shifts import PAD, Circle, Kept, Prior
+from rpsd.denoise.shifts import Circle, Kept, Prior
 from rpsd.kernels import blend
 from rpsd.kernels.mixture import CELL
 
 _DEEPEST: Final = 10  # what lies below carries 2^-10 of the noise
-_EVERY_SHIFT: Final = 16384  # samples up to which each level knows every shift
-_DENSE: Final = 3  # levels with every shift beyond that; deeper ones have 2^3
+_EVERY_SHIFT: Final = 16384  # samples up to which each level knows every shift; beyond, those below the third know eight
 _STRETCH: Final = 1 << 17  # samples that are transformed at once: what a core's cache holds
+_MIRRORED: Final = 8  # samples of the mirror image beyond each end, in spacings of the deepest level
+_BEYOND: Final = 4  # samples of its neighbours that a stretch looks at, in the same unit
 _FADE: Final = 512  # samples to either side of a seam over which one stretch gives way to the next
 _QUIETEST: Final = 0.05  # least share of the usual noise that varying noise may fall to
 
@@ -65,7 +66,7 @@ def circle(n: int, level: int) -> Places:
     N is a multiple of 2^level and of CELL; a series shorter than 16 * 2^level is mirrored whole, without a seam.
     """
     unit = max(1 << level, CELL)
-    size = -(-(n + 2 * min(PAD * unit, -(-n // 2))) // unit) * unit
+    size = -(-(n + 2 * min(_MIRRORED * unit, -(-n // 2))) // unit) * unit
     right = (size - n + 1) // 2
     place = np.arange(size)
     return np.where(place < n, place, np.where(place < n + right, 2 * n - 1 - place, size - 1 - place)) % n
@@ -78,7 +79,7 @@ def _stretches(n: int, level: int) -> Iterator[_Stretch]:
         yield _Stretch(0, n, place, Kept(0, place.size, n))
         return
     unit = 1 << level
-    pad = PAD * max(unit, _FADE // PAD)
+    pad = max(_BEYOND * unit, 2 * _FADE)
     bounds = np.linspace(0, n // CELL, -(-n // _STRETCH) + 1).astype(np.int64) * CELL
     bounds[-1] = n
     for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -129,7 +130,7 @@ def _denoise(y: Vector, sigma: Vector, stretch: _Stretch, level: int, wavelet: s
     a = (raw - middle) / scale
     found = []
     for name in ("haar", "sym8") if wavelet == "mix" else (wavelet,):
-        transform = Circle(name, a.size, level, level if y.size <= _EVERY_SHIFT else _DENSE)
+        transform = Circle(name, a.size, level, every=y.size <= _EVERY_SHIFT)
         deviations = transform.deviations((around / scale) ** 2) if sigma.size > 1 else None
         x, response, known[name] = transform.shrink(a, deviations, stretch.kept, known.get(name))
         found.append((x, response))

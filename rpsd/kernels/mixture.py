@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rpsd.core.market import Vector
 from rpsd.core.result import Matrix
 from rpsd.kernels.jit import kernel
+from rpsd.kernels.stationary import COLUMNS
 
 Classes = npt.NDArray[np.uint8]
 
@@ -24,7 +25,7 @@ BINS: Final = 96  # of the histogram of |z| below RANGE; one more holds the rest
 CELLS: Final = 256  # of the tabulated posterior mean
 _STRIDE: Final = 1.8  # of EM: below 2 it still climbs
 _NOTHING: Final = 1e-200  # a weight that has vanished
-CELL: Final = 8  # samples over which the response is summed
+CELL: Final = COLUMNS  # samples over which the response is summed: one row of a decimated level
 EDGES: Final = (0.3, 0.7, 1.2, 1.8, 2.6, 4.0, 8.0)  # mean squares of the neighbours between the classes; pure noise has mean 1
 _BLOCK: Final = 1024  # details whose neighbourhoods are computed at once
 _STEPS: Final = 32  # neighbourhoods told apart below a mean square of 1
@@ -79,32 +80,33 @@ def tabulate(weights: Matrix) -> Matrix:
     return np.ascontiguousarray((weights @ above.T) / (weights @ below.T))
 
 
-def reference_classify(z: Vector, coarser: Vector, gap: int, columns: int) -> Classes:
+def reference_classify(z: Vector, coarser: Vector, gap: int) -> Classes:
     """Class (n,) of each detail by the mean square of its neighbours `gap` to either side and of the coarser detail above it, if any.
 
-    coarser is (n,), or (n/2,) when the next level is decimated in rows of `columns`, or empty.
+    coarser is (n,), or (n/2,) when the next level is decimated in rows of CELL, or empty.
     """
     around = np.roll(z, gap) ** 2 + np.roll(z, -gap) ** 2
-    mean = (around + _above(z, coarser, columns) ** 2) / 3.0 if coarser.size else around / 2.0
+    mean = (around + _above(z, coarser) ** 2) / 3.0 if coarser.size else around / 2.0
     ladder = _ladder()
     return np.asarray(ladder[np.minimum(mean * _STEPS, ladder.size - 1).astype(np.int64)])
 
 
 @kernel
-def repeat_rows(rows, columns, out):  # type: ignore[no-untyped-def]
-    """Each row of `columns` values twice, one after the other, into out (2m,) of rows (m,)."""
-    for begin in range(0, rows.size, columns):
-        for c in range(columns):
+def repeat_rows(rows, out):  # type: ignore[no-untyped-def]
+    """Each row of CELL values twice, one after the other, into out (2m,) of rows (m,)."""
+    for begin in range(0, rows.size, CELL):
+        for c in range(CELL):
             out[2 * begin + c] = rows[begin + c]
-            out[2 * begin + columns + c] = rows[begin + c]
+        for c in range(CELL):
+            out[2 * begin + CELL + c] = rows[begin + c]
 
 
-def _above(z: Vector, coarser: Vector, columns: int) -> Vector:
+def _above(z: Vector, coarser: Vector) -> Vector:
     """The coarser detail above each of z (n,), which has one of its own only on dense levels; z itself where there is none."""
     if coarser.size in (0, z.size):
         return coarser if coarser.size else z
     twice = np.empty(z.size)
-    repeat_rows(coarser, columns, twice)
+    repeat_rows(coarser, twice)
     return twice
 
 
@@ -134,10 +136,10 @@ def _count(z, above, gap, beside, over, ladder, begin, end, step, counts):  # ty
         counts[row, int(at) if at < most else int(most)] += 1.0
 
 
-def count(z: Vector, coarser: Vector, gap: int, columns: int, *, begin: int, end: int, step: int) -> Matrix:
+def count(z: Vector, coarser: Vector, gap: int, *, begin: int, end: int, step: int) -> Matrix:
     """`reference_count` of `reference_classify` without the classes in between; gap below n. O(n)."""
     counts = np.zeros((len(EDGES) + 1, BINS + 1))
-    _count(z, _above(z, coarser, columns), gap, *_shares(coarser), _ladder(), begin, end, step, counts)
+    _count(z, _above(z, coarser), gap, *_shares(coarser), _ladder(), begin, end, step, counts)
     return counts
 
 
@@ -188,6 +190,7 @@ def _shrink(z, above, gap, beside, over, ladder, table, out, cells):  # type: ig
     """Posterior means into out (n,), the derivatives summed into cells (n / CELL,)."""
     mean, last = np.empty(_BLOCK), ladder.size - 1.0
     unit, most = CELLS / RANGE, CELLS + 0.0
+    far, end, one = np.uint64(last), np.uint64(CELLS), np.uint64(1)  # without a sign, no index is checked for being negative
     for begin in range(0, z.size, _BLOCK):
         m = min(_BLOCK, z.size - begin)
         _neighbourhoods(z, above, gap, beside, over, begin, mean[:m])
@@ -195,55 +198,53 @@ def _shrink(z, above, gap, beside, over, ladder, table, out, cells):  # type: ig
             slope = 0.0
             for j in range(c * CELL, (c + 1) * CELL):
                 value = z[begin + j]
-                row = ladder[int(mean[j]) if mean[j] < last else int(last)]  # so that neither infinity nor NaN leads out of the table
+                where = np.uint64(mean[j]) if mean[j] < last else far  # neither infinity nor NaN leads out of the table
+                row = table[ladder[where]]
                 at = abs(value) * unit
-                k = int(at) if at < most else CELLS
-                low = table[row, k]
-                step = table[row, k + 1] - low
+                k = np.uint64(at) if at < most else end
+                low = row[k]
+                step = row[k + one] - low
                 low += (at - k) * step
                 slope += step
-                out[begin + j] = low if value >= 0.0 else -low
+                out[begin + j] = np.copysign(low, value)
             cells[begin // CELL + c] = slope * unit
 
 
-def shrink(z: Vector, coarser: Vector, gap: int, columns: int, table: Matrix) -> tuple[Vector, Vector]:
+def shrink(z: Vector, coarser: Vector, gap: int, table: Matrix) -> tuple[Vector, Vector]:
     """`reference_shrink` of `reference_classify` in one pass, the derivatives summed over cells (n / CELL,); n a multiple of CELL. O(n)."""
     out, cells = np.empty(z.size), np.empty(z.size // CELL)
     # one more cell of slope 1, on which the details beyond RANGE go on
     longer = np.hstack([table, table[:, -1:] + RANGE / CELLS])
-    _shrink(z, _above(z, coarser, columns), gap, *_shares(coarser), _ladder(), longer, out, cells)
+    _shrink(z, _above(z, coarser), gap, *_shares(coarser), _ladder(), longer, out, cells)
     return out, cells
 
 
-def reference_respond(cells: Vector, weight: float, shift: int, columns: int, m: int) -> Vector:
+def reference_respond(cells: Vector, weight: float, shift: int, m: int) -> Vector:
     """What the derivatives of one level, summed over cells, add to the response of the m cells of the circle.
 
-    The samples lie about `shift` behind their coefficients; a row of a decimated level stands for several. columns: a multiple of CELL.
+    The samples lie about `shift` behind their coefficients; a row of a decimated level stands for several.
     """
     times = m // cells.size
-    spread = cells if times == 1 else np.repeat(cells.reshape(-1, columns // CELL), times, axis=0).ravel()
-    return np.asarray(np.roll(spread * (weight / times), round(shift / CELL)))
+    return np.asarray(np.roll(np.repeat(cells * (weight / times), times), round(shift / CELL)))
 
 
 @kernel
-def respond(cells, weight, shift, columns, response):  # type: ignore[no-untyped-def]
+def respond(cells, weight, shift, response):  # type: ignore[no-untyped-def]
     """Add `reference_respond` to response (m,)."""
     m = response.size
     times = m // cells.size
-    wide = columns // CELL if times > 1 else 1
     place = int(np.rint(shift / CELL)) % m
-    for row in range(0, cells.size, wide):
+    for value in cells:
         for _ in range(times):
-            for c in range(wide):
-                response[place] += cells[row + c] * (weight / times)
-                place = place + 1 if place + 1 < m else 0
+            response[place] += value * (weight / times)
+            place = place + 1 if place + 1 < m else 0
 
 
 def warm() -> None:
     """Compile or load every kernel of this file."""
     z, none = np.arange(32.0) - 9.0, np.empty(0)
-    counts = count(z, none, 1, 8, begin=0, end=32, step=1)
+    counts = count(z, none, 1, begin=0, end=32, step=1)
     weights = climb(counts, np.ones((counts.shape[0], spreads().size)), np.full((counts.shape[0], spreads().size), 1.0), 1)
-    shrink(z, none, 1, 8, tabulate(weights))
-    repeat_rows(z, 8, np.empty(64))
-    respond(np.ones(4), 0.5, 1, 8, np.zeros(4))
+    shrink(z, none, 1, tabulate(weights))
+    repeat_rows(z, np.empty(64))
+    respond(np.ones(4), 0.5, 1, np.zeros(4))

@@ -15,6 +15,7 @@ import numpy as np
 from rpsd.core.market import Vector
 from rpsd.kernels.jit import kernel
 
+COLUMNS: Final = 8  # interleaved series on the decimated levels: those of three dense ones
 _BLOCK: Final = 1024  # outputs that stay in the first-level cache while the taps pass
 
 
@@ -36,18 +37,18 @@ def reference_synthesise(low: Vector, high: Vector, lo: Vector, hi: Vector, gap:
     return np.asarray(0.5 * back, dtype=np.float64)
 
 
-def reference_halve(a: Vector, lo: Vector, hi: Vector, columns: int) -> tuple[Vector, Vector]:
-    """One decimated level down of each of the interleaved series a.reshape(-1, columns): (n/2,) and (n/2,)."""
-    rows = a.reshape(-1, columns)
+def reference_halve(a: Vector, lo: Vector, hi: Vector) -> tuple[Vector, Vector]:
+    """One decimated level down of each of the interleaved series a.reshape(-1, COLUMNS): (n/2,) and (n/2,)."""
+    rows = a.reshape(-1, COLUMNS)
     shifted = [np.roll(rows, -(k - centre(lo.size)), axis=0)[::2] for k in range(lo.size)]
     low, high = (sum(f * s for f, s in zip(taps, shifted, strict=True)) for taps in (lo, hi))
     return np.ravel(low), np.ravel(high)
 
 
-def reference_double(low: Vector, high: Vector, lo: Vector, hi: Vector, columns: int) -> Vector:
+def reference_double(low: Vector, high: Vector, lo: Vector, hi: Vector) -> Vector:
     """One decimated level up: (2m,) of m and m, inverse of `reference_halve`."""
-    wide = np.zeros((2, 2 * low.size // columns, columns))
-    wide[0, ::2], wide[1, ::2] = low.reshape(-1, columns), high.reshape(-1, columns)
+    wide = np.zeros((2, 2 * low.size // COLUMNS, COLUMNS))
+    wide[0, ::2], wide[1, ::2] = low.reshape(-1, COLUMNS), high.reshape(-1, COLUMNS)
     taps = [k - centre(lo.size) for k in range(lo.size)]
     rows = sum(h * np.roll(wide[0], s, axis=0) + g * np.roll(wide[1], s, axis=0) for h, g, s in zip(lo, hi, taps, strict=True))
     return np.ravel(rows)
@@ -64,11 +65,12 @@ def _add_down(u, at_u, v, at_v, taps, low, high):  # type: ignore[no-untyped-def
 
 
 @kernel
-def _add_up(low, high, at, h, g, out):  # type: ignore[no-untyped-def]
-    """out (m,) += h low + g high from the place on."""
-    p, q = low[at : at + out.size], high[at : at + out.size]
+def _add_up(low, high, at, then, taps, out):  # type: ignore[no-untyped-def]
+    """out (m,) += one pair of taps of each filter, over low and high from the two places on."""
+    l0, l1, h0, h1 = taps
+    p, q, r, s = low[at : at + out.size], high[at : at + out.size], low[then : then + out.size], high[then : then + out.size]
     for i in range(out.size):
-        out[i] += h * p[i] + g * q[i]
+        out[i] += l0 * p[i] + h0 * q[i] + (l1 * r[i] + h1 * s[i])
 
 
 @kernel
@@ -83,13 +85,13 @@ def _down(u, shift_u, v, shift_v, taps, begin, low, high):  # type: ignore[no-un
 
 
 @kernel
-def _up(low, high, shift, h, g, begin, out):  # type: ignore[no-untyped-def]
+def _up(low, high, shift, then, taps, begin, out):  # type: ignore[no-untyped-def]
     """`_add_up` on a circle, as `_down`."""
     n, done = low.size, 0
     while done < out.size:
-        at = (begin + done + shift) % n
-        run = min(out.size - done, n - at)
-        _add_up(low, high, at, h, g, out[done : done + run])
+        at, after = (begin + done + shift) % n, (begin + done + then) % n
+        run = min(out.size - done, n - at, n - after)
+        _add_up(low, high, at, after, taps, out[done : done + run])
         done += run
 
 
@@ -113,41 +115,47 @@ def synthesise(low, high, lo, hi, gap, out):  # type: ignore[no-untyped-def]
     for b in range(0, out.size, _BLOCK):
         e = min(b + _BLOCK, out.size)
         out[b:e] = 0.0
-        for k in range(lo.size):
-            _up(low, high, (c - k) * gap, 0.5 * lo[k], 0.5 * hi[k], b, out[b:e])
+        for k in range(0, lo.size, 2):
+            pair = (0.5 * lo[k], 0.5 * lo[k + 1], 0.5 * hi[k], 0.5 * hi[k + 1])
+            _up(low, high, (c - k) * gap, (c - k - 1) * gap, pair, b, out[b:e])
 
 
 @kernel
-def halve(a, lo, hi, columns, low, high):  # type: ignore[no-untyped-def]
-    """`reference_halve` into low and high (n/2,)."""
+def halve(a, lo, hi, room, low, high):  # type: ignore[no-untyped-def]
+    """`reference_halve` into low and high (n/2,); room for n values is given, because fresh memory costs more than the work."""
     m, c = low.size, lo.size // 2 - (lo.size // 2) % 2
-    even, odd = np.empty(m), np.empty(m)
-    for i in range(0, m, columns):
-        for column in range(columns):
-            even[i + column], odd[i + column] = a[2 * i + column], a[2 * i + columns + column]
+    even, odd = room[:m], room[m : 2 * m]
+    for i in range(0, m, COLUMNS):
+        for column in range(COLUMNS):  # a constant, and two loops: each becomes one move
+            even[i + column] = a[2 * i + column]
+        for column in range(COLUMNS):
+            odd[i + column] = a[2 * i + COLUMNS + column]
     for b in range(0, m, _BLOCK):
         e = min(b + _BLOCK, m)
         low[b:e] = 0.0
         high[b:e] = 0.0
         for k in range(0, lo.size, 2):
-            shift = (k - c) // 2 * columns
+            shift = (k - c) // 2 * COLUMNS
             _down(even, shift, odd, shift, (lo[k], lo[k + 1], hi[k], hi[k + 1]), b, low[b:e], high[b:e])
 
 
 @kernel
-def double(low, high, lo, hi, columns, out):  # type: ignore[no-untyped-def]
-    """`reference_double` into out (2m,)."""
+def double(low, high, lo, hi, room, out):  # type: ignore[no-untyped-def]
+    """`reference_double` into out (2m,); room for m values."""
     m, c = low.size, lo.size // 2 - (lo.size // 2) % 2
-    half = np.empty(m)
+    half = room[:m]
     for odd in range(2):
         for b in range(0, m, _BLOCK):
             e = min(b + _BLOCK, m)
             half[b:e] = 0.0
-            for k in range(odd, lo.size, 2):
-                _up(low, high, -((k - odd - c) // 2) * columns, lo[k], hi[k], b, half[b:e])
-        for i in range(0, m, columns):
-            for column in range(columns):
-                out[2 * i + odd * columns + column] = half[i + column]
+            for k in range(odd, lo.size, 4):
+                shift = (c + odd - k) // 2 * COLUMNS
+                more = k + 2 < lo.size
+                pair = (lo[k], lo[k + 2] if more else 0.0, hi[k], hi[k + 2] if more else 0.0)
+                _up(low, high, shift, shift - COLUMNS, pair, b, half[b:e])
+        for i in range(0, m, COLUMNS):
+            for column in range(COLUMNS):
+                out[2 * i + odd * COLUMNS + column] = half[i + column]
 
 
 def warm() -> None:
@@ -155,5 +163,6 @@ def warm() -> None:
     a, low, high, taps = np.arange(32.0), np.empty(32), np.empty(32), np.array([0.5, 0.5])
     analyse(a, taps, taps, 1, low, high)
     synthesise(low, high, taps, taps, 1, a)
-    halve(a, taps, taps, 2, low[:16], high[:16])
-    double(low[:16], high[:16], taps, taps, 2, a)
+    room = np.empty(32)
+    halve(a, taps, taps, room, low[:16], high[:16])
+    double(low[:16], high[:16], taps, taps, room, a)

@@ -75,7 +75,9 @@ def test_last_point_sees_a_mirror_not_the_other_end() -> None:
         x = 6.0 * np.arange(512) / 512.0
         y = x + rng.normal(size=512)
         mirrored.append(ti_bayes.estimate(y, np.ones(512), replace(DEFAULT, wavelet="sym8")).x[-1] - x[-1])
-        wrapped.append(shifts.Circle("sym8", 512, 6, 6).shrink(y - y.mean(), None, shifts.Kept(0, 512, 512))[0][-1] + y.mean() - x[-1])
+        wrapped.append(
+            shifts.Circle("sym8", 512, 6, every=True).shrink(y - y.mean(), None, shifts.Kept(0, 512, 512))[0][-1] + y.mean() - x[-1]
+        )
     assert np.sqrt(np.mean(np.square(mirrored))) < 0.3
     assert np.sqrt(np.mean(np.square(wrapped))) > 1.5
 
@@ -215,7 +217,7 @@ def test_few_shifts_cost_little_accuracy(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_few_shifts_still_move_with_the_series() -> None:
     """A circle moved by the rows of its coarsest level gives the moved answer."""
     a = np.random.default_rng(6).normal(size=1024)
-    found = [shifts.Circle("sym8", 1024, 5, 3).shrink(np.roll(a, s), None, shifts.Kept(0, 1024, 1024))[0] for s in (0, 32)]
+    found = [shifts.Circle("sym8", 1024, 5, every=False).shrink(np.roll(a, s), None, shifts.Kept(0, 1024, 1024))[0] for s in (0, 32)]
     assert np.abs(np.roll(found[0], 32) - found[1]).max() < 1e-9
-    every = [shifts.Circle("sym8", 1024, 5, 5).shrink(np.roll(a, s), None, shifts.Kept(0, 1024, 1024))[0] for s in (0, 13)]
+    every = [shifts.Circle("sym8", 1024, 5, every=True).shrink(np.roll(a, s), None, shifts.Kept(0, 1024, 1024))[0] for s in (0, 13)]
     assert np.abs(np.roll(every[0], 13) - every[1]).max() < 1e-9

@@ -27,21 +27,21 @@ def test_bins_hold_all_probability() -> None:
 
 
 levels = {
-    "rows": st.integers(2, 40), "columns": st.sampled_from((8, 16)), "above": st.sampled_from(("same", "half", "none")), "seed": seeds,
+    "rows": st.integers(2, 40), "gap": st.sampled_from((2, 16)), "above": st.sampled_from(("same", "half", "none")), "seed": seeds,
 }  # fmt: skip
 
 
-def _level(rows: int, columns: int, above: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    n = 2 * rows * columns
+def _level(rows: int, above: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    n = 2 * rows * CELL
     return _details(n, seed), _details({"same": n, "half": n // 2, "none": 0}[above], seed + 1)
 
 
 @settings(max_examples=50, deadline=None)
 @given(**levels, step=st.integers(1, 5))
-def test_count(rows: int, columns: int, above: str, seed: int, step: int) -> None:
-    z, coarser = _level(rows, columns, above, seed)
-    counts = mixture.count(z, coarser, columns, columns, begin=3, end=z.size - 2, step=step)
-    classes = mixture.reference_classify(z, coarser, columns, columns)
+def test_count(rows: int, gap: int, above: str, seed: int, step: int) -> None:
+    z, coarser = _level(rows, above, seed)
+    counts = mixture.count(z, coarser, gap, begin=3, end=z.size - 2, step=step)
+    classes = mixture.reference_classify(z, coarser, gap)
     assert (counts == mixture.reference_count(z, classes, 3, z.size - 2, step)).all()
     assert counts.sum() == len(range(3, z.size - 2, step))
     assert classes.max() <= len(EDGES)
@@ -49,12 +49,12 @@ def test_count(rows: int, columns: int, above: str, seed: int, step: int) -> Non
 
 @settings(max_examples=50, deadline=None)
 @given(**levels)
-def test_shrink(rows: int, columns: int, above: str, seed: int) -> None:
-    z, coarser = _level(rows, columns, above, seed)
+def test_shrink(rows: int, gap: int, above: str, seed: int) -> None:
+    z, coarser = _level(rows, above, seed)
     z *= 4.0
     table = mixture.tabulate(_weights(seed, len(EDGES) + 1))
-    expected, slope = mixture.reference_shrink(z, mixture.reference_classify(z, coarser, columns, columns), table)
-    out, cells = mixture.shrink(z, coarser, columns, columns, table)
+    expected, slope = mixture.reference_shrink(z, mixture.reference_classify(z, coarser, gap), table)
+    out, cells = mixture.shrink(z, coarser, gap, table)
     assert np.abs(out - expected).max() < 1e-9 * max(1.0, float(np.abs(z).max()))
     assert np.abs(cells - slope.reshape(-1, CELL).sum(axis=1)).max() < 1e-9
 
@@ -63,8 +63,8 @@ def test_shrink_in_blocks() -> None:
     z = _details(4096, 1)
     table = mixture.tabulate(_weights(1, len(EDGES) + 1))
     for gap in (2, 512, 1500):
-        expected = mixture.reference_shrink(z, mixture.reference_classify(z, z[::-1].copy(), gap, 8), table)[0]
-        assert np.abs(mixture.shrink(z, z[::-1].copy(), gap, 8, table)[0] - expected).max() < 1e-9
+        expected = mixture.reference_shrink(z, mixture.reference_classify(z, z[::-1].copy(), gap), table)[0]
+        assert np.abs(mixture.shrink(z, z[::-1].copy(), gap, table)[0] - expected).max() < 1e-9
 
 
 def _likelihood(counts: np.ndarray, weights: np.ndarray) -> float:
@@ -97,12 +97,12 @@ def test_climb_without_counts_is_the_prior() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(rows=st.integers(1, 6), columns=st.sampled_from((8, 16)), times=st.sampled_from((1, 2, 4)), shift=st.integers(-90, 90), seed=seeds)
-def test_respond(rows: int, columns: int, times: int, shift: int, seed: int) -> None:
-    cells = np.random.default_rng(seed).random(rows * columns // CELL)
+@given(rows=st.integers(1, 6), times=st.sampled_from((1, 2, 4)), shift=st.integers(-90, 90), seed=seeds)
+def test_respond(rows: int, times: int, shift: int, seed: int) -> None:
+    cells = np.random.default_rng(seed).random(rows)
     out = np.ones(cells.size * times)
-    mixture.respond(cells, 0.25, shift, columns, out)
-    assert np.abs(out - 1.0 - mixture.reference_respond(cells, 0.25, shift, columns, out.size)).max() < 1e-12
+    mixture.respond(cells, 0.25, shift, out)
+    assert np.abs(out - 1.0 - mixture.reference_respond(cells, 0.25, shift, out.size)).max() < 1e-12
     assert (out - 1.0).sum() == pytest.approx(0.25 * cells.sum())
 
 
@@ -138,7 +138,7 @@ def test_the_rule_shrinks_keeps_the_sign_and_grows(seed: int) -> None:
     assert (np.diff(table[0]) >= 0.0).all()
     assert (table[0] <= at).all()
     z = np.array([1e-300, -1e-12, 0.0, 1e-7, 1e12, 13.0, -40.0, 11.99])
-    out, cells = mixture.shrink(z, np.empty(0), 1, 8, np.tile(table, (len(EDGES) + 1, 1)))
+    out, cells = mixture.shrink(z, np.empty(0), 1, np.tile(table, (len(EDGES) + 1, 1)))
     assert np.isfinite(out).all()
     assert np.isfinite(cells).all()
     assert (np.abs(out) <= np.abs(z)).all()
@@ -148,7 +148,7 @@ def test_the_rule_shrinks_keeps_the_sign_and_grows(seed: int) -> None:
 @pytest.mark.parametrize("k", [0, K - 1])
 def test_a_certain_prior_gives_no_nan(k: int) -> None:
     z = np.array([0.0, 1e-9, 40.0, -1e-8, 2.0, 1e300, -3.0, 11.0])
-    out, cells = mixture.shrink(z, np.empty(0), 1, 8, mixture.tabulate(np.tile(np.eye(K)[k], (len(EDGES) + 1, 1))))
+    out, cells = mixture.shrink(z, np.empty(0), 1, mixture.tabulate(np.tile(np.eye(K)[k], (len(EDGES) + 1, 1))))
     assert np.isfinite(out).all()
     assert np.isfinite(cells).all()
 
@@ -157,6 +157,6 @@ def test_what_is_not_finite_stays_in_its_place() -> None:
     z = np.linspace(-3.0, 3.0, 32)
     z[5], z[20] = np.nan, np.inf
     table = mixture.tabulate(_weights(1, len(EDGES) + 1))
-    out, _ = mixture.shrink(z, np.empty(0), 2, 8, table)
+    out, _ = mixture.shrink(z, np.empty(0), 2, table)
     assert set(np.flatnonzero(~np.isfinite(out))) <= {5, 20}
-    assert mixture.count(z, z, 2, 8, begin=0, end=32, step=1).sum() == 32
+    assert mixture.count(z, z, 2, begin=0, end=32, step=1).sum() == 32
