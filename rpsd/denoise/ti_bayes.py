@@ -201,15 +201,6 @@ def deviation(y: Vector, params: TiBayesParameters) -> Vector:
     return np.asarray(sigma * np.sqrt(np.maximum(left + (1.0 - left) * share, 0.0)))
 
 
-def response(y: Vector, params: TiBayesParameters) -> tuple[Vector, Vector]:
-    """x̂ of run() and dx̂_t/dy_t (n,) at the prior learnt from y. Not causal. O(n)."""
-    sigma = noise_at(y, params)
-    if sigma is None:
-        return y.copy(), np.ones(y.size)
-    found = estimate(y, sigma, params)
-    return found.x, found.response()
-
-
 METHOD = Method(
     name="ti_bayes",
     causal=False,
