@@ -50,7 +50,7 @@ class _Stretch:
 
     begin: int
     end: int
-    place: Places
+    place: Places | slice
     kept: Kept
 
 
@@ -84,11 +84,13 @@ def _stretches(n: int, level: int) -> Iterator[_Stretch]:
     bounds[-1] = n
     for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         size = -(-(end - begin + 2 * pad) // unit) * unit
-        place = np.arange(begin - pad, begin - pad + size)
-        if begin < pad or place[-1] >= n:
+        first, last = begin - pad, begin - pad + size
+        around: Places | slice = slice(first, last)
+        if first < 0 or last > n:
+            place = np.arange(first, last)
             place = np.where(place < 0, -1 - place, place)
-            place = np.where(place >= n, 2 * n - 1 - place, place)
-        yield _Stretch(begin, end, place, Kept(pad, pad + end - begin, end - begin))
+            around = np.where(place >= n, 2 * n - 1 - place, place)
+        yield _Stretch(begin, end, around, Kept(pad, pad + end - begin, end - begin))
 
 
 def estimate(y: Vector, sigma: Vector, params: TiBayesParameters) -> Estimate:
@@ -127,7 +129,8 @@ def _denoise(y: Vector, sigma: Vector, stretch: _Stretch, level: int, wavelet: s
     raw = y[stretch.place]
     around = sigma[stretch.place] if sigma.size > 1 else sigma
     scale, middle = float(np.sqrt(np.mean(around * around))), float(raw.mean())
-    a = (raw - middle) / scale
+    a = raw - middle
+    a /= scale
     found = []
     for name in ("haar", "sym8") if wavelet == "mix" else (wavelet,):
         transform = Circle(name, a.size, level, every=y.size <= _EVERY_SHIFT)

@@ -24,6 +24,14 @@ def floor(y: Vector) -> Vector:
     return np.asarray(pywt.waverec(pywt.wavedec(y, "db4", "symmetric", 4), "db4", "symmetric"))
 
 
+def every_shift(y: Vector) -> bool:
+    """The bar of `ti_bayes`, its estimate of the noise included."""
+    method = next(m for m in METHODS if m.name == "ti_bayes")
+    share, ours, peer = ratio_of_blocks(lambda: method.run(y, method.params()), lambda: floor(y))
+    print(f"{y.size} points: ti_bayes {1e3 * ours:.1f} ms, pywt {1e3 * peer:.1f} ms")
+    return bar("denoise_ti_bayes_1m_vs_pywt", share, "<=", 10.0)
+
+
 def streams(y: Vector) -> list[bool]:
     """Bars of the causal methods, values and deviations, on one core."""
     held = []
@@ -65,6 +73,7 @@ def main() -> int:
     held.append(answer.action == "accepted")
     held.append(bar("denoise_answer_1m_vs_pywt", whole, "<=", 8.0))
     held.append(guardrail_cost())
+    held.append(every_shift(y))
     small = walk(1741)
     held.append(bar("denoise_default_1741_ms", 1e3 * seconds(lambda: denoise(small), 51), "<=", 10.0))
     held += streams(walk(1_000_000))
