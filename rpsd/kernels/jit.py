@@ -1,12 +1,48 @@
 """The one decorator of all kernels, and the list of what is compiled before the server says it is ready."""
 
+import hashlib
 import importlib
+import re
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numba
+import numba.core.config
+
+
+def digest(folder: Path) -> str:
+    """Sixteen hex digits of the sources in the folder."""
+    total = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.glob("*.py")):
+        total.update(f"{path.name} {path.stat().st_size} ".encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def forget_others(place: Path, *, older_than_days: float = 30.0) -> None:
+    """Remove the caches beside `place`, those of other sources, that nobody has written for so many days."""
+    limit = time.time() - 86400.0 * older_than_days
+    for other in place.parent.glob("*"):
+        if other != place and re.fullmatch("[0-9a-f]{16}", other.name) and other.stat().st_mtime < limit:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _keep_apart() -> None:
+    """Give every state of the sources a cache of its own below NUMBA_CACHE_DIR.
+
+    numba renews a kernel when its own file changes, but not when that of a kernel it calls does: the stale code would run on arrays of
+    another layout.
+    """
+    given = numba.core.config.CACHE_DIR
+    if given:
+        numba.core.config.CACHE_DIR = str(Path(given) / digest(Path(__file__).parent))
+
+
+_keep_apart()
 
 
 def _load_arrays() -> None:
@@ -68,3 +104,5 @@ def warm(skip: tuple[str, ...] = ()) -> None:
     for warmer in WARMERS:
         if warmer.args[0] not in skip:
             warmer()
+    if numba.core.config.CACHE_DIR:
+        forget_others(Path(numba.core.config.CACHE_DIR))
