@@ -212,6 +212,11 @@ def pack(state: State) -> bytes:
     return Packet(head, arrays).pack()
 
 
+def fits(made: Plan, state: State) -> bool:
+    """Whether the state is one of this plan; a release whose method keeps another state has to begin anew."""
+    return state.inner.shape == _start(made).shape and state.waiting_t.size <= made.lag
+
+
 def unpack(data: bytes) -> State:
     """The state of pack(). Raises CorruptData."""
     packet = Packet.unpack(data)

@@ -57,10 +57,8 @@ class Follower:
 
     def go_back(self, c: Connection, info: SeriesInfo, column: LiveColumn, changed_ns: int, now_ns: int) -> LiveColumn:
         """The column at its last checkpoint before changed_ns, without the rows and the checkpoints that came after it."""
-        from rpsd.denoise import live as numerics  # numerics wait for the warm-up
 
-        held = live.before(c, column, changed_ns)
-        state = numerics.beginning(self._plan(column)) if held is None else numerics.unpack(held.state)
+        held, state = self._checkpoint(c, column, changed_ns)
         since = -(2**63) if held is None else held.t + 1
         derived.truncate(c, info, column.group, int(state.waiting_t[0]) if state.waiting_t.size else since, now_ns)
         live.drop_checkpoints(c, column, changed_ns)
@@ -109,13 +107,21 @@ class Follower:
         made = self._plan(column)
         if column.head_ns is None:
             return numerics.beginning(made)
-        held = live.before(c, column, column.head_ns + 1)
-        state = numerics.beginning(made) if held is None else numerics.unpack(held.state)
+        held, state = self._checkpoint(c, column, column.head_ns + 1)
         since = None if held is None else held.t
         left = column.samples - (0 if held is None else held.samples)
         for stretch in stored(c, info, column.group.meta["column"], since, left):
             _, state = numerics.advance(made, state, stretch.t, stretch.values, stretch.known)
         return state
+
+    def _checkpoint(self, c: Connection, column: LiveColumn, t_ns: int) -> "tuple[Checkpoint | None, State]":
+        """The last checkpoint before t_ns and its state; none, and the beginning, when an older release kept another state."""
+        from rpsd.denoise import live as numerics  # numerics wait for the warm-up
+
+        made, held = self._plan(column), live.before(c, column, t_ns)
+        if held is not None and numerics.fits(made, state := numerics.unpack(held.state)):
+            return held, state
+        return None, numerics.beginning(made)
 
     def _plan(self, column: LiveColumn) -> "Plan":
         from rpsd.denoise import live as numerics  # numerics wait for the warm-up

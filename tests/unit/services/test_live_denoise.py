@@ -19,6 +19,7 @@ from rpsd.services.following import Follower
 from rpsd.services.live_denoise import Wanted
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import live as store
+from rpsd.store import series as rows
 
 EMA = Wanted("close", "ema", name="x")
 
@@ -164,6 +165,30 @@ def test_a_stop_in_between_changes_no_bit(tmp_path: Path) -> None:
         np.testing.assert_array_equal(live_rows(services).columns["x"], answer(t, values))
         np.testing.assert_array_equal(live_rows(services, "k").columns["k"], answer(t, values, "kalman"))
         assert column(services)["replays"] == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_checkpoint_of_another_release_is_passed_over(tmp_path: Path, *, late: bool) -> None:
+    t, values = np.arange(6000) * SECOND_NS, walk(6000)[1]  # one session: what a wrong beginning does is not forgotten
+    with opened(tmp_path / "d") as services:
+        services.series.append("A", "1s", Samples(t[:5000], {"close": values[:5000]}))
+        services.live.declare("A", "1s", [Wanted("close", "ema", {"span": 1e5}, name="x")])
+
+        def foreign(c: Any) -> None:
+            column = store.find(c, rows.require(c, "A", "1s"), "x")
+            assert column is not None
+            held = store.before(c, column, 2**62)
+            assert held is not None
+            other = numerics.pack(numerics.beginning(numerics.plan("kalman", {})))
+            store.keep(c, column, store.Checkpoint(held.t, held.samples, other))
+
+        services.database.write(foreign).result()
+    with opened(tmp_path / "d") as services:
+        if late:
+            values[4990] += 1.0
+            post(services, t[4990:4991], values[4990:4991])
+        post(services, t[5000:], values[5000:])
+        np.testing.assert_array_equal(live_rows(services).columns["x"], answer(t, values, params={"span": 1e5}))
 
 
 def test_what_is_posted_before_the_kernels_are_warm_is_taken_up_then(tmp_path: Path) -> None:
