@@ -34,6 +34,20 @@ _HEAD: Final = 8
 RATIOS: Final = 6
 """Signal-to-noise ratios that are tried, each with each of the noises."""
 MODELS: Final = RATIOS * NOISES.size
+LANES: Final = 32
+"""Models side by side in the kernel: MODELS and the rest of a whole number of vectors."""
+
+# places of the rows of LANES numbers in the kernel's one array: their distances are known, so the compiler need not fear that they overlap
+_Q: Final = 0
+_G: Final = LANES
+_D: Final = 2 * LANES  # means, from the estimate
+_P: Final = 3 * LANES  # variances
+_W: Final = 4 * LANES  # weights
+_PART: Final = 5 * LANES
+_DISTANCE: Final = 6 * LANES
+_SCALE: Final = 7 * LANES
+_ABSENT: Final = 8 * LANES
+_SUM: Final = 9 * LANES
 
 
 @lru_cache(maxsize=8)
@@ -86,33 +100,112 @@ def reference_imm(y: Vector, grid: Matrix, stay: float) -> tuple[Vector, Vector,
 
 
 @kernel
-def _combine(weight, distance, w, d, p, g):  # type: ignore[no-untyped-def]
-    """Weights w of the models after a sample, their means d from the new estimate; log density, step, variance, mean g of the mixture."""
-    m, nearest = w.size, np.min(distance)
-    total, mean, square, scale = 0.0, 0.0, 0.0, 0.0
-    for j in range(m):
-        part = weight[j] * np.exp(nearest - distance[j])
-        total += part
-        mean += part * d[j]
-        square += part * (p[j] + d[j] * d[j])
-        scale += part * g[j]
-        w[j] = part
-    share = 1.0 / total
-    mean *= share
-    for j in range(m):
-        w[j] *= share
-        d[j] -= mean
-    return np.log(total) - nearest - _HALF_LOG, mean, max(square * share - mean * mean, 0.0), scale * share
+def _exp(at, ints, work):  # type: ignore[no-untyped-def]
+    """exp of the LANES numbers from work[at] on, in place, to two units in the last place; ints is work seen as integers.
+
+    Numbers below -700 count as -700. exp(x) = 2^k exp(x - k ln 2): adding 1.5 * 2^52 leaves k in the last bits of the sum, and a series
+    gives the rest. The compiler vectorises this, but not its own exp. Source: Muller (2016), Elementary Functions, 11.4.
+    """
+    for j in range(LANES):
+        x = max(work[at + j], -700.0)
+        shifted = x * 1.4426950408889634 + 6755399441055744.0
+        k = shifted - 6755399441055744.0
+        r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+        work[_SCALE + j] = shifted
+        low = 1.0 + r * (1.0 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r / 720)))))
+        high = 1 / 5040 + r * (1 / 40320 + r * (1 / 362880 + r * (1 / 3628800 + r * (1 / 39916800 + r / 479001600))))
+        square = r * r
+        work[at + j] = low + square * square * square * r * high
+    for j in range(LANES):
+        ints[_SCALE + j] = (ints[_SCALE + j] + 1023) << 52
+    for j in range(LANES):
+        work[at + j] *= work[_SCALE + j]
+
+
+@kernel
+def _nearest(work):  # type: ignore[no-untyped-def]
+    """Least of the distances, halves against halves: a plain minimum would be one long chain."""
+    for j in range(16):
+        work[_SUM + j] = min(work[_DISTANCE + j], work[_DISTANCE + 16 + j])
+    for j in range(8):
+        work[_SUM + j] = min(work[_SUM + j], work[_SUM + 8 + j])
+    for j in range(4):
+        work[_SUM + j] = min(work[_SUM + j], work[_SUM + 4 + j])
+    return min(work[_SUM], work[_SUM + 1], work[_SUM + 2], work[_SUM + 3])
+
+
+@kernel
+def _sum(at, work):  # type: ignore[no-untyped-def]
+    """Sum of the LANES numbers from work[at] on, halves on halves; they are lost."""
+    for j in range(16):
+        work[at + j] += work[at + 16 + j]
+    for j in range(8):
+        work[at + j] += work[at + 8 + j]
+    for j in range(4):
+        work[at + j] += work[at + 4 + j]
+    return (work[at] + work[at + 1]) + (work[at + 2] + work[at + 3])
+
+
+@kernel
+def _combine(work, ints):  # type: ignore[no-untyped-def]
+    """Weights of the models after a sample, their means from the new estimate; log density, step, variance, mean g of the mixture."""
+    nearest = _nearest(work)
+    for j in range(LANES):
+        work[_DISTANCE + j] = nearest - work[_DISTANCE + j]
+    _exp(_DISTANCE, ints, work)
+    for j in range(LANES):
+        part, off = work[_PART + j] * work[_DISTANCE + j], work[_D + j]
+        work[_W + j] = part
+        work[_PART + j] = part
+        work[_SUM + j] = part * off
+        work[_DISTANCE + j] = part * (work[_P + j] + off * off)
+        work[_SCALE + j] = part * work[_G + j]
+    share = 1.0 / _sum(_PART, work)
+    mean = _sum(_SUM, work) * share
+    for j in range(LANES):
+        work[_W + j] *= share
+        work[_D + j] -= mean
+    density = -np.log(share) - nearest - _HALF_LOG
+    return density, mean, max(_sum(_DISTANCE, work) * share - mean * mean, 0.0), _sum(_SCALE, work) * share
+
+
+@kernel
+def _step(v, stay, base, spread, work):  # type: ignore[no-untyped-def]
+    """Mix the models and take in a sample that lies v from the estimate: means, variances, densities still without their exponential."""
+    fresh = (1.0 - stay) / MODELS
+    for j in range(LANES):
+        c = stay * work[_W + j] + fresh
+        mixed = fresh / c
+        centre = (1.0 - mixed) * work[_D + j]  # the mean of all is 0: distances are from the estimate
+        off = work[_D + j] - centre
+        noise = work[_G + j] * base
+        prior = (1.0 - mixed) * (work[_P + j] + off * off) + mixed * (spread + centre * centre) + work[_Q + j] * noise
+        f = 1.0 / (prior + noise)
+        k = prior * f
+        innovation = v - centre
+        work[_D + j] = centre + k * innovation
+        work[_P + j] = k * noise
+        work[_DISTANCE + j] = 0.5 * innovation * innovation * f + work[_ABSENT + j]
+        work[_PART + j] = c * np.sqrt(f)
+
+
+@kernel
+def _unpack(grid, state, work):  # type: ignore[no-untyped-def]
+    """The models of grid and state in the lanes of work; a lane without a model repeats the last one, infinitely far away."""
+    for j in range(LANES):
+        i = min(j, MODELS - 1)
+        work[_Q + j], work[_G + j] = grid[0, i], grid[1, i]
+        work[_D + j], work[_P + j] = state[_HEAD + i], state[_HEAD + MODELS + i]
+        work[_W + j] = state[_HEAD + 2 * MODELS + j] if j < MODELS else 0.0
+        work[_ABSENT + j] = 0.0 if j < MODELS else np.inf
 
 
 @kernel
 def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untyped-def]
-    """`reference_imm` into out, variances and scores (n,), on from state."""
-    q, g = grid
-    m = q.size
-    d, p, w = state[_HEAD : _HEAD + m].copy(), state[_HEAD + m : _HEAD + 2 * m].copy(), state[_HEAD + 2 * m :].copy()
-    weight, distance = np.empty(m), np.empty(m)
-    fresh = (1.0 - stay) / m
+    """`reference_imm` of MODELS models into out, variances and scores (n,), on from state."""
+    work = np.empty(10 * LANES)
+    ints = work.view(np.int64)
+    _unpack(grid, state, work)
     x, base, highest, steps, spread = state[_X], state[_BASE], state[_HIGHEST], state[_STEPS], state[_SPREAD]
     if state[_SEEN] == 0.0 and y.size > 0:
         x = y[0]
@@ -123,24 +216,11 @@ def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untype
                 out[i], variances[i], scores[i] = y[i], np.nan, np.nan
                 continue
             base = 0.5 * v * v
-            highest, spread = base, base * np.mean(g)
-            for j in range(m):
-                d[j], p[j] = 0.0, g[j] * base
-        for j in range(m):
-            c = stay * w[j] + fresh
-            mixed = fresh / c
-            centre = (1.0 - mixed) * d[j]  # the mean of all is 0: distances are from the estimate
-            off = d[j] - centre
-            noise = g[j] * base
-            prior = (1.0 - mixed) * (p[j] + off * off) + mixed * (spread + centre * centre) + q[j] * noise
-            f = 1.0 / (prior + noise)
-            k = prior * f
-            innovation = v - centre
-            d[j] = centre + k * innovation
-            p[j] = k * noise
-            distance[j] = 0.5 * innovation * innovation * f
-            weight[j] = c * np.sqrt(f)
-        scores[i], mean, spread, scale = _combine(weight, distance, w, d, p, g)
+            highest, spread = base, base * np.mean(grid[1])
+            for j in range(LANES):
+                work[_D + j], work[_P + j] = 0.0, work[_G + j] * base
+        _step(v, stay, base, spread, work)
+        scores[i], mean, spread, scale = _combine(work, ints)
         x += mean
         out[i], variances[i] = x, spread
         steps += 1.0
@@ -149,7 +229,9 @@ def imm(y, grid, stay, state, out, variances, scores):  # type: ignore[no-untype
         base = max(base, _FLOOR * highest)
     state[_SEEN] += y.size
     state[_X], state[_BASE], state[_HIGHEST], state[_STEPS], state[_SPREAD] = x, base, highest, steps, spread
-    state[_HEAD : _HEAD + m], state[_HEAD + m : _HEAD + 2 * m], state[_HEAD + 2 * m :] = d, p, w
+    for row, at in ((0, _D), (1, _P), (2, _W)):
+        for j in range(MODELS):
+            state[_HEAD + row * MODELS + j] = work[at + j]
 
 
 def reference_average(values: Matrix, variances: Matrix, scores: Matrix, forgetting: float) -> tuple[Vector, Vector]:
@@ -187,18 +269,20 @@ def average(values, variances, scores, forgetting, state, out, spread):  # type:
         for j in range(k):
             scored = scored and np.isfinite(scores[j, t])
         if scored:
-            before, after = _total(logs, forgetting), -np.inf
+            before = _total(logs, forgetting, part)
             for j in range(k):
                 logs[j] = forgetting * logs[j] + scores[j, t]
                 sums[j] += scores[j, t]
-            after = _total(logs, 1.0)
+            after = _total(logs, 1.0, part)
             state[0] += 1.0
             state[1] += after - before
             led[np.argmax(logs)] += 1.0
             logs -= after
+        else:
+            part[:] = np.exp(logs)
         total, mean, square = 0.0, 0.0, 0.0
         for j in range(k):
-            part[j] = 0.0 if np.isnan(variances[j, t]) else max(np.exp(logs[j]), 1e-12)
+            part[j] = 0.0 if np.isnan(variances[j, t]) else max(part[j], 1e-12)
             total += part[j]
         origin = values[0, t]
         for j in range(k):
@@ -210,11 +294,14 @@ def average(values, variances, scores, forgetting, state, out, spread):  # type:
 
 
 @kernel
-def _total(logs, power):  # type: ignore[no-untyped-def]
-    """Logarithm of the sum of exp(power logs)."""
+def _total(logs, power, part):  # type: ignore[no-untyped-def]
+    """Logarithm of the sum of exp(power logs), and the share of each term in part."""
     highest, total = np.max(logs), 0.0
-    for value in logs:
-        total += np.exp(power * (value - highest))
+    for j in range(logs.size):
+        part[j] = 1.0 if logs[j] == highest else np.exp(power * (logs[j] - highest))
+        total += part[j]
+    for j in range(logs.size):
+        part[j] /= total
     return power * highest + np.log(total)
 
 
