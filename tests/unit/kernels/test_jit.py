@@ -1,9 +1,11 @@
 """The cache of compiled kernels: one for each state of the sources."""
 
 import os
+import sys
 from pathlib import Path
 
 import numba.core.config
+import pytest
 
 import rpsd.kernels
 from rpsd.kernels import jit
@@ -34,3 +36,17 @@ def test_old_caches_of_other_sources_are_removed(tmp_path: Path) -> None:
         os.utime(tmp_path / names[name], (0, 0))
     jit.forget_others(tmp_path / names["own"])
     assert {path.name for path in tmp_path.iterdir()} == {names["own"], names["young"], names["foreign"]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_compiler_takes_no_memory_until_it_is_needed() -> None:
+    def resident_kib() -> int:
+        parts = Path("/proc/self/smaps").read_text(encoding="utf-8").split("libllvmlite")
+        return sum(int(part.split("Rss:")[1].split()[0]) for part in parts[1:])
+
+    double = jit.kernel(lambda x: 2.0 * x)
+    assert double(1.0) == 2.0
+    before = resident_kib()
+    jit.return_compiler()
+    assert resident_kib() < before - 5000
+    assert double(1) == 2.0  # compiled afresh, for another type
