@@ -144,6 +144,18 @@ def advance(made: Plan, state: State, t: Times, values: Vector, known: Times) ->
     return walk.gathered(), moved
 
 
+def available_at(t: Times, known: Times, lag: int) -> Times:
+    """When the last sample was known (n,), ns UTC, that each value of a one-off result of that lag rests on; samples at t (n,), known at
+    `known` (n,).
+
+    Equal to what a live column tells. The last `lag` values still wait: theirs is the moment of the last sample there is. O(n).
+    """
+    starts = scales.cuts(t, t.size, causal=True)
+    after = np.repeat(starts[1:], np.diff(starts))  # the first sample of the next session
+    rests_on = np.minimum(np.minimum(np.arange(t.size) + lag, after), t.size - 1)
+    return np.asarray(np.maximum.accumulate(known)[rests_on], np.int64)
+
+
 class _Walk:
     """One stretch of samples on its way through the sessions."""
 

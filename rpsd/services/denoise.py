@@ -94,7 +94,8 @@ class DenoiseService:
     ) -> tuple[Times, DenoiseResult]:
         """Times and result of a stored column from start_ns to end_ns (inclusive); `how` as in run().
 
-        With save_as the result is kept beside the series as a derived column of that name, with its method, parameters and causality.
+        With save_as the result is kept beside the series as a derived column of that name, with its method, parameters, causality and lag;
+        each value of one that waits with the moment at which it can be known.
         Raises UnknownSeries, UnknownColumn, BadRange, InvalidRequest (a name in use), and as run().
         """
         info, samples = self.column(symbol, interval, column, start_ns, end_ns)
@@ -190,16 +191,26 @@ class DenoiseService:
             "action": result.action,
             "data_fingerprint": fingerprint(samples.t, samples.columns[column]),
         }
-        now_ns = self._clock()
+        now_ns, known = self._clock(), _available(samples, result, market.INTERVALS[info.interval])
 
         def write(c: Connection) -> None:
             if any(name in column.group.columns for column in live.columns(c, info)):
                 reason = f"{name} is a live column"
                 raise InvalidRequest(f"/save_as: {reason}", errors=[Fault("/save_as", reason)], hint="Choose another name.")
-            derived.write_group(c, info, name, meta, samples.t, {name: result.values}, now_ns)
+            derived.write_group(c, info, name, meta, Samples(samples.t, {name: result.values}, known), now_ns)
             audit.append(c, by, "series.derive", f"{info.symbol} {info.interval} {name}", {"method": result.method}, now_ns)
 
         self._database.write(write).result()
+
+
+def _available(samples: Samples, result: DenoiseResult, interval_ns: int) -> Times | None:
+    """When each value of a result that waits can be known (n,), ns UTC; None of one that does not wait."""
+    from rpsd.denoise.live import available_at  # numerics wait for the warm-up
+
+    if not result.lag:
+        return None
+    known = samples.t + interval_ns if samples.known_at is None else samples.known_at
+    return available_at(samples.t, known, result.lag)
 
 
 def _free_name(name: str, info: SeriesInfo) -> str:

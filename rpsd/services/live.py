@@ -190,9 +190,9 @@ class LiveRegimes:
                 _, held = derived.read_group(c, info, _group(name), int(t[0]), int(t[-1]))
                 new = ~np.isin(t, held.t)
                 if new.any():
-                    derived.write_group(c, info, _group(name), _META, t[new], {k: v[new] for k, v in columns.items()}, now_ns)
+                    derived.write_group(c, info, _group(name), _META, Samples(t[new], {k: v[new] for k, v in columns.items()}), now_ns)
                 return
-            derived.write_group(c, info, _group(name), _META, t, columns, now_ns)
+            derived.write_group(c, info, _group(name), _META, Samples(t, columns), now_ns)
 
         with suppress(RpsdError):
             self._database.write(write).result()

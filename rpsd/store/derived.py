@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rpsd.core.errors import UnknownColumn
-from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Times, Vector
+from rpsd.core.market import INTERVALS, Samples, SeriesInfo
 from rpsd.store import extent, listing, placing, query, reading, tail
-from rpsd.store.blocks import Rows, joined
+from rpsd.store.blocks import Rows, joined, of_samples
 from rpsd.store.practices import Connection
 
 
@@ -41,31 +41,28 @@ def find_group(c: Connection, info: SeriesInfo, name: str) -> GroupInfo | None:
     return next((group for group in list_groups(c, info) if group.name == name), None)
 
 
-def write_group(
-    c: Connection, info: SeriesInfo, group: str, meta: Mapping[str, Any], t: Times, columns: Mapping[str, Vector], now_ns: int
-) -> None:
-    """Store columns (n,) at times t (n,) as the group. A group is of one make: other meta or other columns replace it as a whole.
+def write_group(c: Connection, info: SeriesInfo, group: str, meta: Mapping[str, Any], rows: Samples, now_ns: int) -> None:
+    """Store the rows as the group. A group is of one make: other meta or other columns replace it as a whole.
 
     With equal meta and columns the new rows stand over the stored ones of the same times. Raises UnknownSeries when the series was
-    deleted since info was read, BadRows like Samples.
+    deleted since info was read.
     """
     listing.still(c, info)
-    rows = Samples(t, dict(columns))
     held = find_group(c, info, group)
-    if held is not None and (held.meta != dict(meta) or held.columns != tuple(columns)):
+    if held is not None and (held.meta != dict(meta) or held.columns != tuple(rows.columns)):
         delete_group(c, info, group)
         held = None
     if held is None:
         c.execute(
             "INSERT INTO derived (series_id, name, columns, meta, created_ns, updated_ns) VALUES (?, ?, ?, ?, ?, ?)",
-            (info.id, group, json.dumps(list(columns)), json.dumps(dict(meta), allow_nan=False), now_ns, now_ns),
+            (info.id, group, json.dumps(list(rows.columns)), json.dumps(dict(meta), allow_nan=False), now_ns, now_ns),
         )
         group_id = c.last_insert_rowid()
     else:
         group_id = held.id
         c.execute("UPDATE derived SET updated_ns = ? WHERE id = ?", (now_ns, group_id))
     if rows.n:
-        extent.put(c, _blocks_of(info, group_id, group), Rows(t, np.stack(list(columns.values()))), now_ns)
+        extent.put(c, _blocks_of(info, group_id, group), of_samples(rows, tuple(rows.columns), INTERVALS[info.interval]), now_ns)
 
 
 def append_rows(c: Connection, info: SeriesInfo, group: GroupInfo, rows: Rows, now_ns: int) -> None:

@@ -77,6 +77,9 @@ def test_a_value_that_waits_is_that_of_the_whole_series_so_far(
         np.minimum(np.arange(a, b) + lag, b) for a, b in pairwise(bounds.tolist())
     ]  # the next session tells that this one has ended
     np.testing.assert_array_equal(got.available_at, t[np.concatenate(complete)[:n]] + SECOND_NS)
+    one_off = live.available_at(t, t + SECOND_NS, lag)
+    np.testing.assert_array_equal(one_off[:n], got.available_at)
+    assert (one_off[n:] == t[-1] + SECOND_NS).all()
     assert n == (bounds[-2] if t.size - bounds[-2] <= lag else t.size - lag)
 
 

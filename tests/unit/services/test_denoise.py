@@ -61,6 +61,19 @@ def test_a_stored_column_keeps_its_result_with_its_make(services) -> None:
     assert np.array_equal(kept.columns["smooth"], result.values)
 
 
+def test_a_kept_value_that_waits_tells_when_it_was_known(services) -> None:
+    """A backtest that took it at its own close would read three bars ahead."""
+    put(services, noisy())
+    t, _ = services.denoise.stored("X", "1s", save_as="late", method="fixed_lag", causality="lag", lag=3)
+    read = services.series.read("X", "1s", columns=["close", "late"])
+    assert read.available_at is not None
+    assert np.array_equal(read.available_at, np.append(t[3:], [t[-1]] * 3) + SECOND_NS)
+    (listed,) = services.series.info("X", "1s")["derived"]
+    assert (listed["method"], listed["lag"], listed["causal"]) == ("fixed_lag", 3, False)
+    services.denoise.stored("X", "1s", save_as="prompt", method="ema", causality="causal")
+    assert services.series.read("X", "1s", columns=["prompt"]).available_at is None
+
+
 def test_stored_refusals(services) -> None:
     put(services, noisy(64))
     with pytest.raises(UnknownSeries):

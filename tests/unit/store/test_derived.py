@@ -20,7 +20,7 @@ def info(c: Connection) -> SeriesInfo:
 
 def write(c: Connection, info: SeriesInfo, start: int, stop: int, level: float, meta: dict[str, object] = META, name: str = "x") -> None:
     t = np.arange(start, stop, dtype=np.int64)
-    derived.write_group(c, info, "smooth", meta, t, {name: np.full(t.size, level)}, start)
+    derived.write_group(c, info, "smooth", meta, Samples(t, {name: np.full(t.size, level)}), start)
 
 
 def test_rows_of_one_make_stand_over_one_another(c: Connection, info: SeriesInfo) -> None:
@@ -47,7 +47,7 @@ def test_deletion_and_refusals(c: Connection, info: SeriesInfo) -> None:
     series.compress(c, 10**18)
     assert derived.read_group(c, info, "smooth")[1].n == 100
     with pytest.raises(BadRows):
-        derived.write_group(c, info, "smooth", META, np.array([2, 1]), {"x": np.zeros(2)}, 1)
+        derived.write_group(c, info, "smooth", META, Samples(np.array([2, 1]), {"x": np.zeros(2)}), 1)
     assert derived.delete_group(c, info, "smooth")
     assert not derived.delete_group(c, info, "smooth")
     with pytest.raises(UnknownColumn):

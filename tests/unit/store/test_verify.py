@@ -21,7 +21,7 @@ def whole(tmp_path: Path) -> Path:
             series.upsert(c, "A", "1s", Samples(t.copy(), {"close": t + offset}), now_ns=10**18)
         info = series.require(c, "A", "1s")
         series.upsert(c, "A", "1s", Samples(np.array([9000]), {"close": np.array([1.0])}), now_ns=10**18)
-        derived.write_group(c, info, "smooth", {"method": "ema"}, t.copy(), {"x": t * 1.0}, 1)
+        derived.write_group(c, info, "smooth", {"method": "ema"}, Samples(t.copy(), {"x": t * 1.0}), 1)
         live.declare(c, info, "slow", {"method": "ema"}, ("slow",), 1)
         [column] = live.columns(c, info)
         live.keep(c, column, live.Checkpoint(4095, 4096, b"state"))
