@@ -65,7 +65,7 @@ def _row(side: "Side", seconds: float) -> dict[str, Any]:
         "risk": compare.risk(result),
         "quality_score": result.quality_score,
         "variance_reduction": result.variance_reduction,
-        "revision": side.revision.value,
+        "revision": side.revision,
         "leakage": side.leakage.value,
         "leakage_at_the_time": side.leakage_as_of.value,
         "foresight": side.foresight,

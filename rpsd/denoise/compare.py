@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rpsd.core.market import Times, Vector
 from rpsd.core.result import DenoiseResult
-from rpsd.denoise import run
+from rpsd.denoise import revision, run
 from rpsd.denoise import scale as scales
 
 WINDOW: Final = 4096
@@ -36,15 +36,15 @@ class Figure:
 class Side:
     """One setting: its result in hindsight, x̂ as of each endpoint (m,), and the figures that tell the two apart.
 
-    `revision`: rms(x̂_{t|T} - x̂_{t|t}) / sigma over the endpoints. `leakage`: correlation of the correction x̂_t - y_t with the next move
-    y_{t+1} - y_t, in hindsight and as of the endpoints. `sharpe`: mean over standard deviation, per row, of holding sign(x̂_t - x̂_{t-1})
+    `revision`: rms(x̂_{t|T} - x̂_{t|t}) / sigma over the endpoints, with noise, guardrails and choice of method asked anew at each.
+    `leakage`: correlation of the correction x̂_t - y_t with the next move y_{t+1} - y_t, in hindsight and as of the endpoints. `sharpe`: mean over standard deviation, per row, of holding sign(x̂_t - x̂_{t-1})
     over the next move. `foresight`: mean squared error of x̂_{t|t} as a forecast of y_{t+1}, over that of y_t; `misses` (m,) are its terms.
     """
 
     label: str
     result: DenoiseResult
     as_of: Vector
-    revision: Figure
+    revision: float | None
     leakage: Figure
     leakage_as_of: Figure
     sharpe: Figure
@@ -76,7 +76,7 @@ def side(label: str, y: Vector, t: Times | None, how: Mapping[str, Any], rows: R
     seen, shown, then, earlier = (np.log(v) if on_log else v for v in (y, result.values, as_of, before))
     moves = np.diff(seen)
     sigma = _sigma(y, t, how, result)
-    revision = _root_mean_square((shown[rows] - then) / sigma) if sigma > 0.0 else Figure(None, None, int(rows.size))
+    revised = revision.measured(shown[rows], then, sigma)
     misses = (seen[rows + 1] - then) ** 2
     idle = _mean(moves[rows] ** 2)
     foresight = _mean(misses) / idle if idle else None
@@ -84,7 +84,7 @@ def side(label: str, y: Vector, t: Times | None, how: Mapping[str, Any], rows: R
     leakage_as_of, sharpe_as_of = leakage, sharpe  # a causal column is its own, at every row
     if not result.causal:
         leakage_as_of, sharpe_as_of = _correlation(then - seen[rows], moves[rows]), _sharpe(then - earlier, moves[rows])
-    return Side(label, result, as_of, revision, leakage, leakage_as_of, sharpe, sharpe_as_of, foresight, misses)
+    return Side(label, result, as_of, revised, leakage, leakage_as_of, sharpe, sharpe_as_of, foresight, misses)
 
 
 def summary(sides: Sequence[Side]) -> dict[str, Any]:
@@ -154,11 +154,6 @@ def _sigma(y: Vector, t: Times | None, how: Mapping[str, Any], result: DenoiseRe
 def _mean(x: Vector) -> float:
     known = x[~np.isnan(x)]
     return float(known.mean()) if known.size else 0.0
-
-
-def _root_mean_square(x: Vector) -> Figure:
-    known = x[~np.isnan(x)]
-    return Figure(float(np.sqrt(np.mean(known * known))) if known.size else None, None, int(known.size))
 
 
 def _both(a: Vector, b: Vector) -> tuple[Vector, Vector]:

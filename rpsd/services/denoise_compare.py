@@ -117,7 +117,7 @@ def _told(side: "Side", rows: "Rows", seconds: float) -> dict[str, Any]:
         "label": side.label,
         **account(side.result, round(seconds, 6)),
         "risk": compare.risk(side.result),
-        "endpoint_revision": side.revision.value,
+        "endpoint_revision": side.revision,
         "leakage": {"hindsight": asdict(side.leakage), "causal": asdict(side.leakage_as_of)},
         "slope_sharpe": {"hindsight": asdict(side.sharpe), "causal": asdict(side.sharpe_as_of)},
         "foresight": side.foresight,

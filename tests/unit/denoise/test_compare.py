@@ -70,19 +70,19 @@ def test_the_window_bounds_what_an_endpoint_sees(monkeypatch: pytest.MonkeyPatch
 def test_a_causal_setting_is_its_own_endpoint() -> None:
     y, rows = noisy(), compare.endpoints(1500, 32)
     side = compare.side("live", y, None, asked("kalman", "causal"), rows)
-    assert side.revision.value == 0.0
+    assert side.revision == 0.0
     assert np.array_equal(side.as_of, side.result.values[rows])
     assert (side.leakage, side.sharpe) == (side.leakage_as_of, side.sharpe_as_of)
 
 
 def test_revision_is_in_sigmas_whatever_the_unit() -> None:
     y, rows = noisy(), compare.endpoints(1500, 32)
-    one = compare.side("a", y, None, asked(scale="price"), rows).revision.value
-    other = compare.side("a", 1000.0 * y, None, asked(scale="price"), rows).revision.value
+    one = compare.side("a", y, None, asked(scale="price"), rows).revision
+    other = compare.side("a", 1000.0 * y, None, asked(scale="price"), rows).revision
     unjudged = compare.side("a", y, None, asked(scale="price", params={"use_fir_filter": False}, guardrails=FIR["guardrails"]), rows)
     assert 0.05 < one < 5.0
     assert other == pytest.approx(one, rel=1e-6)
-    assert unjudged.revision.value is not None
+    assert unjudged.revision is not None
 
 
 def test_the_summary_prefers_what_foretells() -> None:
@@ -99,7 +99,7 @@ def test_the_summary_prefers_what_foretells() -> None:
 
 def test_nothing_to_tell_is_told_as_such() -> None:
     side = compare.side("flat", np.full(200, 5.0), None, asked(), compare.endpoints(200, 32))
-    assert (side.leakage.value, side.sharpe.value, side.revision.value, side.foresight) == (None, None, None, None)
+    assert (side.leakage.value, side.sharpe.value, side.revision, side.foresight) == (None, None, None, None)
     short = compare.side("short", np.arange(5.0), None, asked(), compare.endpoints(5, 32))
     assert compare.summary([side, short])["live"]["best"] is None
 
