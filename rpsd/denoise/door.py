@@ -11,6 +11,7 @@ from rpsd.core.errors import BadRows, Fault, InvalidRequest, NotFinite, TooShort
 from rpsd.core.market import Times, Vector
 from rpsd.core.parameters import build
 from rpsd.denoise import METHODS
+from rpsd.denoise.scale import LARGEST
 
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "causality": ("hindsight", "causal", "lag"),
@@ -18,8 +19,6 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "fill": ("none", "bridge"),
 }
 _MOST_FAULTS: Final = 100
-LARGEST: Final = 1e70
-"""Above it fourth powers would not stay finite."""
 
 
 def check_words(**given: str) -> None:

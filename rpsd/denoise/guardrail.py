@@ -116,7 +116,8 @@ def judge(y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: floa
     n = y.size
     tail = max(16, n // 20)
     m = residual.moments(y, x, noise.at, starts, tail)
-    kurtosis = m.fourth / (m.square * m.square) if m.square > 0.0 else 3.0
+    twice = m.square * m.square  # 0 as well where it is too small for float64
+    kurtosis = m.fourth / twice if twice > 0.0 else 3.0
     budget = 1.0 + _BUDGET * float(np.sqrt(max(kurtosis - 1.0, 0.0) / n + 4.0 * noise.relative_error**2))
     estimated = risk(m.raw_square, divergence, noise)
     level = max(abs(m.mean) * np.sqrt(n), abs(m.tail_mean) * np.sqrt(tail))

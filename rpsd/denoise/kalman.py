@@ -7,6 +7,7 @@ from rpsd.core.market import Vector
 from rpsd.core.parameters import KalmanParameters
 from rpsd.core.result import Matrix
 from rpsd.kernels import kalman, trend
+from rpsd.kernels.imm import FARTHEST
 
 
 def start(params: KalmanParameters) -> Vector:
@@ -41,7 +42,9 @@ def foretell(state: Vector, y: Vector, params: KalmanParameters) -> Matrix:
     known = (noises > 0.0) & (gains < 1.0)
     rest = np.where(known, 1.0 - gains, 1.0)
     spread = np.where(known, noises, 1.0) / rest
-    scores = -0.5 * (np.log(2.0 * np.pi * spread) + ((y - x) / rest) ** 2 / spread)
+    with np.errstate(over="ignore"):
+        distance = np.minimum(((y - x) / rest) ** 2 / spread, FARTHEST)
+    scores = -0.5 * (np.log(2.0 * np.pi * spread) + distance)
     return np.array([x, gains * noises, np.where(known, scores, np.nan)])
 
 

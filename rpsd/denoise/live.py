@@ -122,7 +122,7 @@ def advance(made: Plan, state: State, t: Times, values: Vector, known: Times) ->
     before the first usable value are passed over. Any split of the samples into stretches gives the same numbers, bit for bit. Causal up
     to the plan's lag; the state given stays as it is. O(n).
     """
-    usable = np.abs(values) <= door.LARGEST  # False for NaN
+    usable = np.abs(values) <= scales.LARGEST  # False for NaN
     if made.scale == "log":
         usable &= values > 0.0
     if state.pace.t is None:
@@ -199,7 +199,7 @@ class _Walk:
         t, values, y, seen = of
         x, deviation = np.where(bare, y, found[0]), np.where(bare | ~seen, np.nan, found[1])
         if self._made.scale == "log":
-            x = values * np.exp(x - y)
+            x = scales.corrected(values, x - y)
             deviation = deviation * x  # to first order
         self._parts.append(Advanced(t, x, deviation, available))
 

@@ -112,6 +112,8 @@ def profile(finest: Vector, n: int, *, always: bool = False) -> Vector | None:
     steps.capped_means(finest, 3.0 * _running_mean(coarse, window), coarse)
     mean = _running_mean(coarse, window)
     chance = _HALF_NORMAL / width
+    if mean.mean() <= 0.0:
+        return None  # a series without any detail: nothing to tell apart
     relative = mean / mean.mean()
     spread = float(relative.var())
     if spread < 3.0 * chance and not always:

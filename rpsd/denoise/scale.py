@@ -12,6 +12,8 @@ from rpsd.core.errors import Fault, NotPositive
 from rpsd.core.market import DAY_NS, SECOND_NS, Times, Vector
 from rpsd.kernels import filters
 
+LARGEST: Final = 1e70  # size above which fourth powers would not stay finite
+_LEAST: Final = 5e-324  # above 0: its logarithm exists
 SHORTEST: Final = 16  # samples below which a session is returned as it is
 _GAP: Final = 3.0  # median intervals
 _IRREGULAR_GAP: Final = 30.0  # of ticks, whose intervals scatter: three medians would cut every eighth of them
@@ -122,6 +124,15 @@ def choose(values: Vector, scale: str, *, causal: bool) -> str:
     return scale
 
 
+def corrected(values: npt.NDArray[np.float64], by: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Positive values moved by `by` on the log scale, both of one shape; held above 0 and at LARGEST, which a series that spans all of
+    float64 would leave. Elementwise, so that a causal answer stays causal.
+    """
+    with np.errstate(over="ignore"):
+        moved: npt.NDArray[np.float64] = np.clip(values * np.exp(by), _LEAST, LARGEST)
+    return moved
+
+
 def working(values: Vector, starts: Times, scale: str) -> Working:
     """The finite values (n,) on the scale price, log or return, cut at starts, without sessions under 16 samples.
 
@@ -143,9 +154,9 @@ def working(values: Vector, starts: Times, scale: str) -> Working:
             if scale == "price":
                 out[a:b] = x[c:d]
             elif scale == "log":
-                out[a:b] = values[a:b] * np.exp(x[c:d] - y[a:b])
+                out[a:b] = corrected(values[a:b], x[c:d] - y[a:b])
             else:
-                out[a:b] = values[a:b] * np.exp(np.cumsum(x[c:d] - y[a:b]))
+                out[a:b] = corrected(values[a:b], np.cumsum(x[c:d] - y[a:b]))
         return out
 
     def place(v: Vector) -> Vector:

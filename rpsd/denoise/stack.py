@@ -44,7 +44,7 @@ def denoise(values: Matrix, how: Mapping[str, Any]) -> list[DenoiseResult | None
     """
     results: list[DenoiseResult | None] = [None] * values.shape[0]
     low, high = values.min(axis=1), values.max(axis=1)
-    regular = (low >= -door.LARGEST) & (high <= door.LARGEST) & (low < high)  # False as well when a value is missing
+    regular = (low >= -scales.LARGEST) & (high <= scales.LARGEST) & (low < high)  # False as well when a value is missing
     logs = np.full(low.size, how["scale"] == "log")
     if how["scale"] == "auto":
         logs = (low > 0.0) & (high > scales.WIDE * low)
@@ -71,7 +71,7 @@ def _fill(results: list[DenoiseResult | None], values: Matrix, rows: npt.NDArray
     of_y, of_x = _step_variances(y), _step_variances(x)
     reductions = np.where(of_y > 0.0, 1.0 - of_x / np.where(of_y > 0.0, of_y, 1.0), 0.0).tolist()
     if on_log:
-        x = given * np.exp(x - y)
+        x = scales.corrected(given, x - y)
     x.flags.writeable = False
     shared = tuple(getattr(first, name) for name in _NAMES)
     before, after = shared[1:_REDUCTION], shared[_REDUCTION + 1 :]

@@ -16,6 +16,8 @@ from rpsd.kernels.jit import kernel
 
 NOISES: Final[Vector] = np.array([0.25, 0.5, 1.0, 3.0, 12.0])
 """Variances of the noise that are tried, in units of the base; wider above, so that an outlier need not pass for a jump."""
+FARTHEST: Final = 1e300
+"""Most log density that one sample costs: infinity for all models would leave them no weights."""
 _MEMORY: Final = 64.0  # samples over which the base is averaged
 _HALF_LOG: Final = float(np.log(2.0 * np.pi) / 2.0)
 _LEAST: Final = 1e-280  # squared moves below it underflow: nothing has moved
@@ -86,7 +88,8 @@ def reference_imm(y: Vector, grid: Matrix, stay: float) -> tuple[Vector, Vector,
         centres = w @ (moves * means[:, None]) / c
         prior = (share * (p[:, None] + (means[:, None] - centres) ** 2)).sum(axis=0) + q * g * base
         f = prior + g * base
-        density = np.log(c) - 0.5 * ((y[t] - centres) ** 2 / f + np.log(2.0 * np.pi * f))
+        distance = np.minimum(0.5 * (y[t] - centres) ** 2 / f, FARTHEST)
+        density = np.log(c) - distance - 0.5 * np.log(2.0 * np.pi * f)
         scores[t] = np.log(np.exp(density - density.max()).sum()) + density.max()
         w = np.exp(density - scores[t])
         means, p = centres + prior / f * (y[t] - centres), prior / f * g * base
@@ -185,7 +188,7 @@ def _step(v, stay, base, spread, work):  # type: ignore[no-untyped-def]
         innovation = v - centre
         work[_D + j] = centre + k * innovation
         work[_P + j] = k * noise
-        work[_DISTANCE + j] = 0.5 * innovation * innovation * f + work[_ABSENT + j]
+        work[_DISTANCE + j] = min(0.5 * innovation * innovation * f, FARTHEST) + work[_ABSENT + j]
         work[_PART + j] = c * np.sqrt(f)
 
 

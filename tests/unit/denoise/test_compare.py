@@ -35,6 +35,15 @@ def noisy(n: int = 1500, seed: int = 3) -> np.ndarray:
     return 100 + 0.1 * np.cumsum(rng.normal(size=n)) + 0.3 * rng.normal(size=n)
 
 
+@pytest.mark.parametrize("method", ["savgol", "tv", "kalman_smoother", "imm"])
+def test_a_log_scale_that_spans_float64_has_finite_figures(method: str) -> None:
+    y = 10.0 ** np.random.default_rng(5).uniform(-300.0, 69.0, 200)
+    found = compare.side("a", y, None, asked(method, scale="log"), compare.endpoints(200, 16))
+    assert (found.result.values > 0.0).all()
+    figures = [found.revision, found.leakage, found.sharpe, found.leakage_as_of, found.sharpe_as_of]
+    assert all(np.isfinite(figure.value) for figure in figures if figure.value is not None)
+
+
 def test_endpoints_leave_room_on_both_sides() -> None:
     rows = compare.endpoints(1000, 32)
     assert (rows[0], rows[-1], rows.size) == (250, 998, 32)
