@@ -41,6 +41,8 @@ MOST_COLUMNS: Final = 1000
 
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9._=^-]{0,31}")
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_RESERVED: Final = frozenset({"t", "time", "date", "timestamp", "datetime", "known_at", "available_at", "symbol", "interval", "next"})
+"""Names of moments and of what stands beside the columns in an answer: a column of such a name could not be told from it."""
 
 
 def symbol(text: str) -> str:
@@ -65,10 +67,17 @@ def interval(text: str) -> str:
 
 
 def column(text: str) -> str:
-    """The column name in lower case. Raises BadRows unless it is of the grammar."""
-    lower = text.strip().lower()
+    """The column name in lower case. Raises BadRows unless it is of the grammar and free to be a column.
+
+    >>> column("Close")
+    'close'
+    """
+    lower = text.strip().lower() if text.isascii() else text
     if not _COLUMN.fullmatch(lower):
         raise BadRows(f"{text[:40]!r} is not a column name", errors=[Fault(f"/{text[:40]}", "not a column name")])
+    if lower in _RESERVED:
+        reason = f"{lower} cannot name a column: answers say something else by it"
+        raise BadRows(reason, errors=[Fault(f"/{lower}", reason)])
     return lower
 
 

@@ -106,7 +106,7 @@ def roles_of(names: Sequence[str], error: type[RpsdError]) -> tuple[list[int], l
 
     Raises `error` when there is no time column or more than one, a name is malformed or comes twice, or no numbers are left.
     """
-    lowered = [name.strip().lower().replace(" ", "_") for name in names]
+    lowered = [name.strip().lower().replace(" ", "_") if name.isascii() else name for name in names]
     times = [name for name in lowered if name in TIME_NAMES]
     if len(times) != 1:
         wanted = f"expected one time column ({', '.join(TIME_NAMES)}), found {', '.join(times) or 'none'} in {', '.join(names)[:120]!r}"
@@ -127,8 +127,8 @@ def roles_of(names: Sequence[str], error: type[RpsdError]) -> tuple[list[int], l
             try:
                 columns.append(market.column(plain))
             except BadRows as bad:
-                reason = "not a column name; a letter, then letters, digits and underscores, at most 32"
-                raise error(f"{name[:40]!r} is {reason}", errors=[Fault(f"/{name[:40]}", reason)]) from bad
+                reason = f"{bad.errors[0].reason}; a letter, then letters, digits and underscores, at most 32"
+                raise error(f"{name[:40]!r}: {reason}", errors=[Fault(f"/{name[:40]}", reason)]) from bad
             roles.append(len(columns) - 1)
     if not columns:
         raise error("there is no column of numbers", errors=[Fault("", "expected at least one column of numbers beside the time")])

@@ -49,6 +49,17 @@ def test_columns_are_lowered_and_bounded() -> None:
             market.column(text)
 
 
+@pytest.mark.parametrize("name", ["t", "Time", "known_at", "available_at", "symbol", "interval", "next"])
+def test_what_an_answer_says_beside_the_columns_names_none(name: str) -> None:
+    with pytest.raises(BadRows, match="cannot name a column"):
+        market.column(name)
+
+
+def test_a_letter_that_lowers_into_ascii_is_none() -> None:
+    with pytest.raises(BadRows):
+        market.column("\N{KELVIN SIGN}elvin")
+
+
 def test_samples_are_sealed() -> None:
     samples = Samples(np.array([1, 2]), {"close": np.array([1.0, np.nan])}, np.array([3, 4]))
     assert samples.n == 2

@@ -99,6 +99,8 @@ BAD_LINES = [
     ('{"close":2}', "found none"),
     ('{"t":"2024-01-03"}', "no column of numbers"),
     ('{"t":"2024-01-03","clo se!":2}', "not a column name"),
+    ('{"t":"2024-01-03","\N{KELVIN SIGN}elvin":2}', "not a column name"),
+    ('{"t":"2024-01-03","Next":2}', "next cannot name a column"),
     ('{"t":"2024-01-03","close":"2"}', "got text"),
     ('{"t":"2024-01-03","close":true}', "got true or false"),
     ('{"t":"2024-01-03","close":{"a":1}}', "got an object"),
