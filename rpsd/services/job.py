@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from rpsd.core.errors import Fault, InvalidRequest, UnknownJob
+from rpsd.core.errors import Fault, InvalidRequest, Unavailable, UnknownJob
 from rpsd.core.job import JobRun, JobState
 from rpsd.store import audit
 from rpsd.store import job as rows
@@ -12,12 +12,21 @@ from rpsd.store.db import Database
 from rpsd.store.idempotency import Once, run_once
 from rpsd.store.practices import Connection
 
+_MOST_WITH_DATA: Final = 16
+"""Runs that came with data and have not ended: their data, up to 16 MB each, lie in the database."""
 _LONGEST: Final = 200
 """Characters of an argument, which its row and the audit log keep."""
 
 
 def _is_short(argument: Any) -> bool:
     return isinstance(argument, str) and len(argument) <= _LONGEST
+
+
+def _check_room(c: Connection, name: str) -> None:
+    """Raise Unavailable when no more data may wait."""
+    if (waiting := rows.inputs(c)) >= _MOST_WITH_DATA:
+        hint = "Wait until one has ended, or cancel one: GET /api/v1/jobs lists them."
+        raise Unavailable(f"{waiting} runs of {name} and the like wait already", hint=hint, retry_after=10.0)
 
 
 class JobService:
@@ -39,7 +48,7 @@ class JobService:
     ) -> dict[str, Any]:
         """Ask for a run now; durable when this returns. The answer is the contract's job. `data` is what it works on, see given().
 
-        Raises UnknownJob, InvalidRequest, IdempotencyConflict.
+        Raises UnknownJob, InvalidRequest, IdempotencyConflict, Unavailable when too many that came with data wait already.
         """
         if self.offered and name not in self.offered:
             raise UnknownJob(f"there is no job {name[:40]!r}; there are {', '.join(self.offered)}")
@@ -50,6 +59,7 @@ class JobService:
             def add() -> dict[str, Any]:
                 run = rows.enqueue(c, name, dict(args), by, now_ns)
                 if data is not None:
+                    _check_room(c, name)
                     rows.give(c, run.id, data)
                 audit.append(c, by, "job.run", name, {"job": run.id, "args": dict(args)}, now_ns)
                 return run.as_dict()

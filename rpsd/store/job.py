@@ -62,6 +62,11 @@ def give(c: Connection, run_id: int, data: bytes) -> None:
     c.execute("INSERT INTO job_input (job, data) VALUES (?, ?)", (run_id, data))
 
 
+def inputs(c: Connection) -> int:
+    """How many runs that have not ended came with data."""
+    return int(query.value(c, "SELECT count(*) FROM job_input"))
+
+
 def given(c: Connection, run_id: int) -> bytes | None:
     """What was laid down for the run, or None."""
     found = query.rows(c, "SELECT data FROM job_input WHERE job = ?", (run_id,))

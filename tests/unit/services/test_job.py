@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpsd.core.errors import IdempotencyConflict, InvalidRequest, StateConflict, UnknownJob
+from rpsd.core.errors import IdempotencyConflict, InvalidRequest, StateConflict, Unavailable, UnknownJob
 from rpsd.core.instant import parse as moment
 from rpsd.services.job import JobService
 from rpsd.store import audit
@@ -37,6 +37,16 @@ def test_a_name_that_no_job_has_is_refused_once_the_runner_has_told_them(jobs):
     with pytest.raises(UnknownJob, match="retrain"):
         jobs.enqueue("no_such", {}, by="x")
     assert jobs.page()[0] == []
+
+
+def test_runs_with_data_wait_in_a_line_of_sixteen(jobs):
+    first, *_ = [jobs.enqueue("search", {}, by="key1", data=b"x") for _ in range(16)]
+    with pytest.raises(Unavailable, match="wait already"):
+        jobs.enqueue("search", {}, by="key1", data=b"x")
+    assert len(jobs.page()[0]) == 16
+    jobs.enqueue("retrain", {}, by="key1")
+    jobs.cancel(first["id"], by="key1")
+    jobs.enqueue("search", {}, by="key1", data=b"x")
 
 
 def test_the_same_request_again_queues_nothing(jobs):
