@@ -17,7 +17,7 @@ from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import declare
 from rpsd.web.places import convert
 from rpsd.web.while_connected import answered
-from rpsd.web.wire import JSON, Query, answer, cells, query, read
+from rpsd.web.wire import JSON, Nanoseconds, Query, answer, cells, query, read
 
 if TYPE_CHECKING:
     from rpsd.core.result import DenoiseResult
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST: Final = 20_000  # series; the service's own limit
 _OPTIONS: Final = tuple(field.name for field in fields(DenoiseOptions))
 
-Id = str | int
+Id = str | Nanoseconds  # an integer of 64 bits: MessagePack answers hold no other
 
 
 class BatchSeries(DenoiseBody, kw_only=True):
@@ -124,7 +124,7 @@ def _checked(series: list[Any], shared: Mapping[str, Any]) -> Iterator[tuple[Id 
 
     seen: dict[Id, int] = {}
     for place, given in enumerate(series):
-        name = given.get("id") if isinstance(given, dict) and isinstance(given.get("id"), str | int) else None
+        name = _name(given)
         try:
             if not isinstance(given, dict):
                 raise InvalidRequest("expected an object", errors=[Fault("", "expected an object")])
@@ -138,6 +138,12 @@ def _checked(series: list[Any], shared: Mapping[str, Any]) -> Iterator[tuple[Id 
             yield name, Wanted(values, times(asked), how)
         except RpsdError as error:
             yield name, error
+
+
+def _name(given: Any) -> Id | None:
+    """The id of a series, None unless it is one; True, which equals 1, is none."""
+    name = given.get("id") if isinstance(given, dict) else None
+    return name if isinstance(name, str) or (type(name) is int and -(2**63) <= name < 2**63) else None
 
 
 def _told(error: RpsdError, place: int, given: Any) -> dict[str, Any]:

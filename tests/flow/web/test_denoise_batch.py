@@ -58,17 +58,30 @@ def test_each_bad_series_tells_its_own_fault(http: httpx.Client) -> None:
         {"id": "times", "values": good, "t": [1, 2]},
         {"id": "parameter", "values": good, "method": "ema", "params": {"span": -1}},
         {"id": ["odd"], "values": good},
+        {"id": True, "values": good},
+        {"id": 1, "values": good},
+        {"id": 2**70, "values": good},
         {"id": "last", "values": good},
     ]
     found = http.post(PATH, json={"series": series, "guardrails": {"policy": "none"}}).json()
     codes = {(place, one["id"]): one["error"]["code"] for place, one in enumerate(found["results"]) if "error" in one}
-    assert found["failed"] == len(codes) == 12
-    assert codes[1, "x"] == codes[4, "field"] == codes[6, "empty"] == codes[8, None] == codes[12, None] == "invalid_request"
+    assert found["failed"] == len(codes) == 14
+    assert (
+        codes[1, "x"]
+        == codes[4, "field"]
+        == codes[6, "empty"]
+        == codes[8, None]
+        == codes[12, None]
+        == codes[13, None]
+        == codes[15, None]
+        == "invalid_request"
+    )
     assert (codes[2, "missing"], codes[3, "unknown"], codes[11, "parameter"]) == ("not_finite", "unknown_method", "bad_parameter")
     assert found["results"][2]["error"]["errors"][0] == {"pointer": "/series/2/values/1", "reason": "missing (NaN)"}
     assert found["results"][11]["error"]["errors"][0]["pointer"] == "/series/11/params/span"
     assert all(set(one["error"]) == {"code", "detail", "hint", "errors"} for one in found["results"] if "error" in one)
-    assert "values" in found["results"][13]
+    assert "values" in found["results"][14]
+    assert "values" in found["results"][16]
 
 
 def test_a_bad_shared_option_is_pointed_at_where_it_stands(http: httpx.Client) -> None:
