@@ -72,10 +72,26 @@ def reference_innovations(y: Vector, gain: float) -> float:
 def _innovations(y, begin, end, gains, totals):  # type: ignore[no-untyped-def]
     """Add the squared innovations of y[begin:end] to totals (LANES,), one lane for each gain."""
     level, total = np.full(LANES, y[begin]), np.zeros(LANES)
-    for t in range(begin + 1, end):
-        value = y[t]
+    whole = begin + 1 + (end - begin - 1) // 4 * 4
+    for t in range(begin + 1, whole, 4):  # four samples while a lane is at hand: storing and loading it takes as long as one
+        a, b, c, d = y[t], y[t + 1], y[t + 2], y[t + 3]
         for j in range(LANES):
-            innovation = value - level[j]
+            gain, x, square = gains[j], level[j], total[j]
+            innovation = a - x
+            square += innovation * innovation
+            x += gain * innovation
+            innovation = b - x
+            square += innovation * innovation
+            x += gain * innovation
+            innovation = c - x
+            square += innovation * innovation
+            x += gain * innovation
+            innovation = d - x
+            total[j] = square + innovation * innovation
+            level[j] = x + gain * innovation
+    for t in range(whole, end):
+        for j in range(LANES):
+            innovation = y[t] - level[j]
             total[j] += innovation * innovation
             level[j] += gains[j] * innovation
     for j in range(LANES):
