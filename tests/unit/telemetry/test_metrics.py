@@ -45,3 +45,17 @@ def test_two_registries_do_not_meet() -> None:
     first, second = Metrics(), Metrics()
     first.ingest_rows_total.inc(5)
     assert b"rpsd_ingest_rows_total 0.0" in second.exposition()[0]
+
+
+def test_many_observations_count_as_each_by_itself() -> None:
+    amounts = [-1.0, 0.0, 0.0005, 0.3, 0.30001, 1.0, 7.0]
+    together, apart = Metrics(), Metrics()
+    together.variance_reduction_ratio.observe_all(amounts)
+    for amount in amounts:
+        apart.variance_reduction_ratio.observe(amount)
+    lines = [
+        [line for line in metrics.exposition()[0].decode().splitlines() if line.startswith("rpsd_variance_reduction_ratio")]
+        for metrics in (together, apart)
+    ]
+    assert lines[0] == lines[1]
+    assert len(lines[0]) > 10
