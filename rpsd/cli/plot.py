@@ -16,7 +16,6 @@ _DPI: Final = 100
 # Okabe and Ito (2008): told apart with any colour vision, and in grey by their lightness
 _INK, _ORIGINAL, _DENOISED, _REMOVED = "#222222", "#b3b3b3", "#0072B2", "#009E73"
 _OTHERS: Final = ("#D55E00", "#CC79A7", "#E69F00")
-_WORDS: Final = {True: "passed", False: "FAILED", None: "-"}
 _MOST_BREAKS: Final = 3.0
 """Median steps without a sample after which the line is broken: a night is not a straight line."""
 _MOST_LABELS: Final = 8
@@ -148,8 +147,13 @@ def _draw_box(axes: Any, result: "DenoiseResult") -> None:
     ]  # fmt: skip
     lines = [f"{name:<19}{value:>14}" for name, value in figures]
     lines += ["", "guardrails", "-" * 33]
+    words = {
+        True: "passed",
+        False: "missed" if result.passed else "FAILED",
+        None: "-",
+    }  # what passed as a whole missed what does not decide
     for name, guard in result.guardrails.items():
-        lines += [f"{name:<26}{_WORDS[guard.passed]:>7}", f"  {_measured(guard)}"]
+        lines += [f"{name:<26}{words[guard.passed]:>7}", f"  {_measured(guard)}"]
     if not result.guardrails:
         lines.append("none were computed")
     style = {"boxstyle": "round,pad=0.7", "facecolor": "#f7f7f7", "edgecolor": "#bbbbbb"}

@@ -28,8 +28,9 @@ def denoised(result: "DenoiseResult", n: int, seconds: float) -> str:
         f"  outcome             {_ACTIONS.get(result.action, result.action)}"
         + (":\n" + textwrap.fill(result.reason, WIDTH, initial_indent=" " * 22, subsequent_indent=" " * 22) if result.reason else ""),
     ]
+    failed = "missed, but does not decide" if result.passed else "FAILED"
     guards = [
-        (name, guard.value, guard.threshold, "-" if guard.passed is None else "passed" if guard.passed else "FAILED")
+        (name, guard.value, guard.threshold, "-" if guard.passed is None else "passed" if guard.passed else failed)
         for name, guard in result.guardrails.items()
     ]
     text = "\n".join(rows) + "\n\n" + _indented(table(("guardrail", "value", "threshold", "verdict"), guards))

@@ -37,7 +37,8 @@ class Side:
     """One setting: its result in hindsight, x̂ as of each endpoint (m,), and the figures that tell the two apart.
 
     `revision`: rms(x̂_{t|T} - x̂_{t|t}) / sigma over the endpoints, with noise, guardrails and choice of method asked anew at each.
-    `leakage`: correlation of the correction x̂_t - y_t with the next move y_{t+1} - y_t, in hindsight and as of the endpoints. `sharpe`: mean over standard deviation, per row, of holding sign(x̂_t - x̂_{t-1})
+    `leakage`: correlation of the correction x̂_t - y_t with the next move y_{t+1} - y_t, over all t in hindsight, and as of the endpoints
+    (of a causal method over all t as well). `sharpe`: mean over standard deviation, per row, of holding sign(x̂_t - x̂_{t-1})
     over the next move. `foresight`: mean squared error of x̂_{t|t} as a forecast of y_{t+1}, over that of y_t; `misses` (m,) are its terms.
     """
 

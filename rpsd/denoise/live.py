@@ -145,8 +145,7 @@ def advance(made: Plan, state: State, t: Times, values: Vector, known: Times) ->
 
 
 def available_at(t: Times, known: Times, lag: int) -> Times:
-    """When the last sample was known (n,), ns UTC, that each value of a one-off result of that lag rests on; samples at t (n,), known at
-    `known` (n,).
+    """When each value of a one-off result of that lag can be known (n,), ns UTC; its samples at t (n,) were known at `known` (n,).
 
     Equal to what a live column tells. The last `lag` values still wait: theirs is the moment of the last sample there is. O(n).
     """
