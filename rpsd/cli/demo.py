@@ -205,7 +205,8 @@ def _of_closes(result: "DenoiseResult") -> str:
     noise = f"only about {result.noise_sigma:.2g} USD of a price is" if result.noise_sigma > 0.0 else "none of it can be told to be"
     return (
         f"The minute closes of {STOCK} are another matter: prices of a liquid stock are nearly a random walk. Almost every move is news "
-        f"that stays; {noise} noise that the next minute takes back. {outcome} A smoother line would look better and be further from the truth."
+        f"that stays; {noise} noise that the next minute takes back. {outcome} A smoother line would look better and be further from the "
+        "truth."
     )
 
 

@@ -2,8 +2,8 @@
 
 A page's blocks run in order in one fresh home, data directory and working directory, with `rpsd` on PATH and the bundled
 samples in rpsd/samples, as in a clone. A page that needs a server says `<!-- server -->`: one is started on a free port, and port 8000
-in commands and expected output stands for it; the page's $RPSD_KEY is its admin key. A block that must not run here (it
-installs, or never ends) is fenced as `sh`, not `console`.
+in commands and expected output stands for it; the page's $RPSD_KEY is its admin key, its log is rpsd.log. A block that must not run
+here (it installs, or never ends) is fenced as `sh`, not `console`.
 """
 
 import json
@@ -45,6 +45,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "RPSD_DATA_DIR": str(home / "data"),
         "RPSD_SERVER__PORT": str(port),
+        "RPSD_MONITORING__LOG_FILE": str(home / "rpsd.log"),
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "120",
         "NO_COLOR": "1",
