@@ -16,8 +16,8 @@ from rpsd.core.parameters import build
 from rpsd.denoise import METHODS, door
 from rpsd.denoise import scale as scales
 
-_AUTOMATIC: Final = ("model_average", "kalman", "ema")
-"""What `auto` means for a stream: the first of these that the catalogue can take one stretch at a time."""
+_AUTOMATIC: Final = "model_average"
+"""What `auto` means for a stream."""
 Mask = npt.NDArray[np.bool_]
 _LATEST: Final = -(2**63)
 
@@ -85,10 +85,8 @@ def plan(method: str, params: Mapping[str, Any], *, lag: int | None = None, scal
 
 def _find(name: str) -> Method:
     streaming = {method.name: method for method in METHODS if method.stream is not None}
-    if name == "auto":
-        return next(streaming[one] for one in _AUTOMATIC if one in streaming)
-    if name in streaming:
-        return streaming[name]
+    if name == "auto" or name in streaming:
+        return streaming[_AUTOMATIC if name == "auto" else name]
     looks_ahead = any(method.name == name for method in METHODS)
     reason = f"{name[:40]!r} looks ahead" if looks_ahead else f"{name[:40]!r} is not a method"
     raise UnknownMethod(

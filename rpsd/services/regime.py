@@ -14,7 +14,7 @@ from rpsd.core.regime import mode as known_mode
 from rpsd.core.regime import states_of
 from rpsd.services.cache import PacketCache
 from rpsd.services.compute import Compute, Progress
-from rpsd.services.live import LiveRegimes
+from rpsd.services.live_regime import LiveRegimes
 from rpsd.services.model import ModelService
 from rpsd.services.price import Prices, given_prices, stored_prices
 from rpsd.services.regime_answer import detected
