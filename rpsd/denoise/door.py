@@ -85,13 +85,13 @@ def _refuse(bad: npt.NDArray[np.bool_], values: Vector, hint: str | None = None)
 
 
 def finite(values: Vector, fill: str, *, causal: bool) -> tuple[Vector, int]:
-    """A writable copy (n,) of the values without NaN, and how many were bridged; the input stays untouched.
+    """The values (n,) without NaN as a writable array, and how many were bridged; the input stays untouched, and is not copied needlessly.
 
     fill none refuses every NaN. bridge draws a straight line between the neighbours (the nearest value at the ends); a causal bridge
     may not look ahead and carries the last value forward. All missing comes back as it is. Raises NotFinite, TooShort (no values),
     BadRows (not one-dimensional).
     """
-    y = np.array(values, dtype=np.float64, order="C")
+    y = np.require(values, np.float64, ["C", "W"])  # kernels are compiled for writable arrays; none writes into its input
     if y.ndim != 1:
         raise BadRows("values must be one list of numbers", errors=[Fault("/values", "not a flat list")])
     if y.size == 0:
@@ -114,6 +114,7 @@ def finite(values: Vector, fill: str, *, causal: bool) -> tuple[Vector, int]:
     if causal:
         y = y[known[np.searchsorted(known, np.arange(y.size), "right") - 1]]
     else:
+        y = y.copy()
         y[missing] = np.interp(np.flatnonzero(missing), known, y[known])
     return y, int(missing.sum())
 

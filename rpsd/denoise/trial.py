@@ -106,8 +106,9 @@ def _answered(setting: Setting, method: Method, params: Any) -> tuple[Vector, fl
         x = apply(method, setting.y, setting.starts, params)
         return x, _probed(setting, method, params, x)
     found = [method.response(setting.y[a:b], params) for a, b in pairwise(setting.starts)]
-    x, moved = (np.concatenate([one[i] for one in found]) for i in (0, 1))
-    return x, float(np.dot(setting.noise.at**2, moved))
+    x, moved = found[0] if len(found) == 1 else (np.concatenate([one[i] for one in found]) for i in (0, 1))
+    at = setting.noise.at
+    return x, float(np.einsum("i,i,i", at, at, moved))  # no array in between: a long series has several already
 
 
 def attempt(setting: Setting, method: Method, params: Any) -> Trial:

@@ -100,14 +100,15 @@ def fit(y: Vector, params: TvParameters, found: noise.Noise | None = None) -> Fi
     found = found or noise.estimate(y, np.array([0, y.size], dtype=np.int64))
     if found.sigma <= 0.0 and params.lam <= 0.0:
         return Fit(y.copy(), 0.0, y.size, 1.0, np.ones(y.size))
-    weighted = params.noise == "auto" and found.varies
-    variance = found.at**2
+    weighted, square = params.noise == "auto" and found.varies, found.square
+    variance = found.at**2 if found.varies else np.broadcast_to(found.at[0] ** 2, y.shape)
     # with them the running sums of the noise, which lam holds down, spread alike everywhere
-    weights = float(np.sqrt(found.square)) / found.at if weighted else np.ones(y.size)
+    weights = float(np.sqrt(square)) / found.at if weighted else np.ones(y.size)
+    del found  # a long series has several arrays of its length as it is
     whole = _Stretch(np.require(y, np.float64, ["C", "W"]), variance, weights)
-    lam = params.strength * (params.lam or _best_lam(_stretches(whole), float(np.sqrt(found.square))))
+    lam = params.strength * (params.lam or _best_lam(_stretches(whole), float(np.sqrt(square))))
     x, pieces, excess = whole.solved(lam)
-    return Fit(x, lam, pieces, excess / (y.size * found.square) if found.square > 0.0 else 1.0, weights)
+    return Fit(x, lam, pieces, excess / (y.size * square) if square > 0.0 else 1.0, weights)
 
 
 def response(y: Vector, params: TvParameters) -> tuple[Vector, Vector]:
