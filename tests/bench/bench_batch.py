@@ -18,7 +18,8 @@ from tests.bench.harness import bar, ratio, seconds
 FAST = {"method": "wavelet", "params": {"use_fir_filter": False}, "guardrails": {"policy": "none"}}
 REQUESTS: dict[str, tuple[dict[str, Any], float | None]] = {
     "wavelet_unjudged": (FAST, 5.0),
-    "auto_judged": ({}, None),  # a figure without a bar
+    "wavelet_judged": ({"method": "wavelet", "params": {"use_fir_filter": False}}, None),  # figures without a bar
+    "auto_judged": ({}, None),
 }
 
 

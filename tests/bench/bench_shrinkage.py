@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pywt
@@ -18,7 +21,11 @@ from tests.bench.harness import bar, ratio_of_blocks, seconds
 BARE = WaveletParameters(use_fir_filter=False)
 SIZES = ((10_000, "10k"), (100_000, "100k"), (1_000_000, "1m"), (10_000_000, "10m"))
 LARGEST = SIZES[-1][0]
-WHOLES = {"run": lambda y: wavelet.run(y, WaveletParameters()), "answer": lambda y: denoise(y, method="wavelet")}
+WHOLES: dict[str, Callable[[Vector], Any]] = {
+    "run": lambda y: wavelet.run(y, WaveletParameters()),
+    "answer": lambda y: denoise(y, method="wavelet"),
+    **{f"{name}_answer": partial(denoise, method=name) for name in ("ti_bayes", "tv", "auto")},
+}
 
 
 def walk(n: int) -> Vector:
@@ -78,7 +85,7 @@ def peak(what: str) -> None:
 
 
 def memory() -> list[bool]:
-    """Ten million points through the method with its low pass, and through the whole answer with guardrails and back-off."""
+    """Ten million points through the method with its low pass, and through whole answers with guardrails and back-off."""
     held = []
     for what in WHOLES:
         done = subprocess.run([sys.executable, "-m", "tests.bench.bench_shrinkage", what], capture_output=True, text=True, check=True)
