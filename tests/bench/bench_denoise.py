@@ -10,7 +10,7 @@ from rpsd.core.parameters import FixedLagParameters, GuardrailParameters, ImmPar
 from rpsd.denoise import METHODS
 from rpsd.denoise.run import denoise
 from rpsd.kernels import jit
-from tests.bench.harness import bar, ratio, ratio_of_blocks, seconds
+from tests.bench.harness import bar, ratio_of_blocks, ratio_of_least, seconds
 
 
 def walk(n: int) -> Vector:
@@ -55,8 +55,9 @@ def streams(y: Vector) -> list[bool]:
 def guardrail_cost() -> bool:
     """What the calibrated guardrails add to an answer without any, as a multiple of that answer: 100,000 points, no low pass."""
     y, params, free = walk(100_000), {"use_fir_filter": False}, GuardrailParameters(policy="none")
-    share, judged, alone = ratio(
-        lambda: denoise(y, method="wavelet", params=params), lambda: denoise(y, method="wavelet", params=params, guardrails=free), 51
+    share, judged, alone = ratio_of_least(
+        lambda: denoise(y, method="wavelet", params=params),
+        lambda: denoise(y, method="wavelet", params=params, guardrails=free),
     )
     print(f"100000 points: judged {1e3 * judged:.2f} ms, not judged {1e3 * alone:.2f} ms")
     return bar("denoise_guardrails_100k_vs_denoising", share - 1.0, "<=", 4.0)
