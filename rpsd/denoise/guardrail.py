@@ -31,11 +31,10 @@ _NOTHING_REMOVED: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The guardrails by name, the estimated risk as a share of the noise variance (1 = doing nothing), the kurtosis of z, and warnings."""
+    """The guardrails by name, the estimated risk as a share of the noise variance (1 = doing nothing), and warnings."""
 
     guardrails: dict[str, Guardrail]
     risk: float
-    kurtosis: float
     warnings: tuple[Warned, ...]
 
     @property
@@ -66,6 +65,16 @@ def risk(raw_square: float, divergence: float, noise: Noise) -> float:
     Ramani, Blu, Unser (2008), IEEE TIP 17, 1540-1554.
     """
     return raw_square / noise.square - 1.0 + 2.0 * divergence / (noise.at.size * noise.square)
+
+
+def _break_even(raw_square: float, divergence: float, noise: Noise, floor: float) -> Guardrail:
+    """The noise, as a share of sigma, from which x̂ is better than y, against the least that the noise may be.
+
+    Both terms of the risk that know the noise are linear in its variance: mean r^2 = 2 (1 - mean dx̂/dy) s^2 where they meet.
+    """
+    kept = 1.0 - divergence / (noise.at.size * noise.square)
+    even = float(np.sqrt(raw_square / (2.0 * max(kept, 1e-9) * noise.square)))
+    return _at_most(even, min(noise.least, floor, 1.0))
 
 
 def _structure(m: residual.Moments, powers: spectrum.Powers, n: int) -> Guardrail:
@@ -123,6 +132,7 @@ def judge(y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: floa
     level = max(abs(m.mean) * np.sqrt(n), abs(m.tail_mean) * np.sqrt(tail))
     rules = {
         "risk": Guardrail(estimated, 1.0, estimated < 1.0),
+        "break_even": _break_even(m.raw_square, divergence, noise, powers.floor),
         "noise_budget": _at_most(m.square, budget),
         "residual_structure": _structure(m, powers, n),
         "largest_residual": _at_most(m.largest, (float(np.sqrt(2.0 * np.log(n))) + _LARGEST) * (_VARYING if noise.varies else 1.0)),
@@ -133,4 +143,4 @@ def judge(y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: floa
     warnings: tuple[Warned, ...] = ()
     if m.square < _NOTHING_REMOVED:
         warnings = (Warned("nothing_removed", f"the residual holds {100.0 * m.square:.1f} % of the estimated noise"),)
-    return Verdict(rules, estimated, kurtosis, warnings)
+    return Verdict(rules, estimated, warnings)

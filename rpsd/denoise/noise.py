@@ -9,7 +9,7 @@ import numpy as np
 
 from rpsd.core.market import Times, Vector
 from rpsd.core.result import Warned
-from rpsd.denoise import sample
+from rpsd.denoise import doubt, sample
 from rpsd.denoise.wavelet import filters as bank
 from rpsd.kernels import filters, steps
 from rpsd.kernels import wavelet as kernels
@@ -35,7 +35,7 @@ class Noise:
     """Standard deviation of the noise at each sample (n,), its mean square, `sigma`, and where it comes from.
 
     `source` is local_level or finest_level; `relative_error` is the standard error of sigma as a share of sigma. The three figures
-    `finest_level`, `roll` and `local_level` are kept for the answer's evidence.
+    `finest_level`, `roll` and `local_level` are kept for the answer's evidence. `least` is the share of sigma that the noise has at least.
     """
 
     at: Vector
@@ -48,6 +48,7 @@ class Noise:
     local_level: float
     varies: bool
     warnings: tuple[Warned, ...]
+    least: float = 1.0
 
 
 def details(y: Vector, starts: Times) -> list[Vector]:
@@ -180,4 +181,9 @@ def estimate(y: Vector, starts: Times) -> Noise:
         warnings = (Warned("noise_model_mismatch", detail),)
     shape = shape if chosen > 0.0 else None
     at = np.full(y.size, chosen) if shape is None else chosen * np.maximum(shape, 0.05)
-    return Noise(at, float(np.dot(at, at)) / at.size, chosen, error, source, finest, roll, level, shape is not None, warnings)
+    square, varies = float(np.dot(at, at)) / at.size, shape is not None
+    least = 1.0
+    if chosen > 0.0:
+        sure = doubt.walk(part, bounds, gain, level, error) if source == "local_level" else doubt.extrapolated(ladder, _walk_gains())
+        least = min(sure, doubt.core(y, starts, chosen), chosen) / chosen
+    return Noise(at, square, chosen, error, source, finest, roll, level, varies, warnings, least)

@@ -110,14 +110,25 @@ def _gaps(t: Times, median: Vector, factor: Vector) -> npt.NDArray[np.bool_]:
     return gap
 
 
-def choose(values: Vector, scale: str, *, causal: bool) -> str:
-    """The scale itself, or for auto: log when all values are positive and the highest is over twice the lowest, else price.
+def grows(values: Vector) -> bool:
+    """Whether the typical step between values (n,) > 0, all finite, grows with their level rather than not at all. O(n)."""
+    level, size = values[:-1] + values[1:], np.abs(np.diff(values))
+    high = level > np.median(level)
+    if not high.any() or high.all():
+        return False
+    steps, levels = (float(np.mean(v[high])) / max(float(np.mean(v[~high])), 1e-300) for v in (size, level))
+    return steps * steps > levels
 
-    A causal run cannot know the range ahead: auto is price. Raises NotPositive for log and return of values that are not.
+
+def choose(values: Vector, scale: str, *, causal: bool) -> str:
+    """The scale itself, or for auto: log when all values are positive, the highest is over twice the lowest and steps grow with the level,
+
+    else price. A causal run cannot know the range ahead: auto is price. Raises NotPositive for log and return of values that are not.
     """
     if scale == "auto":
         low = float(values.min())
-        return "log" if not causal and low > 0.0 and float(values.max()) > WIDE * low else "price"
+        wide = not causal and low > 0.0 and float(values.max()) > WIDE * low
+        return "log" if wide and grows(values) else "price"
     if scale in ("log", "return") and not (values > 0.0).all():
         row = int(np.flatnonzero(values <= 0.0)[0])
         raise NotPositive(f"value {row} is {values[row]:g}", errors=[Fault(f"/values/{row}", "not positive")])

@@ -12,6 +12,7 @@ from rpsd.core.result import Matrix
 
 Spectra = npt.NDArray[np.complex128]
 _LARGEST: Final = 256  # samples of a window
+_QUIETEST: Final = 0.1  # share of the cells of time and frequency that hold noise alone
 _MOST: Final = 96  # windows; a longer series is sampled evenly, and the bounds on its spectrum know how many there are
 
 
@@ -19,7 +20,8 @@ _MOST: Final = 96  # windows; a longer series is sampled evenly, and the bounds 
 class Frames:
     """Windows of the input and their spectra, computed once for all attempts on it: first samples (m,), y and sigma (m, size).
 
-    `spectra` are the complex spectra (m, size // 2 + 1) and `power` their mean square (size // 2,).
+    `spectra` are the complex spectra (m, size // 2 + 1) and `power` their mean square (size // 2,). `floor` is the noise that the quietest
+    tenth of all times and frequencies shows, as a share of sigma: a tone or a sweep, however fast, leaves most of them to the noise.
     """
 
     begins: Times
@@ -27,17 +29,19 @@ class Frames:
     sigma: Matrix | float
     spectra: Spectra
     power: Vector
+    floor: float
 
 
 @dataclass(frozen=True, slots=True)
 class Powers:
-    """Spectra (size // 2,) of input, output and standardised residual over the same `frames` windows of `size` samples."""
+    """Spectra (size // 2,) of input, output and standardised residual over the same `frames` windows of `size` samples; `floor` as in Frames."""
 
     y: Vector
     x: Vector
     z: Vector
     frames: int
     size: int
+    floor: float
 
 
 @lru_cache(maxsize=16)
@@ -57,7 +61,18 @@ def frames(y: Vector, sigma: Vector, starts: Times, *, varies: bool = True) -> F
     begins, size = windows(starts)
     of_y = _taken(y, begins, size)
     spectra = transform(of_y)
-    return Frames(begins, of_y, _taken(sigma, begins, size) if varies else float(sigma[0]), spectra, _power(spectra, size))
+    of_sigma = _taken(sigma, begins, size) if varies else float(sigma[0])
+    return Frames(begins, of_y, of_sigma, spectra, _power(spectra, size), _floor(spectra, of_sigma, size))
+
+
+def _floor(spectra: Spectra, sigma: Matrix | float, size: int) -> float:
+    """The noise of the quietest tenth of the cells as a share of sigma; a cell of white noise has its power times an exponential."""
+    weight = _hann(size) ** 2
+    expected = sigma**2 * weight.sum() if isinstance(sigma, float) else (sigma**2 @ weight)[:, None]
+    parts = spectra[:, 2:-1].view(np.float64)
+    cells = ((parts[:, ::2] ** 2 + parts[:, 1::2] ** 2) / expected).ravel()
+    place = int(_QUIETEST * cells.size)
+    return float(np.sqrt(np.partition(cells, place)[place] / -np.log1p(-_QUIETEST)))
 
 
 def powers(given: Frames, x: Vector) -> Powers:
@@ -67,7 +82,7 @@ def powers(given: Frames, x: Vector) -> Powers:
     shown = transform(of_x)
     steady = isinstance(given.sigma, float)  # a transform is linear: that of the residual is then known
     left = (given.spectra - shown) / given.sigma if steady else transform((given.y - of_x) / given.sigma)
-    return Powers(given.power, _power(shown, size), _power(left, size), given.begins.size, size)
+    return Powers(given.power, _power(shown, size), _power(left, size), given.begins.size, size, given.floor)
 
 
 def windows(starts: Times) -> tuple[Times, int]:

@@ -47,7 +47,9 @@ def denoise(values: Matrix, how: Mapping[str, Any]) -> list[DenoiseResult | None
     regular = (low >= -scales.LARGEST) & (high <= scales.LARGEST) & (low < high)  # False as well when a value is missing
     logs = np.full(low.size, how["scale"] == "log")
     if how["scale"] == "auto":
-        logs = (low > 0.0) & (high > scales.WIDE * low)
+        logs = regular & (low > 0.0) & (high > scales.WIDE * low)
+        for row in np.flatnonzero(logs):
+            logs[row] = scales.grows(values[row])
     for on_log in (False, True):
         rows = np.flatnonzero(regular & (logs == on_log) & ((low > 0.0) | (not on_log)))
         if rows.size:

@@ -35,11 +35,19 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """x̂ (n,) of one attempt with its guardrails, the names of the deciding ones that failed, its risk and quality in 0..100.
+class Answer:
+    """x̂ (n,) of a method that nothing has judged yet, sum sigma_t^2 dx̂_t/dy_t, and its estimated risk."""
 
-    `kurtosis` of the standardised residual: 3 when it is normal.
-    """
+    method: Method
+    params: Any
+    x: Vector
+    divergence: float
+    risk: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """x̂ (n,) of one attempt with its guardrails, the names of the deciding ones that failed, its risk and quality in 0..100."""
 
     x: Vector
     method: Method
@@ -48,7 +56,6 @@ class Trial:
     failed: tuple[str, ...]
     risk: float
     quality: float
-    kurtosis: float
     warnings: tuple[Warned, ...]
 
     def summary(self) -> dict[str, Any]:
@@ -111,11 +118,24 @@ def _answered(setting: Setting, method: Method, params: Any) -> tuple[Vector, fl
     return x, float(np.einsum("i,i,i", at, at, moved))  # no array in between: a long series has several already
 
 
-def attempt(setting: Setting, method: Method, params: Any) -> Trial:
-    """Run the method once and judge the result; both families are computed, the policy says which decides."""
+def answer(setting: Setting, method: Method, params: Any) -> Answer:
+    """Run the method once and estimate its risk. O(n) of the method."""
     x, divergence = _answered(setting, method, params)
+    rest = setting.y - x
+    risk = guardrail.risk(float(np.dot(rest, rest)) / rest.size, divergence, setting.noise)
+    return Answer(method, params, x, divergence, risk)
+
+
+def attempt(setting: Setting, method: Method, params: Any) -> Trial:
+    """Run the method once and judge the result."""
+    return judge(setting, answer(setting, method, params))
+
+
+def judge(setting: Setting, given: Answer) -> Trial:
+    """The answer under its guardrails; both families are computed, the policy says which decides. O(n)."""
+    method, params, x = given.method, given.params, given.x
     powers = spectrum.powers(setting.frames, x)
-    verdict = guardrail.judge(setting.y, x, setting.noise, setting.starts, divergence=divergence, powers=powers)
+    verdict = guardrail.judge(setting.y, x, setting.noise, setting.starts, divergence=given.divergence, powers=powers)
     rules = verdict.guardrails
     if setting.rules.revision:
         rules = rules | {"revision": _revision(setting, method, params, x)}
@@ -123,7 +143,7 @@ def attempt(setting: Setting, method: Method, params: Any) -> Trial:
     deciding = shown if setting.rules.policy == "classic" else rules
     removed = min(max(1.0 - verdict.risk, 0.0), 1.0)
     quality = 100.0 * removed * guardrail.share_passed(deciding)
-    return Trial(x, method, params, rules | shown, guardrail.failed(deciding), verdict.risk, quality, verdict.kurtosis, verdict.warnings)
+    return Trial(x, method, params, rules | shown, guardrail.failed(deciding), verdict.risk, quality, verdict.warnings)
 
 
 def _revision(setting: Setting, method: Method, params: Any, x: Vector) -> Guardrail:

@@ -127,6 +127,20 @@ def fit_gain(y, starts):  # type: ignore[no-untyped-def]
     return gains[best], totals[best] / max(count, 1)
 
 
+@kernel
+def innovation_squares(y, starts, low, high, totals):  # type: ignore[no-untyped-def]
+    """Mean squared innovations (LANES,) at LANES even gains from low to high, over the sessions y[starts[i]:starts[i+1]]. O(n)."""
+    gains = np.empty(LANES)
+    _spread_gains(low, high, gains)
+    totals[:] = 0.0
+    count = 0
+    for s in range(starts.size - 1):
+        if starts[s + 1] - starts[s] > 1:
+            _innovations(y, starts[s], starts[s + 1], gains, totals)
+            count += starts[s + 1] - starts[s] - 1
+    totals /= max(count, 1)
+
+
 def steady_gain(ratio: float) -> float:
     """K = P / (P + 1), P = q/2 + sqrt(q^2/4 + q): the gain that the local-level filter settles at for q = ratio."""
     p = ratio / 2.0 + float(np.sqrt(ratio * ratio / 4.0 + ratio))
@@ -190,5 +204,6 @@ def warm() -> None:
     fir(y, np.array([0.5, 0.5]), out)
     ema(y, 0.5, np.full(1, np.nan), out)
     fit_gain(y, np.array([0, 80]))
+    innovation_squares(y, np.array([0, 80]), 0.1, 1.0, np.empty(LANES))
     running_mean(y, 8, out)
     trailing_quartiles(y, 8, out.copy(), out.copy(), out)
