@@ -1,19 +1,20 @@
 """`auto`: which method answers a request that names none, and why."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
 from rpsd.core.catalogue import Method
-from rpsd.denoise import METHODS, door, trial, wavelet
+from rpsd.denoise import METHODS, door, doubt, trial, wavelet
 
 _COMPETITORS: Final = ("ti_bayes", "kalman_smoother")  # beside the wavelet
 _LINEAR: Final = "kalman_smoother"  # its risk holds for noise of any distribution
 _OPTIMISM: Final = 1.05  # what a risk gains by thresholds chosen on the series itself
-_HEAVY: Final = 4.5  # kurtosis of the linear residual from which Stein's identity, made for normal noise, misleads
+_HEAVY: Final = 3.4  # kurtosis of the linear residual from which Stein's identity, made for normal noise, misleads
+_EQUAL: Final = 1.002  # errors of foretelling that differ by less are the same
 _MOST: Final = 1 << 16  # samples that the comparison looks at
 _PIECE: Final = 4096
 _SHORTEST: Final = 16  # samples of a session of every other sample
@@ -31,14 +32,24 @@ class Candidate:
         return {"method": self.method.name, "params": asdict(self.params)}
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best candidate, its trial if the whole series was looked at, the setting that knows of heavy tails, and the evidence."""
+
+    best: Candidate
+    tried: trial.Trial | None
+    setting: trial.Setting
+    evidence: dict[str, Any]
+
+
 def candidates(
     causality: str, given: Mapping[str, Any], defaults: Mapping[str, Any], lag: int | None
 ) -> tuple[tuple[Candidate, ...], str]:  # fmt: skip
     """Who may answer, the one that answers unjudged first, and the reason in words; raises BadParameter for the parameters given.
 
     Hindsight: the wavelet without its low pass and every competitor; parameters in the request are those of `wavelet`, and then only it
-    competes, without and with the low pass unless they say which. Causal and lag: one method, chosen before the data are seen, because a choice by what came later would
-    reach back into values already served.
+    competes, without and with the low pass unless they say which. Causal and lag: one method, chosen before the data are seen, because a
+    choice by what came later would reach back into values already served.
     """
     known = {method.name: method for method in METHODS}
     if causality == "hindsight":
@@ -58,16 +69,19 @@ def candidates(
     return (Candidate(chosen, door.method_parameters(chosen, given, {}, lag)),), f"{causality} request: {why}"
 
 
-def compare(setting: trial.Setting, options: tuple[Candidate, ...]) -> tuple[Candidate, trial.Trial | None, dict[str, Any]]:
-    """The best of the candidates, its trial if the whole series was looked at, and the evidence.
+def compare(setting: trial.Setting, options: tuple[Candidate, ...]) -> Choice:
+    """The best of the candidates.
 
     The first that passes its guardrails, in the order of estimated risk; those behind it are not judged. When none passes, the first. All
     share noise, probes and rules. A series of more than 65,536 samples is compared on evenly spread pieces. Where the linear method leaves
-    heavy tails, one that adapts to the series must also foretell every other sample better than it. O(n) of the slowest candidate.
+    heavier tails than normal noise, one that adapts to the series must also foretell every other sample as well as it; when one does not,
+    the noise has those tails, and the guardrails allow for them. In a short series that cannot be told. O(n) of the slowest candidate.
     """
     part = trial.part(setting, _MOST, _PIECE)
+    whole = part is setting
     answers = [trial.answer(part, one.method, one.params) for one in options]
     doubted = _doubted(part, answers)
+    part = replace(part, heavy=bool(doubted))
     order = sorted(range(len(options)), key=lambda i: (i in doubted, _ranked(answers[i])))
     judged: dict[int, trial.Trial] = {}
     for i in order:
@@ -81,9 +95,9 @@ def compare(setting: trial.Setting, options: tuple[Candidate, ...]) -> tuple[Can
         for i, one in enumerate(options)
     ]  # fmt: skip
     evidence: dict[str, Any] = {"candidates": rows, "choice": _reason(options, answers, order, best, bool(judged[best].failed))}
-    if part is not setting:
+    if not whole:
         evidence["compared_on"] = {"samples": part.y.size, "pieces": part.starts.size - 1}
-    return options[best], judged[best] if part is setting else None, evidence
+    return Choice(options[best], judged[best] if whole else None, replace(setting, heavy=bool(doubted)), evidence)
 
 
 def _ranked(one: trial.Answer) -> float:
@@ -92,18 +106,17 @@ def _ranked(one: trial.Answer) -> float:
 
 
 def _doubted(setting: trial.Setting, answers: list[trial.Answer]) -> frozenset[int]:
-    """Places of the answers whose risk looks lower than that of the linear method but does not hold."""
+    """Places of the answers whose risk looks lower than that of the linear method but does not hold; none in a short series."""
     linear = next((one for one in answers if one.method.name == _LINEAR), None)
-    if linear is None:
+    if linear is None or setting.y.size <= doubt.SHORT:
         return frozenset()
     rivals = [i for i, one in enumerate(answers) if one is not linear and _ranked(one) < linear.risk]
     z = (setting.y - linear.x) / setting.noise.at
     z *= z
     if not rivals or float(np.dot(z, z)) * z.size < _HEAVY * float(z.sum()) ** 2:
         return frozenset()
-    scores = {i: _foretold(setting, answers[i]) for i in rivals}
-    least = _foretold(setting, linear)
-    return frozenset(i for i in rivals if not scores[i] < least)
+    most = _EQUAL * _foretold(setting, linear)
+    return frozenset(i for i in rivals if _foretold(setting, answers[i]) > most)
 
 
 def _foretold(setting: trial.Setting, one: trial.Answer) -> float:

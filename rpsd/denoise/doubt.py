@@ -13,12 +13,14 @@ from rpsd.core.market import Times, Vector
 from rpsd.kernels import filters
 from rpsd.kernels.wavelet import QUARTILE, median_size
 
+SHORT: Final = 1024
+"""Samples up to which a walk, a chatter between levels and heavy tails look alike."""
 _WORSE: Final = 4.5  # log-likelihood by which a gain may fall behind the best: three standard errors
 _SURE: Final = 0.1  # relative error up to which three of them are as good as the likelihood itself
-_ERRORS: Final = 2.0  # standard errors of the extrapolated level
+_ERRORS: Final = 1.5  # standard errors of the extrapolated level
+_ERRORS_SHORT: Final = 2.2  # the same of a short series, whose errors are themselves unsure
 _MEDIAN: Final = 2.33  # relative error of a squared median size of m normals, times sqrt(m)
 _SQUARE: Final = 1.41  # that of a mean square
-_SHORT: Final = 1024  # samples up to which a walk and a chatter between levels look alike to the likelihood
 _PEAKED: Final = 2.75  # kurtosis of the steps from which their small ones tell of the noise
 _CORE: Final = 0.3  # share of the steps that count as small
 _CORE_SIZE: Final = 0.3853  # the 0.3 quantile of |N(0, 1)|
@@ -50,14 +52,15 @@ def extrapolated(ladder: list[Vector], gains: tuple[float, ...]) -> float:
     """Least noise by the details of levels 1 and 2, each the noise and a walk of those gains: what is left of level 1 without the walk.
 
     A signal smoother than a walk takes less from level 1 than this assumes. By medians, which jumps hardly touch, and by squares, which
-    know more; two standard errors are taken off. O(n).
+    know more; one and a half standard errors are taken off, 2.2 in a short series. O(n).
     """
     share = gains[0] / (gains[1] - gains[0])
+    errors = _ERRORS if 2 * ladder[0].size > SHORT + 16 else _ERRORS_SHORT
     found = 0.0
     for error, size in ((_MEDIAN, _median_square), (_SQUARE, _mean_square)):
         one, two = size(ladder[0]), size(ladder[1])
         spread = np.hypot((1.0 + share) * one / np.sqrt(ladder[0].size), share * two / np.sqrt(ladder[1].size))
-        found = max(found, one - share * (two - one) - _ERRORS * error * float(spread))
+        found = max(found, one - share * (two - one) - errors * error * float(spread))
     return float(np.sqrt(found))
 
 
@@ -75,7 +78,7 @@ def core(y: Vector, starts: Times, sigma: float) -> float:
     A level that jumps to and fro every few samples looks like noise to likelihood and wavelets, but between its jumps the steps are those
     of the noise alone. Noise of two values has steps of 0: there the smallest of the others are two deviations. O(n log n).
     """
-    if y.size > _SHORT:
+    if y.size > SHORT:
         return sigma
     steps = np.concatenate([np.diff(y[a:b]) for a, b in pairwise(starts)])
     centred = steps - steps.mean()

@@ -117,10 +117,13 @@ def _band(powers: spectrum.Powers, noise: Noise) -> Guardrail:
     return Guardrail(value, 1.1 if value >= 1.0 else 0.9, 0.9 <= value <= 1.1)
 
 
-def judge(y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: float, powers: spectrum.Powers) -> Verdict:
+def judge(
+    y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: float, powers: spectrum.Powers, heavy: bool = False
+) -> Verdict:  # fmt: skip
     """The calibrated guardrails for x̂ (n,) of y (n,), noise.sigma > 0, sessions of at least 16 samples. O(n).
 
-    `divergence` is sum sigma_t^2 dx̂_t/dy_t. Sources: the manual's chapter methods names one for each rule.
+    `divergence` is sum sigma_t^2 dx̂_t/dy_t; `heavy` says that the noise itself has heavy tails, so that large
+    residuals are no fault. Sources: the manual's chapter methods names one for each rule.
     """
     n = y.size
     tail = max(16, n // 20)
@@ -130,12 +133,13 @@ def judge(y: Vector, x: Vector, noise: Noise, starts: Times, *, divergence: floa
     budget = 1.0 + _BUDGET * float(np.sqrt(max(kurtosis - 1.0, 0.0) / n + 4.0 * noise.relative_error**2))
     estimated = risk(m.raw_square, divergence, noise)
     level = max(abs(m.mean) * np.sqrt(n), abs(m.tail_mean) * np.sqrt(tail))
+    largest = _at_most(m.largest, (float(np.sqrt(2.0 * np.log(n))) + _LARGEST) * (_VARYING if noise.varies else 1.0))
     rules = {
         "risk": Guardrail(estimated, 1.0, estimated < 1.0),
         "break_even": _break_even(m.raw_square, divergence, noise, powers.floor),
         "noise_budget": _at_most(m.square, budget),
         "residual_structure": _structure(m, powers, n),
-        "largest_residual": _at_most(m.largest, (float(np.sqrt(2.0 * np.log(n))) + _LARGEST) * (_VARYING if noise.varies else 1.0)),
+        "largest_residual": Guardrail(largest.value, largest.threshold, None) if heavy else largest,
         "trend_at_scale": _trend(y, x, noise, starts),
         "level": _at_most(float(level), _LEVEL),
         "band_power": _band(powers, noise),

@@ -129,9 +129,10 @@ def _judged(case: _Case, work: scales.Working, setting: trial.Setting) -> Denois
     """The method's result after its guardrails and what they do."""
     rules, first = setting.rules, None
     if len(case.options) > 1:
-        best, first, comparison = auto.compare(setting, case.options)
-        case.evidence.update(comparison)
-        case = replace(case, method=best.method, params=best.params)
+        choice = auto.compare(setting, case.options)
+        case.evidence.update(choice.evidence)
+        case = replace(case, method=choice.best.method, params=choice.best.params)
+        first, setting = choice.tried, choice.setting
     _note_depth(case, work)
     first = first or trial.attempt(setting, case.method, case.params)
     if first.failed and rules.on_failure == "reject":

@@ -34,7 +34,7 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Powers:
-    """Spectra (size // 2,) of input, output and standardised residual over the same `frames` windows of `size` samples; `floor` as in Frames."""
+    """Spectra (size // 2,) of input, output and standardised residual over the same `frames` windows of `size` samples, and their floor."""
 
     y: Vector
     x: Vector

@@ -23,7 +23,10 @@ _HALVINGS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What every attempt shares: the working series, its noise and spectrum, the probes' random signs and room (n,), the rules."""
+    """What every attempt shares: the working series, its noise and spectrum, the probes' random signs and room (n,), the rules.
+
+    `heavy`: the noise itself has heavy tails.
+    """
 
     y: Vector
     starts: Times
@@ -32,6 +35,7 @@ class Setting:
     signs: npt.NDArray[np.uint64]
     room: Vector
     rules: GuardrailParameters
+    heavy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,9 @@ def judge(setting: Setting, given: Answer) -> Trial:
     """The answer under its guardrails; both families are computed, the policy says which decides. O(n)."""
     method, params, x = given.method, given.params, given.x
     powers = spectrum.powers(setting.frames, x)
-    verdict = guardrail.judge(setting.y, x, setting.noise, setting.starts, divergence=given.divergence, powers=powers)
+    verdict = guardrail.judge(
+        setting.y, x, setting.noise, setting.starts, divergence=given.divergence, powers=powers, heavy=setting.heavy
+    )  # fmt: skip
     rules = verdict.guardrails
     if setting.rules.revision:
         rules = rules | {"revision": _revision(setting, method, params, x)}
