@@ -80,12 +80,13 @@ def core(y: Vector, starts: Times, sigma: float) -> float:
     """
     if y.size > SHORT:
         return sigma
-    steps = np.concatenate([np.diff(y[a:b]) for a, b in pairwise(starts)])
-    centred = steps - steps.mean()
-    square = _mean_square(centred)
-    if square <= 0.0 or float(np.mean(centred**4)) <= _PEAKED * square * square:
+    steps = np.diff(y) if starts.size == 2 else np.concatenate([np.diff(y[a:b]) for a, b in pairwise(starts)])
+    squares = (steps - steps.mean()) ** 2
+    square = float(squares.mean())
+    if square <= 0.0 or _mean_square(squares) <= _PEAKED * square * square:
         return sigma
-    sizes = np.abs(steps)
-    small = float(np.quantile(sizes, _CORE)) / (_CORE_SIZE * float(np.sqrt(2.0)))
-    small = max(small, 0.5 * float(np.quantile(sizes[sizes > 0.0], _CORE)))
+    sizes = np.sort(np.abs(steps))
+    zeros = int(np.searchsorted(sizes, 0.0, "right"))
+    small = float(sizes[int(_CORE * sizes.size)]) / (_CORE_SIZE * float(np.sqrt(2.0)))
+    small = max(small, 0.5 * float(sizes[zeros + int(_CORE * (sizes.size - zeros))]))
     return _OF_CORE * small if small < _FAR_BELOW * sigma else sigma

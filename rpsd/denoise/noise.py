@@ -155,12 +155,13 @@ def _running_mean(x: Vector, width: int) -> Vector:
     return out
 
 
-def estimate(y: Vector, starts: Times) -> Noise:
+def estimate(y: Vector, starts: Times, *, doubts: bool = True) -> Noise:
     """The noise of y (n,) with sessions y[starts[i]:starts[i+1]] of at least 16 samples, in the unit of y. Not causal. O(n).
 
     The local-level likelihood when increments look like a random walk plus noise everywhere, else the median of
     the finest wavelet level (a signal in few places takes noise away from the local level, but hardly touches the median).
-    Warns noise_model_mismatch when the two differ by more than 15 %. Source: Donoho and Johnstone (1994), Biometrika 81, 425-455;
+    Without doubts `least` is 1, which spares its cost. Warns noise_model_mismatch when the two differ by more than 15 %.
+    Source: Donoho and Johnstone (1994), Biometrika 81, 425-455;
     Roll (1984), J. Finance 39, 1127-1139; Harvey (1989), 4.1.2.
     """
     ladder = details(y, starts)
@@ -183,7 +184,7 @@ def estimate(y: Vector, starts: Times) -> Noise:
     at = np.full(y.size, chosen) if shape is None else chosen * np.maximum(shape, 0.05)
     square, varies = float(np.dot(at, at)) / at.size, shape is not None
     least = 1.0
-    if chosen > 0.0:
+    if doubts and chosen > 0.0:
         sure = doubt.walk(part, bounds, gain, level, error) if source == "local_level" else doubt.extrapolated(ladder, _walk_gains())
         least = min(sure, doubt.core(y, starts, chosen), chosen) / chosen
     return Noise(at, square, chosen, error, source, finest, roll, level, varies, warnings, least)

@@ -160,7 +160,7 @@ def _mix(a: Vector, inverse: Vector, found: list[tuple[Vector, Vector]]) -> tupl
 def noise_at(y: Vector, params: TiBayesParameters) -> Vector | None:
     """The deviation of the noise (n,) as params.noise asks for it, or None where no noise is found. Not causal. O(n)."""
     starts = np.array([0, y.size])
-    found = noise.estimate(y, starts)
+    found = noise.estimate(y, starts, doubts=False)
     if found.sigma <= 0.0:
         return None
     if params.noise == "auto" or (params.noise == "varying" and found.varies):

@@ -97,7 +97,7 @@ def fit(y: Vector, params: TvParameters, found: noise.Noise | None = None) -> Fi
     `found`: the noise of y when it is already known. Source: Johnson (2013), JCGS 22, 246-260; Stein (1981), Ann. Statist. 9,
     1135-1151; Tibshirani and Taylor (2012), Ann. Statist. 40, 1198-1232 (the degrees of freedom are the pieces).
     """
-    found = found or noise.estimate(y, np.array([0, y.size], dtype=np.int64))
+    found = found or noise.estimate(y, np.array([0, y.size], dtype=np.int64), doubts=False)
     if found.sigma <= 0.0 and params.lam <= 0.0:
         return Fit(y.copy(), 0.0, y.size, 1.0, np.ones(y.size))
     weighted, square = params.noise == "auto" and found.varies, found.square

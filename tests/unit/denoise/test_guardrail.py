@@ -19,9 +19,9 @@ def case(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x, x + np.random.default_rng(seed).normal(size=N)
 
 
-def verdict(y: np.ndarray, x: np.ndarray, divergence: float = 0.0) -> guardrail.Verdict:
-    """The verdict with the noise known."""
-    known = noise.Noise(np.ones(N), 1.0, 1.0, 0.01, "known", 1.0, 1.0, 1.0, False, ())
+def verdict(y: np.ndarray, x: np.ndarray, divergence: float = 0.0, least: float = 1.0) -> guardrail.Verdict:
+    """The verdict with the noise known, or at least a share of it."""
+    known = noise.Noise(np.ones(N), 1.0, 1.0, 0.01, "known", 1.0, 1.0, 1.0, False, (), least)
     return guardrail.judge(y, x, known, STARTS, divergence=divergence, powers=spectrum.powers(spectrum.frames(y, known.at, STARTS), x))
 
 
@@ -30,6 +30,33 @@ def test_truth_passes(seed: int) -> None:
     x, y = case(seed)
     assert verdict(y, x).failed == ()
     assert abs(verdict(y, x).risk) < 0.1
+
+
+def test_a_correction_must_pay_at_the_least_noise_too() -> None:
+    x, y = case()
+    assert verdict(y, x, least=0.75).failed == ()  # the exact truth breaks even at sqrt(1/2) of the noise
+    judged = verdict(y, x, least=0.65)
+    assert judged.failed == ("break_even",)
+    assert judged.guardrails["break_even"].value == pytest.approx(np.sqrt(0.5), abs=0.02)
+    weaker = y + 0.5 * (x - y)
+    assert verdict(y, weaker, divergence=0.5 * N, least=0.65).failed == ()
+
+
+def test_large_residuals_are_no_fault_of_heavy_tails() -> None:
+    x, y = case()
+    known = noise.Noise(np.ones(N), 1.0, 1.0, 0.01, "known", 1.0, 1.0, 1.0, False, ())
+    powers = spectrum.powers(spectrum.frames(y, known.at, STARTS), x)
+    y[7] += 9.0
+    for heavy, passed in ((False, False), (True, None)):
+        judged = guardrail.judge(y, x, known, STARTS, divergence=0.0, powers=powers, heavy=heavy)
+        assert judged.guardrails["largest_residual"].passed is passed
+
+
+def test_floor_is_the_noise_between_tones() -> None:
+    tones = sum(30.0 * np.sin(2.0 * np.pi * f * np.arange(N)) for f in (0.21, 0.37, 0.44))
+    y = tones + np.random.default_rng(3).normal(size=N)
+    assert spectrum.frames(y, np.ones(N), STARTS, varies=False).floor == pytest.approx(1.0, abs=0.15)
+    assert spectrum.frames(y, np.ones(N), STARTS).floor == pytest.approx(1.0, abs=0.15)
 
 
 def test_identity_fails_by_risk_alone() -> None:

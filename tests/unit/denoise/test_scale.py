@@ -55,3 +55,13 @@ def test_correction_lands_on_its_session() -> None:
     restored = work.restore(corrected)
     assert restored[:40].tolist() == [10.0] * 40
     assert restored[40:] == pytest.approx(np.full(40, 20.0))
+
+
+def test_auto_takes_logs_only_of_what_grows_with_its_level() -> None:
+    walk = np.cumsum(np.random.default_rng(0).normal(size=2000))
+    prices = 100.0 * np.exp(0.03 * walk)
+    assert prices.max() > 2.0 * prices.min()
+    assert scale.choose(prices, "auto", causal=False) == "log"
+    near_zero = walk - walk.min() + 0.5  # steps of one size at any level
+    assert scale.choose(near_zero, "auto", causal=False) == "price"
+    assert scale.choose(prices, "auto", causal=True) == "price"
