@@ -13,6 +13,7 @@ from rpsd.core.result import Matrix
 Spectra = npt.NDArray[np.complex128]
 _LARGEST: Final = 256  # samples of a window
 _QUIETEST: Final = 0.1  # share of the cells of time and frequency that hold noise alone
+_FEWEST: Final = 24  # cells from which the quietest tenth tells anything
 _MOST: Final = 96  # windows; a longer series is sampled evenly, and the bounds on its spectrum know how many there are
 
 
@@ -71,6 +72,8 @@ def _floor(spectra: Spectra, sigma: Matrix | float, size: int) -> float:
     expected = sigma**2 * weight.sum() if isinstance(sigma, float) else (sigma**2 @ weight)[:, None]
     parts = spectra[:, 2:-1].view(np.float64)
     cells = ((parts[:, ::2] ** 2 + parts[:, 1::2] ** 2) / expected).ravel()
+    if cells.size < _FEWEST:
+        return 1.0
     place = int(_QUIETEST * cells.size)
     return float(np.sqrt(np.partition(cells, place)[place] / -np.log1p(-_QUIETEST)))
 
