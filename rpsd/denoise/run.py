@@ -244,4 +244,6 @@ def denoise(
         if case.steady:
             return _unjudged(case, work, f"{quiet}; {_kind(case)} is only flagged", action="flagged", sigma=0.0, warnings=found.warnings)
         return _answer(case, case.values.copy(), action="returned_original", reason=quiet, warnings=found.warnings)
-    return _judged(case, work, trial.setting(work.y, work.starts, found, guardrails, seed))
+    setting = trial.setting(work.y, work.starts, found, guardrails, seed)
+    case.evidence["noise"]["least"] = min(found.least, setting.frames.floor, 1.0)
+    return _judged(case, work, setting)

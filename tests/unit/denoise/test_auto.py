@@ -39,6 +39,7 @@ def test_the_least_risk_of_those_that_pass_is_chosen_and_all_are_told() -> None:
     assert [row["params"].get("use_fir_filter") for row in rows if row["method"] == "wavelet"] == [False]
     assert [row["failed"] for row in rows if row["risk"] > 1.06 * chosen[0]["risk"]] == [None]  # behind the answer nobody is judged
     assert error(answer.values, truth, y) < 0.35
+    assert 0.9 < answer.evidence["noise"]["least"] <= 1.0
 
 
 def test_the_answer_is_that_of_the_method_asked_for_by_name() -> None:
