@@ -40,8 +40,8 @@ def test_a_log_scale_that_spans_float64_has_finite_figures(method: str) -> None:
     y = 10.0 ** np.random.default_rng(5).uniform(-300.0, 69.0, 200)
     found = compare.side("a", y, None, asked(method, scale="log"), compare.endpoints(200, 16))
     assert (found.result.values > 0.0).all()
-    figures = [found.revision, found.leakage, found.sharpe, found.leakage_as_of, found.sharpe_as_of]
-    assert all(np.isfinite(figure.value) for figure in figures if figure.value is not None)
+    figures = [found.revision, *(one.value for one in (found.leakage, found.sharpe, found.leakage_as_of, found.sharpe_as_of))]
+    assert all(np.isfinite(figure) for figure in figures if figure is not None)
 
 
 def test_endpoints_leave_room_on_both_sides() -> None:
