@@ -64,6 +64,7 @@ check: dev ## Run the checks that need no test: format, lint, types, layers, sec
 
 .PHONY: test
 test: check ## Run the checks and the fast test families, with at least 85 % of the lines covered.
+	@$(BIN)/python -c 'from rpsd.kernels import jit; jit.warm()'  # compiled once, not by every worker of pytest at the same time
 	$(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=85
 
 # A family runs when it has files; otherwise the target says so and nothing is claimed.
