@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from rpsd.core.errors import UnknownFile
 
@@ -29,15 +29,18 @@ def kind_of(file: Path) -> str:
 def read(file: Path, interval: str, tz: str | None, told: Told) -> "Samples":
     """The rows of the file, or of standard input: CSV, or NDJSON when it begins with a brace.
 
-    Raises UnknownFile, MissingExtra, BadCsv, BadRows, BadTime, MalformedBody.
+    Raises BadSymbol (the interval), UnknownFile, MissingExtra, BadCsv, BadRows, BadTime, MalformedBody.
     """
+    from rpsd.core import market
+
+    market.interval(interval)
     if file != STREAM and kind_of(file) == "parquet":
         from rpsd.services.parquet import read_parquet
 
         return read_parquet(file, interval, tz=tz).samples
     try:
         if file == STREAM:
-            return _fed(sys.stdin.buffer, None, interval, tz, told).samples
+            return _fed(_open(sys.stdin, "input").buffer, None, interval, tz, told).samples
         with file.open("rb") as stream:
             return _fed(stream, file, interval, tz, told).samples
     except OSError as error:
@@ -65,9 +68,10 @@ def write(output: Path, t: "Times", columns: "Mapping[str, Vector]") -> None:
     from rpsd.services.ndjson_text import ndjson_text
 
     if output == STREAM:
+        pipe = _open(sys.stdout, "output").buffer
         for piece in csv_text(t, columns):
-            sys.stdout.buffer.write(piece.encode())
-        sys.stdout.buffer.flush()
+            pipe.write(piece.encode())
+        pipe.flush()
         return
     kind = kind_of(output)
     with whole(output) as partial:
@@ -78,6 +82,13 @@ def write(output: Path, t: "Times", columns: "Mapping[str, Vector]") -> None:
             return
         with partial.open("w", encoding="utf-8", newline="\n") as stream:
             stream.writelines((ndjson_text if kind == "ndjson" else csv_text)(t, columns))
+
+
+def _open(stream: "TextIO | None", word: str) -> "TextIO":
+    """The standard stream. Raises UnknownFile when whoever started us has closed it; Python has None then."""
+    if stream is None:
+        raise UnknownFile(f"standard {word} is closed")
+    return stream
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from rpsd.cli.files import STREAM, read, write
 from rpsd.core.errors import BadRows, BadTime, MalformedBody, MissingExtra, UnknownFile
 from rpsd.services.parquet import read_parquet, write_parquet
 
@@ -88,12 +89,22 @@ def test_parameters_by_name_and_as_json(rpsd: Run, source: Path) -> None:
         (["-o", "/nowhere/out.csv"], 66),
         (["--plot", "/nowhere/out.png"], 66),
         (["-o", "-", "--causality", "sideways"], 65),
+        (["-o", "-", "--interval", "9m"], 65),
     ],
 )
 def test_what_cannot_be_done_is_said(rpsd: Run, source: Path, arguments: list[str], code: int) -> None:
     found, out, err = rpsd("denoise", str(source), *arguments)
     assert (found, out) == (code, ""), err
     assert err.startswith("error: ")
+
+
+def test_a_closed_standard_stream_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(UnknownFile, match="input is closed"):
+        read(STREAM, "1m", None, lambda *_: None)
+    with pytest.raises(UnknownFile, match="output is closed"):
+        write(STREAM, np.array([0]), {"close": np.array([1.0])})
 
 
 def test_a_lag_and_a_band(rpsd: Run, source: Path, tmp_path: Path) -> None:
