@@ -15,6 +15,7 @@ from rpsd.core.market import Samples, SeriesInfo, Times, Vector
 from rpsd.core.model import fingerprint
 from rpsd.core.parameters import GuardrailParameters, build, described
 from rpsd.core.result import DenoiseResult
+from rpsd.services.turn import Turns
 from rpsd.store import audit, derived, live
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
@@ -26,11 +27,12 @@ _WORDS: Final = {True: "passed", False: "failed", None: "not_applicable"}
 
 
 class DenoiseService:
-    """Denoises with the settings' defaults and keeps count."""
+    """Denoises with the settings' defaults and keeps count. `turns` is for those who serve many: long series one after another."""
 
     def __init__(self, settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], int]) -> None:
         self._settings, self._database, self._metrics, self._clock = settings, database, metrics, clock
         self._recent: deque[tuple[float, float, bool]] = deque(maxlen=_RECENT)
+        self.turns = Turns()
 
     def run(
         self,

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from rpsd.core.result import DenoiseResult
 
 
+_LONG_BODY: Final = 1 << 18  # bytes: some 32,768 values, from where a denoise takes milliseconds that others would wait for
+_LONG_SERIES: Final = 1 << 15  # rows
+
+
 class SeriesDenoiseBody(DenoiseOptions, kw_only=True):
     """Which stored column to denoise, and whether to keep the result as a column of its own."""
 
@@ -87,9 +91,14 @@ def methods(request: Request[Any, Any, Any]) -> Response[bytes]:
     sync_to_thread=True,
 )
 def denoise(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """Denoise the values of the request."""
-    started = perf_counter()
+    """Denoise the values of the request; long ones take turns, from reading them to writing the answer."""
     exchange = of(request)
+    with exchange.services.denoise.turns.taken(long=len(body) >= _LONG_BODY):
+        return _denoised(request, exchange, body)
+
+
+def _denoised(request: Request[Any, Any, Any], exchange: Exchange, body: bytes) -> Response[bytes]:
+    started = perf_counter()
     kind = media_type(exchange, JSON, MSGPACK, FLOATS)
     wanted = accepted(exchange, *((FLOATS, JSON, MSGPACK) if kind == FLOATS else (JSON, MSGPACK, FLOATS)))
     if kind == FLOATS:
@@ -137,23 +146,26 @@ def stored(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fro
     query(request.scope, Query)
     asked = read(exchange, body, SeriesDenoiseBody)
     start_ns, end_ns = span(asked.start, asked.end, "")
-    t, result = exchange.services.denoise.stored(
-        symbol,
-        interval,
-        column=asked.column,
-        start_ns=start_ns,
-        end_ns=end_ns,
-        save_as=asked.save_as,
-        by=exchange.by,
-        method=asked.method,
-        causality=asked.causality,
-        lag=asked.lag,
-        scale=asked.scale,
-        fill=asked.fill,
-        band=asked.band,
-        params=asked.params,
-        guardrails=asked.guardrails,
-    )
+    services = exchange.services
+    long = services.series.require(symbol, interval).rows >= _LONG_SERIES
+    with services.denoise.turns.taken(long=long):
+        t, result = services.denoise.stored(
+            symbol,
+            interval,
+            column=asked.column,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            save_as=asked.save_as,
+            by=exchange.by,
+            method=asked.method,
+            causality=asked.causality,
+            lag=asked.lag,
+            scale=asked.scale,
+            fill=asked.fill,
+            band=asked.band,
+            params=asked.params,
+            guardrails=asked.guardrails,
+        )
     return _written(exchange, result, t, started, JSON)
 
 

@@ -35,6 +35,7 @@ CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 MSGPACK: Final = "application/msgpack"
 FLOATS: Final = "application/octet-stream"
+_PIECE: Final = 1 << 14  # cells of which JSON is made at a time: a millisecond in which no other thread runs
 _INT64: Final = msgspec.Meta(ge=-(2**63), le=2**63 - 1)
 
 Nanoseconds = Annotated[int, _INT64]
@@ -185,7 +186,16 @@ def answer(exchange: Exchange, value: Any, status: int = 200, headers: Mapping[s
     """The answer as JSON, or as MessagePack to a request that prefers it; encoded here and now, in the handler's thread."""
     if MSGPACK in exchange.header(b"accept").lower() and accepted(exchange, JSON, MSGPACK) == MSGPACK:
         return Response(msgspec.msgpack.encode(value), status_code=status, media_type=MSGPACK, headers=headers)
-    return Response(msgspec.json.encode(value), status_code=status, media_type=JSON, headers=headers)
+    whole = msgspec.json.encode({name: _in_pieces(item) for name, item in value.items()} if isinstance(value, dict) else value)
+    return Response(whole, status_code=status, media_type=JSON, headers=headers)
+
+
+def _in_pieces(item: Any) -> Any:
+    """A long list as JSON text made piece by piece, so that other threads get their turn between two; anything else as it is."""
+    if not isinstance(item, list) or len(item) <= _PIECE:
+        return item
+    pieces = [msgspec.json.encode(item[at : at + _PIECE])[1:-1] for at in range(0, len(item), _PIECE)]
+    return msgspec.Raw(b"[" + b",".join(pieces) + b"]")
 
 
 def strict(value: Any) -> None:
@@ -205,7 +215,9 @@ def cells(values: Any) -> list[float | None]:
     """A column (n,) as JSON cells: NaN is null. Raises InternalError on infinity, which no answer may hold."""
     if np.isinf(values).any():
         raise InternalError("an answer held infinity")
-    plain: list[float | None] = values.tolist()
+    plain: list[float | None] = []
+    for at in range(0, values.size, _PIECE):
+        plain += values[at : at + _PIECE].tolist()
     for row in np.flatnonzero(np.isnan(values)).tolist():
         plain[row] = None
     return plain

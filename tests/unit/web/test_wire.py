@@ -20,7 +20,7 @@ from rpsd.core.errors import (
 )
 from rpsd.web.exchange import Exchange
 from rpsd.web.series import SamplesQuery
-from rpsd.web.wire import CSV, FLOATS, JSON, Body, Instant, accepted, cells, decoded_json, media_type, moment, query, span, strict
+from rpsd.web.wire import CSV, FLOATS, JSON, Body, Instant, accepted, answer, cells, decoded_json, media_type, moment, query, span, strict
 
 
 class Inner(Body):
@@ -121,6 +121,15 @@ def test_content_types() -> None:
     assert media_type(exchange(), JSON, CSV) == JSON
     with pytest.raises(UnsupportedMediaType):
         media_type(exchange(content_type=FLOATS), JSON, CSV)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3 * 2**14, 3 * 2**14 + 5])
+def test_a_long_column_is_the_same_text_as_a_short_one(n: int) -> None:
+    column: list[Any] = [None if row % 7 == 0 else row / 3 for row in range(n)]
+    sent = {"symbol": "A", "close": column, "t": [str(row) for row in range(n)], "next": None}
+    assert answer(exchange(), sent).content == msgspec.json.encode(sent)
+    held = np.array([np.nan if cell is None else cell for cell in column], np.float64)
+    assert cells(held) == column
 
 
 def test_moments() -> None:
