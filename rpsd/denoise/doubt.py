@@ -13,7 +13,7 @@ from rpsd.core.market import Times, Vector
 from rpsd.kernels import filters
 from rpsd.kernels.wavelet import QUARTILE, median_size
 
-SHORT: Final = 1024
+SHORT: Final = 1536
 """Samples up to which a walk, a chatter between levels and heavy tails look alike."""
 _WORSE: Final = 4.5  # log-likelihood by which a gain may fall behind the best: three standard errors
 _SURE: Final = 0.1  # relative error up to which three of them are as good as the likelihood itself

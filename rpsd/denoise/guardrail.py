@@ -11,7 +11,7 @@ import numpy as np
 
 from rpsd.core.market import Times, Vector
 from rpsd.core.result import Guardrail, Warned
-from rpsd.denoise import spectrum
+from rpsd.denoise import doubt, spectrum
 from rpsd.denoise.noise import Noise
 from rpsd.kernels import residual
 
@@ -27,6 +27,7 @@ _BY_CHANCE: Final = 6.334e-5  # share of moves by noise alone beyond that: P(|N(
 _FEWEST_MOVES: Final = 10
 _STRONG: Final = 10.0  # times the noise: bins whose power x̂ must keep
 _NOTHING_REMOVED: Final = 0.05
+_MARGIN: Final = 0.9  # of the least noise, in a short series, whose least noise is itself unsure
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def _break_even(raw_square: float, divergence: float, noise: Noise, floor: float
     """
     kept = 1.0 - divergence / (noise.at.size * noise.square)
     even = float(np.sqrt(raw_square / (2.0 * max(kept, 1e-9) * noise.square)))
-    return _at_most(even, min(noise.least, floor, 1.0))
+    least = min(noise.least, floor, 1.0)
+    return _at_most(even, _MARGIN * least if noise.at.size <= doubt.SHORT else least)
 
 
 def _structure(m: residual.Moments, powers: spectrum.Powers, n: int) -> Guardrail:

@@ -110,11 +110,13 @@ def test_unit_and_level_change_nothing_else(name: str, scale: float, shift: floa
         assert verdicts(a) == verdicts(b)
 
 
-@each_name
-def test_a_mirrored_series_has_the_mirrored_answer(name: str) -> None:
+@each_method
+def test_a_mirrored_series_has_the_mirrored_answer(method: Method) -> None:
+    # the random probes of a method without a response are not mirrored: where its risk is near the bound, its verdict may differ
+    rules = GuardrailParameters(policy="none" if method.response is None else "calibrated")
     for seed in range(4):
         y = series(seed, 500)
-        a, b = (denoise(v, method=name, scale="price") for v in (y, -y))
+        a, b = (denoise(v, method=method.name, scale="price", guardrails=rules) for v in (y, -y))
         assert np.abs(a.values + b.values).max() < 1e-8
         assert verdicts(a) == verdicts(b)
 

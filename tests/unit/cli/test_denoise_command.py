@@ -125,6 +125,10 @@ def test_a_lag_and_a_band(rpsd: Run, source: Path, tmp_path: Path) -> None:
 
 
 def test_methods_side_by_side(rpsd: Run, source: Path) -> None:
+    rng = np.random.default_rng(5)
+    noisy = 100.0 + np.cumsum(rng.normal(0.0, 0.1, 300)) + rng.normal(0.0, 0.3, 300)
+    rows_of_file = (f"2024-{1 + n // 28:02d}-{1 + n % 28:02d},{value:.4f}" for n, value in enumerate(noisy))
+    source.write_text("\n".join(["t,close", *rows_of_file, ""]))
     code, out, err = rpsd("denoise", str(source), "--compare", "--methods", "wavelet, ema,nonsense", "--json")
     assert code == 0, err
     rows = {row["method"]: row for row in json.loads(out)["compared"]}

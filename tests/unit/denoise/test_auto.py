@@ -156,3 +156,12 @@ def test_never_worse_than_nothing_where_the_noise_is_unsure(number: int) -> None
 def test_a_sweep_is_not_taken_for_noise(number: int) -> None:
     case = draw(41000, number, "signals as rough as noise")
     assert error(denoise(case.y).values, case.x, case.y) <= 1.01
+
+
+@pytest.mark.parametrize(("n", "share"), [(1024, 0.9), (4096, 1.0)])
+def test_a_short_series_leaves_a_margin_below_its_least_noise(n: int, share: float) -> None:
+    rng = np.random.default_rng(n)
+    found = denoise(50.0 + np.cumsum(rng.normal(size=n)) + 4.0 * rng.normal(size=n))
+    bound, least = found.guardrails["break_even"].threshold, found.evidence["noise"]["least"]
+    assert least < 1.0
+    assert bound == pytest.approx(share * least)
