@@ -13,6 +13,7 @@ from rpsd.core.errors import Fault, InvalidRequest, MalformedBody
 from rpsd.core.instant import texts
 from rpsd.web.denoised import Causality, DenoiseBody, Denoised, DenoiseOptions, Fill, Lag, Name, Scale, refuse_huge, times, told
 from rpsd.web.exchange import Exchange, of
+from rpsd.web.limits import check_count
 from rpsd.web.operation import declare
 from rpsd.web.wire import (
     FLOATS,
@@ -107,6 +108,7 @@ def _denoised(request: Request[Any, Any, Any], exchange: Exchange, body: bytes) 
     else:
         query(request.scope, Query)
         asked = read(exchange, body, DenoiseBody)
+        check_count(len(asked.values), exchange.services.denoise_batch.most_points)
         given, values, t = asked, np.array(asked.values, np.float64), times(asked)
     refuse_huge(values)
     if given.band and wanted == FLOATS:

@@ -12,6 +12,7 @@ from msgspec.structs import fields
 
 from rpsd.web.denoised import Account, DataBody, DenoiseOptions, data
 from rpsd.web.exchange import Exchange, of
+from rpsd.web.limits import check_count
 from rpsd.web.operation import declare
 from rpsd.web.while_connected import answered
 from rpsd.web.wire import JSON, Query, answer, cells, query, read, strict
@@ -109,6 +110,7 @@ def _answer(exchange: Exchange, body: bytes, gone: Callable[[], bool]) -> Respon
 
     started, services = perf_counter(), exchange.services
     asked = read(exchange, body, CompareBody)
+    check_count(len(asked.values or ()), services.denoise_batch.most_points)
     values, t = data(asked, services.denoise.column)
     configurations = [Configuration(one.label, {name: getattr(one, name) for name in _OPTIONS}) for one in asked.configurations]
     found = services.denoise_compare.run(values, configurations, t=t, endpoints=asked.endpoints, cancelled=gone)

@@ -36,6 +36,12 @@ def check_depth(body: bytes) -> None:
         raise MalformedBody(f"the JSON nests deeper than {DEEPEST} levels")
 
 
+def check_count(values: int, most: int | None) -> None:
+    """Raise BodyTooLarge for more than `most` values: small ones take a byte or two of a body, and some 40 of memory."""
+    if most is not None and values > most:
+        raise BodyTooLarge(f"the body holds more than {most} values", hint="Split it, or raise server.max_body_bytes.")
+
+
 class Inflater(Protocol):
     """A decompressor that gives its output in pieces: a few kilobytes can unfold to gigabytes, and the loop serves others meanwhile."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from rpsd.core.errors import Fault, InvalidRequest, MalformedBody, NotFinite
-from rpsd.web.limits import DEEPEST
+from rpsd.web.limits import DEEPEST, check_count
 from rpsd.web.places import below, convert, plain
 
 _MOST: Final = 100  # faults named in one answer
@@ -20,11 +20,12 @@ _raws: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _any: Final = msgspec.msgpack.Decoder()
 
 
-def decoded_msgpack(body: bytes, kind: Any = Any, *, finite: bool = True) -> Any:
+def decoded_msgpack(body: bytes, kind: Any = Any, *, finite: bool = True, most: int | None = None) -> Any:
     """The MessagePack body as a value of the kind: maps with texts as names, lists, texts, numbers, booleans, nil.
 
     `finite=False` leaves NaN and infinity for the reader of the rows to name. Raises MalformedBody (damaged, cut off, too deep),
-    NotFinite, InvalidRequest (every bad place; names given twice, binary and extension values among them).
+    BodyTooLarge (more than `most` values), NotFinite, InvalidRequest (every bad place; names given twice, binary and extension values
+    among them).
     """
     if not body:
         raise MalformedBody("the body is empty")
@@ -39,13 +40,13 @@ def decoded_msgpack(body: bytes, kind: Any = Any, *, finite: bool = True) -> Any
     except msgspec.DecodeError as error:
         reason = plain(str(error).removeprefix("MessagePack data is malformed: "))
         raise MalformedBody(f"the MessagePack is damaged: {reason}") from error
-    _check(value, body, finite=finite)
+    _check(value, body, finite=finite, most=most)
     return value if kind is Any else convert(value, kind)
 
 
-def _check(value: Any, body: bytes, *, finite: bool) -> None:
+def _check(value: Any, body: bytes, *, finite: bool, most: int | None) -> None:
     """Raise for what JSON could not hold: names given twice or not texts, binary, extensions, numbers that are not finite."""
-    faults = list(islice(_foreign(value, body), _MOST))
+    faults = list(islice(_foreign(value, body, most), _MOST))
     odd = [fault for fault in faults if fault.reason != _NOT_FINITE]
     if odd:
         raise InvalidRequest(f"{odd[0].pointer or '/'}: {odd[0].reason}", errors=odd)
@@ -56,8 +57,9 @@ def _check(value: Any, body: bytes, *, finite: bool) -> None:
 _NOT_FINITE: Final = "not a finite number"
 
 
-def _foreign(value: Any, body: bytes) -> Iterator[Fault]:
-    """Every place that JSON could not hold, containers of one level after another. Raises MalformedBody when they nest too deep."""
+def _foreign(value: Any, body: bytes, most: int | None) -> Iterator[Fault]:
+    """Every place that JSON could not hold, containers of one level after another. Raises MalformedBody (too deep), BodyTooLarge."""
+    total = 0
     level: list[tuple[Any, Any, str]] = [(value, body, "")]
     if type(value) not in (dict, list):
         yield from _odd(value, "")
@@ -68,6 +70,8 @@ def _foreign(value: Any, body: bytes) -> Iterator[Fault]:
             if type(held) is dict:
                 yield from _names(held, raw, pointer)
             inner = held.values() if type(held) is dict else held
+            total += len(inner)
+            check_count(total, most)
             kinds = set(map(type, inner))
             if kinds <= _SCALARS and (float not in kinds or all(isfinite(x) for x in inner if type(x) is float)):
                 continue

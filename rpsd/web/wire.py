@@ -24,7 +24,7 @@ from rpsd.core.errors import (
 )
 from rpsd.core.instant import bounded, parse
 from rpsd.web.exchange import Exchange
-from rpsd.web.limits import check_depth
+from rpsd.web.limits import check_count, check_depth
 from rpsd.web.msgpack import decoded_msgpack
 from rpsd.web.places import below, fault_of, name_not_finite, plain, refused
 
@@ -35,6 +35,7 @@ CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 MSGPACK: Final = "application/msgpack"
 FLOATS: Final = "application/octet-stream"
+_BESIDE: Final = 1 << 16  # values of a body beside its series
 _PIECE: Final = 1 << 14  # cells of which JSON is made at a time: a millisecond in which no other thread runs
 _INT64: Final = msgspec.Meta(ge=-(2**63), le=2**63 - 1)
 
@@ -103,9 +104,15 @@ def _quality(parameters: str) -> float:
 def read(exchange: Exchange, body: bytes, kind: type[T]) -> T:
     """The JSON or MessagePack body as a struct of this kind.
 
-    Raises MalformedBody, UnsupportedMediaType, NotFinite, InvalidRequest (every bad place).
+    Raises MalformedBody, BodyTooLarge, UnsupportedMediaType, NotFinite, InvalidRequest (every bad place).
     """
-    decoded: T = decoded_msgpack(body, kind) if media_type(exchange, JSON, MSGPACK) == MSGPACK else decoded_json(body, kind)
+    most = exchange.services.settings.server.max_body_bytes // 4 + _BESIDE  # twice what float64 would fill: values, and times beside them
+    if media_type(exchange, JSON, MSGPACK) == MSGPACK:
+        packed: T = decoded_msgpack(body, kind, most=most)
+        return packed
+    if len(body) > most:
+        check_count(body.count(b","), most)
+    decoded: T = decoded_json(body, kind)
     return decoded
 
 

@@ -166,3 +166,22 @@ def test_a_dying_ndjson_upload_stores_nothing(http: httpx.Client) -> None:
     )
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/2")
     assert http.get("/api/v1/series/CUT/1d").status_code == 404
+
+
+def test_small_numbers_do_not_multiply_in_memory(launch: Any) -> None:
+    running = launch(SERVER__MAX_BODY_BYTES="1MiB")
+    most = 2**20 // 8
+    with running.client() as http:
+        for body in (
+            {"values": [1] * 500_000},
+            {"series": [{"values": [1] * 500_000}]},
+            {"values": [1] * 500_000, "configurations": [{}, {"method": "ema"}]},
+            {"values": [1] * (most + 1), "configurations": [{}, {"method": "ema"}]},
+        ):
+            path = "/api/v1/denoise" + ("/batch" if "series" in body else "/compare" if "configurations" in body else "")
+            for packed in (msgspec.json.encode(body), msgspec.msgpack.encode(body)):
+                kind = "json" if packed[:1] == b"{" else "msgpack"
+                answer = http.post(path, content=packed, headers={"content-type": f"application/{kind}"})
+                assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large"), (path, kind)
+        assert http.post("/api/v1/denoise", json={"values": [1] * most}).status_code == 200
+        assert http.post("/api/v1/denoise", json={"values": [1] * (most + 1)}).status_code == 413
