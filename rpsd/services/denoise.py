@@ -221,7 +221,7 @@ def _free_name(name: str, info: SeriesInfo) -> str:
     except BadRows as error:
         reason = "not a column name"
         raise InvalidRequest(f"/save_as: {reason}", errors=[Fault("/save_as", reason)]) from error
-    if plain in info.columns or plain.startswith("regime_"):
+    if plain in (*info.columns, market.SEQUENCE) or plain.startswith("regime_"):
         reason = f"{plain} is a column of the series itself, or one that rpsd writes"
         raise InvalidRequest(f"/save_as: {reason}", errors=[Fault("/save_as", reason)])
     return plain

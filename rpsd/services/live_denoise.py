@@ -174,7 +174,7 @@ def _check_names(c: Connection, info: SeriesInfo, one: _Settled, place: int) -> 
         reason = f"{info.symbol} {info.interval} has no column {column[:40]!r}; it has {', '.join(info.columns)}"
         raise UnknownColumn(reason, errors=[Fault(f"/denoise/{place}/column", reason)])
     groups = derived.list_groups(c, info)
-    used = {*info.columns, *(group.name for group in groups), *(name for group in groups for name in group.columns)}
+    used = {market.SEQUENCE, *info.columns, *(group.name for group in groups), *(name for group in groups for name in group.columns)}
     if taken := next((name for name in one.names if name in used or name.startswith("regime_")), None):
         raise _taken(taken, place)
 

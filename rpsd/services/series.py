@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from rpsd.core import instant, market
-from rpsd.core.errors import BadRange, Fault, InvalidRequest, UnknownColumn
+from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, UnknownColumn
 from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Times, Vector
 from rpsd.services.keeping import Keeper, Moved
 from rpsd.store import audit, derived
@@ -69,7 +69,10 @@ class SeriesService:
         moved: list[Moved] = []
 
         def add(c: Connection) -> dict[str, Any]:
-            if rows.find(c, symbol, interval) is None:
+            held = rows.find(c, symbol, interval)
+            if held is not None:
+                _check_new_names(c, held, samples)
+            else:
                 audit.append(c, by, "series.create", f"{symbol} {interval}", {"columns": list(samples.columns)}, now_ns)
             done = rows.upsert(c, symbol, interval, samples, now_ns=now_ns, unit=unit)
             moved[:] = self._keeper.follow(c, symbol, interval, samples, done, now_ns)
@@ -183,6 +186,16 @@ class SeriesService:
 
     def _listed(self, info: SeriesInfo) -> dict[str, Any]:
         return _described(self._held(info) or info)
+
+
+def _check_new_names(c: Connection, info: SeriesInfo, samples: Samples) -> None:
+    """Raise BadRows when the rows bring a new column of a name that a kept result has: it would hide that one."""
+    if not (new := [name for name in samples.columns if name not in info.columns]):
+        return
+    kept = {name for group in derived.list_groups(c, info) if group.meta.get("kind") == "denoise" for name in group.columns}
+    if taken := next((name for name in new if name in kept), None):
+        reason = f"{taken} is a column that was computed from the series and kept"
+        raise BadRows(reason, errors=[Fault(f"/{taken}", reason)], hint="Name the column otherwise.")
 
 
 def _described(found: _Completeness | SeriesInfo) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rpsd.core.errors import BadParameter, InvalidRequest, NotFinite, TooShort, UnknownColumn, UnknownSeries
+from rpsd.core.errors import BadParameter, BadRows, InvalidRequest, NotFinite, TooShort, UnknownColumn, UnknownSeries
 from rpsd.core.market import SECOND_NS, Samples
 from rpsd.denoise import METHODS
 from rpsd.services.denoise import account
@@ -74,6 +74,16 @@ def test_a_kept_value_that_waits_tells_when_it_was_known(services) -> None:
     assert services.series.read("X", "1s", columns=["prompt"]).available_at is None
 
 
+def test_rows_do_not_hide_a_kept_result(services) -> None:
+    values = noisy(64)
+    put(services, values)
+    services.denoise.stored("X", "1s", save_as="quiet", method="ema")
+    rows = Samples(np.array([10**18]), {"quiet": np.ones(1)})
+    with pytest.raises(BadRows, match="quiet is a column that was computed"):
+        services.series.append("X", "1s", rows, by="test")
+    assert np.isfinite(services.series.read("X", "1s", columns=["quiet"]).columns["quiet"]).all()
+
+
 def test_stored_refusals(services) -> None:
     put(services, noisy(64))
     with pytest.raises(UnknownSeries):
@@ -82,7 +92,7 @@ def test_stored_refusals(services) -> None:
         services.denoise.stored("X", "1s", column="open")
     with pytest.raises(TooShort):
         services.denoise.stored("X", "1s", start_ns=1, end_ns=2)
-    for name in ("close", "1st", "regime_3_state"):
+    for name in ("close", "1st", "regime_3_state", "sequence"):
         with pytest.raises(InvalidRequest):
             services.denoise.stored("X", "1s", save_as=name)
 

@@ -281,6 +281,7 @@ def test_what_cannot_be_live_is_refused_with_its_place(services: Services) -> No
         ([Wanted("close", "ema", name="close")], InvalidRequest, "/denoise/0/as"),
         ([Wanted("close", "ema", name="kept")], InvalidRequest, "/denoise/0/as"),
         ([Wanted("close", "ema", name="regime_x")], InvalidRequest, "/denoise/0/as"),
+        ([Wanted("close", "ema", name="sequence")], InvalidRequest, "/denoise/0/as"),
         ([Wanted("close", "ema", name="No Name!")], InvalidRequest, "/denoise/0/as"),
         ([EMA, EMA], InvalidRequest, "/denoise/1/as"),
         ([EMA] * 17, InvalidRequest, "/denoise"),
