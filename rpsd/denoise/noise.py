@@ -91,10 +91,11 @@ def _walk_gains() -> tuple[float, ...]:
     return tuple(gains)
 
 
-def _is_sparse(ladder: list[Vector], sigma: float, gain: float) -> bool:
+def _is_sparse(finest: float, third: Vector, sigma: float, gain: float) -> bool:
     """Whether the signal sits in few places: the typical detail of level 3 falls behind what a walk predicts, that of level 1 does not."""
     q = gain * gain / max(1.0 - gain, 1e-9)
-    shares = [float(median_size(ladder[j])) / QUARTILE / (sigma * float(np.sqrt(1.0 + q * _walk_gains()[j]))) for j in (0, 2)]
+    sizes = (finest, float(median_size(third)) / QUARTILE)
+    shares = [size / (sigma * float(np.sqrt(1.0 + q * _walk_gains()[j]))) for size, j in zip(sizes, (0, 2), strict=True)]
     return shares[1] < _SPARSE * shares[0]
 
 
@@ -124,13 +125,13 @@ def profile(finest: Vector, n: int, *, always: bool = False) -> Vector | None:
     return np.asarray(along / np.sqrt(np.mean(along**2)), dtype=np.float64)
 
 
-def _typical(finest: Vector, shape: Vector | None) -> float:
-    """Noise by the median of the finest details, each taken relative to the noise around it (n,) where that varies.
+def _typical(finest: Vector, median: float, shape: Vector | None) -> float:
+    """Noise by the median of the finest details, `median` itself or, where the noise varies (n,), each taken relative to that around it.
 
     Signal only adds to it: a model that finds more noise than this has taken a few large moves for noise.
     """
     if shape is None:
-        return float(median_size(finest)) / QUARTILE
+        return median
     around = shape[np.linspace(0, shape.size - 1, finest.size).astype(np.int64)]
     return float(median_size(finest / np.maximum(around, 0.05))) / QUARTILE
 
@@ -168,10 +169,10 @@ def estimate(y: Vector, starts: Times, *, doubts: bool = True) -> Noise:
     finest = float(median_size(ladder[0])) / QUARTILE
     part, bounds, gain, level, error = _local_level(y, starts)
     roll = float(np.sqrt(max(-_covariances(part, bounds, np.inf, 1)[0][0], 0.0)))
-    sparse = y.size >= _LONG_ENOUGH and level > 0.0 and _is_sparse(ladder, level, gain)
+    sparse = y.size >= _LONG_ENOUGH and level > 0.0 and _is_sparse(finest, ladder[2], level, gain)
     chosen, source = level, "local_level"
     shape = profile(ladder[0], y.size)
-    if sparse or level > _TOO_MUCH * _typical(ladder[0], shape) or not _is_local_level(part, bounds):
+    if sparse or level > _TOO_MUCH * _typical(ladder[0], finest, shape) or not _is_local_level(part, bounds):
         chosen, source = finest, "finest_level"
         error = 1.65 / float(np.sqrt(y.size))  # the median of n/2 absolute normals
     if chosen <= max(1e-12 * max(float(y.max()), -float(y.min())), _LEAST):
@@ -182,7 +183,7 @@ def estimate(y: Vector, starts: Times, *, doubts: bool = True) -> Noise:
         warnings = (Warned("noise_model_mismatch", detail),)
     shape = shape if chosen > 0.0 else None
     at = np.full(y.size, chosen) if shape is None else chosen * np.maximum(shape, 0.05)
-    square, varies = float(np.dot(at, at)) / at.size, shape is not None
+    square, varies = chosen * chosen if shape is None else float(np.dot(at, at)) / at.size, shape is not None
     least = 1.0
     if doubts and chosen > 0.0:
         sure = doubt.walk(part, bounds, gain, level, error) if source == "local_level" else doubt.extrapolated(ladder, _walk_gains())

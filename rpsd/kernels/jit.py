@@ -17,7 +17,7 @@ import numba
 import numba.core.config
 import numpy as np
 
-_KEPT_BYTES: Final = 8 << 20
+_KEPT_BYTES: Final = 4 << 20
 
 
 def digest(folder: Path) -> str:
@@ -51,7 +51,7 @@ _keep_apart()
 
 
 def _keep_freed_memory() -> None:
-    """Have the allocator of Linux keep what is freed: arrays up to 8 MiB, twice as much in all, do not go back to the system each time.
+    """Have the allocator of Linux keep what is freed: arrays up to 4 MiB, twice as much in all, do not go back to the system each time.
 
     glibc raises both bounds to the size of the first mapped piece that is freed. Without that an answer to 100,000 points spends half
     its time on page faults. The array is never written, so it costs no memory.
