@@ -30,14 +30,20 @@ def smooth(y: Vector, params: KalmanSmootherParameters) -> Smoothed:
     The sensitivity is exact at the ratio: sum sigma_t^2 dx̂_t / dy_t is the divergence of Stein's risk without any probe, its mean the share
     of the noise that stays. The deviation follows the noise around each sample (running mean of squared innovations over 128 samples).
     """
+    x, shares, squares, ratio, likelihood = _solved(y, params)
+    noises = np.empty(y.size)
+    filters.running_mean(squares, min(_WIDTH, y.size), noises)
+    weaker, deviation = weaken(y, x, shares, np.maximum(noises, 0.0), params.strength)
+    return Smoothed(weaker, deviation, 1.0 + params.strength * (shares - 1.0), ratio, likelihood)
+
+
+def _solved(y: Vector, params: KalmanSmootherParameters) -> tuple[Vector, Vector, Vector, float, float]:
+    """x̂, its variance as a share of that of the noise and the squared innovations (n,) at full strength; ratio and log-likelihood."""
     values = np.require(y, np.float64, ["C", "W"])
     ratio = params.ratio or _likeliest(values)
     x, shares, squares = np.empty(y.size), np.empty(y.size), np.empty(y.size)
     likelihood = smoother.smooth(values, ratio, x, shares, squares)
-    noises = np.empty(y.size)
-    filters.running_mean(squares, min(_WIDTH, y.size), noises)
-    weaker, deviation = weaken(y, x, shares, np.maximum(noises, 0.0), params.strength)
-    return Smoothed(weaker, deviation, 1.0 + params.strength * (shares - 1.0), ratio, float(likelihood))
+    return x, shares, squares, ratio, float(likelihood)
 
 
 def _likeliest(y: Vector) -> float:
@@ -53,7 +59,7 @@ def run(y: Vector, params: KalmanSmootherParameters) -> Vector:
     the first differences D, by the exact filter and one pass back. With ratio 0, q is the maximum of the steady-state likelihood.
     Source: Rauch, Tung and Striebel (1965), AIAA J. 3, 1445-1450; Harvey (1989), 3.6 and 4.1.2.
     """
-    return smooth(y, params).x
+    return response(y, params)[0]
 
 
 def deviation(y: Vector, params: KalmanSmootherParameters) -> Vector:
@@ -63,8 +69,16 @@ def deviation(y: Vector, params: KalmanSmootherParameters) -> Vector:
 
 def response(y: Vector, params: KalmanSmootherParameters) -> tuple[Vector, Vector]:
     """x̂ of run() and dx̂_t/dy_t (n,) at its ratio. Not causal. O(n)."""
-    found = smooth(y, params)
-    return found.x, found.sensitivity
+    x, shares, *_ = _solved(y, params)
+    return _between(y, x, params.strength), _between(1.0, shares, params.strength)
+
+
+def _between(first: Vector | float, second: Vector, strength: float) -> Vector:
+    """first + strength (second - first) (n,), in the room of the second."""
+    second -= first
+    second *= strength
+    second += first
+    return second
 
 
 METHOD = Method(
