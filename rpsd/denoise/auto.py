@@ -57,15 +57,13 @@ def candidates(
         wavelet.filters(built.wavelet)  # refuses an unknown name before any work
         plain = (built if "use_fir_filter" in given else wavelet.without_fir(built),)
         options = (*plain, built) if given and plain[0] != built else plain
-        others = () if given else tuple(Candidate(known[name], known[name].params()) for name in _COMPETITORS if name in known)
+        others = () if given else tuple(Candidate(known[name], known[name].params()) for name in _COMPETITORS)
         reason = "hindsight request: any method may look at the whole series"
         return tuple(Candidate(wavelet.METHOD, option) for option in options) + others, reason
     if causality == "lag":
         chosen, why = known["fixed_lag"], "the smoother that waits for a stated number of samples"
-    elif "model_average" in known:
-        chosen, why = known["model_average"], "several filters, weighted at every sample by how well they foretold the ones before"
     else:
-        chosen, why = known["kalman"], "the local-level filter, refitted on a trailing window"
+        chosen, why = known["model_average"], "several filters, weighted at every sample by how well they foretold the ones before"
     return (Candidate(chosen, door.method_parameters(chosen, given, {}, lag)),), f"{causality} request: {why}"
 
 
