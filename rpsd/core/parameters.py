@@ -155,7 +155,7 @@ class GuardrailParameters:
 
 @dataclass(frozen=True, slots=True)
 class HmmParameters:
-    """The Gaussian hidden Markov model of returns in percent."""
+    """The hidden Markov model of returns in percent."""
 
     k: int = bounded(3, "Number of states.", ge=1, le=5)
     starts: int = bounded(8, "Short runs from different beginnings; the best goes on.", ge=1, le=64)
@@ -164,6 +164,11 @@ class HmmParameters:
     max_iterations: int = bounded(500, "Most EM iterations of the final run.", ge=1, le=10000)
     tolerance: float = bounded(1e-6, "Gain of the penalised log-likelihood per bar below which EM has converged.", ge=0.0, le=1.0)
     variance_floor: float = bounded(1e-3, "Least variance of a state as a share of the sample's.", ge=0.0, le=1.0)
+    emission: str = bounded(
+        "auto",
+        "Density of a state: Student t, Gaussian, or auto, a Student t that may turn out Gaussian.",
+        choices=("auto", "t", "gaussian"),
+    )
     engine: str = bounded("numba", "Which implementation fits.", choices=("numba", "hmmlearn"))
 
 

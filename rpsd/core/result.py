@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rpsd.core.market import Times, Vector
 
 Matrix = npt.NDArray[np.float64]
+Cube = npt.NDArray[np.float64]
 """Float64 array of two dimensions."""
 Labels = npt.NDArray[np.int64]
 """Int64 array of state numbers."""

@@ -1,7 +1,7 @@
-"""Gaussian hidden Markov model: filter, smoother and most likely path, each reference above the kernel that must equal it.
+"""Hidden Markov model of Gaussian or Student-t emissions: filter, smoother and most likely path, each reference above its kernel.
 
-Shapes everywhere: x (n,) observations, startprob (k,), transmat (k, k) with rows that sum to one, means and variances (k,). Densities are
-scaled per bar by that of the likeliest state, so nothing underflows however far an observation lies from every state.
+Shapes everywhere: z (n, d) observations, startprob (k,), transmat (k, k) with rows that sum to one. Densities are scaled per bar by that of
+the likeliest state, so nothing underflows however far an observation lies from every state.
 Source: Rabiner (1989), Proc. IEEE 77(2), 257-286, sections III and V-A (scaling).
 """
 
@@ -10,11 +10,15 @@ import math
 import numpy as np
 
 from rpsd.core.market import Vector
-from rpsd.core.result import Labels, Matrix
+from rpsd.core.result import Cube, Labels, Matrix
 from rpsd.kernels.jit import kernel
 
-Model = tuple[Vector, Matrix, Vector, Vector]
-"""startprob (k,), transmat (k, k), means (k,), variances (k,)."""
+Model = tuple[Vector, Matrix, Matrix, Cube, Vector, Vector]
+"""startprob (k,), transmat (k, k), location (k, d), factor (k, d, d), constant (k,), df (k,).
+
+With r = factor (z - location), factor lower triangular, the log density in nats is constant - |r|²/2 where df is infinite, else
+constant - (df + d)/2 log(1 + |r|²/df), the multivariate Student t.
+"""
 Pass = tuple[Matrix, Matrix, Vector]
 """What the forward pass fills: density (n, k) scaled by its row's peak, alpha (n, k) the filter, scale (n,) its normaliser."""
 
@@ -22,18 +26,25 @@ NEGLIGIBLE = 1e-200
 """A probability below this is zero: its reciprocal must stay finite in the backward pass."""
 
 
-def log_densities(x: Vector, means: Vector, variances: Vector) -> Matrix:
-    """Reference: log N(x_t; mean_j, variance_j), (n, k), in nats."""
-    standardised = (x[:, None] - means) ** 2 / variances
-    densities: Matrix = -0.5 * (np.log(2 * np.pi * variances) + standardised)
+def log_densities(z: Matrix, model: Model) -> Matrix:
+    """Reference: log p(z_t | state j), (n, k), in nats.
+
+    Source: Peel, McLachlan (2000), Statistics and Computing 10, 339-348, equation 1 (the t density).
+    """
+    _, _, location, factor, constant, df = model
+    rest = np.einsum("jab,tjb->tja", factor, z[:, None, :] - location[None, :, :])
+    squared, d = (rest**2).sum(axis=2), z.shape[1]
+    with np.errstate(invalid="ignore"):
+        heavy = 0.5 * (df + d) * np.log1p(squared / df)
+    densities: Matrix = constant - np.where(np.isinf(df), 0.5 * squared, heavy)
     return densities
 
 
-def filter_reference(x: Vector, model: Model) -> tuple[Matrix, Vector]:
-    """Reference: p(s_t | x_1..x_t) (n, k) and log p(x_t | x_1..x_{t-1}) (n,). Causal."""
-    prior, transmat, means, variances = model
-    logs = log_densities(x, means, variances)
-    alpha, evidence = np.empty_like(logs), np.empty(x.size)
+def filter_reference(z: Matrix, model: Model) -> tuple[Matrix, Vector]:
+    """Reference: p(s_t | z_1..z_t) (n, k) and log p(z_t | z_1..z_{t-1}) (n,). Causal."""
+    prior, transmat = model[:2]
+    logs = log_densities(z, model)
+    alpha, evidence = np.empty_like(logs), np.empty(logs.shape[0])
     for t, row in enumerate(logs):
         joint = prior * np.exp(row - row.max())
         evidence[t] = row.max() + np.log(joint.sum())
@@ -43,27 +54,30 @@ def filter_reference(x: Vector, model: Model) -> tuple[Matrix, Vector]:
 
 
 @kernel
-def gaussian_shape(variances: Vector) -> Matrix:
-    """(2, k): the log of the density's peak in nats, and what a squared distance of one costs in nats."""
-    shape = np.empty((2, variances.size))
-    shape[0] = -0.5 * np.log(2.0 * math.pi * variances)
-    shape[1] = 0.5 / variances
-    return shape
+def log_density(t: int, j: int, z: Matrix, model: Model) -> float:
+    """Log density in nats of row t of z (n, d) in state j."""
+    _, _, location, factor, constant, df = model
+    d = location.shape[1]
+    squared = 0.0
+    for a in range(d):
+        rest = 0.0
+        for b in range(a + 1):
+            rest += factor[j, a, b] * (z[t, b] - location[j, b])
+        squared += rest * rest
+    height: float = constant[j] - 0.5 * squared
+    if df[j] < np.inf:
+        height = constant[j] - 0.5 * (df[j] + d) * math.log1p(squared / df[j])
+    return height
 
 
 @kernel
-def absorb(t: int, prior: Vector, x: float, emission: tuple[Vector, Matrix], done: Pass) -> float:
-    """Fill row t: density scaled by its peak, alpha = prior times density normalised by scale[t]; returns log p(x | past) in nats.
-
-    emission is the means (k,) and the `gaussian_shape` (2, k).
-    """
-    means, shape = emission
+def absorb(t: int, prior: Vector, z: Matrix, model: Model, done: Pass) -> float:
+    """Fill row t: density scaled by its peak, alpha = prior times density normalised by scale[t]; returns log p(z_t | past) in nats."""
     density, alpha, scale = done
-    k = means.size
+    k = prior.size
     peak = -np.inf
     for j in range(k):
-        away = x - means[j]
-        density[t, j] = shape[0, j] - shape[1, j] * away * away
+        density[t, j] = log_density(t, j, z, model)
         if prior[j] > 0.0 and density[t, j] > peak:
             peak = density[t, j]
     total = 0.0
@@ -82,7 +96,7 @@ def absorb(t: int, prior: Vector, x: float, emission: tuple[Vector, Matrix], don
 
 @kernel
 def predict(t: int, alpha: Matrix, transmat: Matrix, prior: Vector) -> None:
-    """Fill prior (k,) with p(s_{t+1} | x_1..x_t) from row t of alpha (n, k)."""
+    """Fill prior (k,) with p(s_{t+1} | z_1..z_t) from row t of alpha (n, k)."""
     k = prior.size
     for j in range(k):
         total = 0.0
@@ -92,38 +106,36 @@ def predict(t: int, alpha: Matrix, transmat: Matrix, prior: Vector) -> None:
 
 
 @kernel
-def forward(x: Vector, model: Model, done: Pass) -> float:
-    """Fill the pass over x (n,); returns the log-likelihood in nats. Causal: row t depends on x[: t + 1] alone."""
-    startprob, transmat, means, variances = model
-    prior, emission = startprob.copy(), (means, gaussian_shape(variances))
+def forward(z: Matrix, model: Model, done: Pass) -> float:
+    """Fill the pass over z (n, d); returns the log-likelihood in nats. Causal: row t depends on z[: t + 1] alone."""
+    prior = model[0].copy()
     log_likelihood = 0.0
-    for t in range(x.size):
-        log_likelihood += absorb(t, prior, x[t], emission, done)
-        predict(t, done[1], transmat, prior)
+    for t in range(z.shape[0]):
+        log_likelihood += absorb(t, prior, z, model, done)
+        predict(t, done[1], model[1], prior)
     return log_likelihood
 
 
 @kernel
-def filter_on(x: Vector, prior: Vector, model: Model, alpha: Matrix, evidence: Vector) -> None:
-    """Fill alpha (n, k) and evidence log p(x_t | past) (n,), starting from prior = p(s_0), with the steps that `forward` takes. Causal."""
+def filter_on(z: Matrix, prior: Vector, model: Model, alpha: Matrix, evidence: Vector) -> None:
+    """Fill alpha (n, k) and evidence log p(z_t | past) (n,), starting from prior = p(s_0), with the steps that `forward` takes. Causal."""
     n, k = alpha.shape
-    _, transmat, means, variances = model
-    ahead, emission = prior.copy(), (means, gaussian_shape(variances))
+    ahead = prior.copy()
     done = (np.empty((n, k)), alpha, np.empty(n))
     for t in range(n):
-        evidence[t] = absorb(t, ahead, x[t], emission, done)
-        predict(t, alpha, transmat, ahead)
+        evidence[t] = absorb(t, ahead, z, model, done)
+        predict(t, alpha, model[1], ahead)
 
 
-def smoother_reference(x: Vector, model: Model) -> Matrix:
-    """Reference: p(s_t | x_1..x_n) (n, k), by the filter run forward and Kim's recursion backward. Hindsight.
+def smoother_reference(z: Matrix, model: Model) -> Matrix:
+    """Reference: p(s_t | z_1..z_n) (n, k), by the filter run forward and Kim's recursion backward. Hindsight.
 
     Source: Kim (1994), Journal of Econometrics 60, 1-22, equation 2.20.
     """
     transmat = model[1]
-    alpha, _ = filter_reference(x, model)
+    alpha, _ = filter_reference(z, model)
     gamma = alpha.copy()
-    for t in range(x.size - 2, -1, -1):
+    for t in range(gamma.shape[0] - 2, -1, -1):
         ahead = alpha[t] @ transmat
         gamma[t] = alpha[t] * (transmat @ (gamma[t + 1] / ahead))
     return gamma
@@ -161,21 +173,21 @@ def smooth(transmat: Matrix, done: Pass, gamma: Matrix) -> None:
             gamma[t, j] /= total
 
 
-def viterbi_reference(x: Vector, model: Model) -> Labels:
+def viterbi_reference(z: Matrix, model: Model) -> Labels:
     """Reference: the jointly most likely path (n,); of equals the lowest state. Hindsight. Source: Rabiner (1989), equations 32-35."""
-    startprob, transmat, means, variances = model
+    startprob, transmat = model[:2]
     with np.errstate(divide="ignore"):
         log_start, log_transmat = np.log(startprob), np.log(transmat)
-    logs = log_densities(x, means, variances)
+    logs = log_densities(z, model)
     best = log_start + logs[0]
     pointers = np.zeros(logs.shape, np.int64)
-    for t in range(1, x.size):
+    for t in range(1, logs.shape[0]):
         reached = best[:, None] + log_transmat
         pointers[t] = reached.argmax(axis=0)
         best = reached.max(axis=0) + logs[t]
-    path = np.empty(x.size, np.int64)
+    path = np.empty(logs.shape[0], np.int64)
     path[-1] = best.argmax()
-    for t in range(x.size - 1, 0, -1):
+    for t in range(path.size - 1, 0, -1):
         path[t - 1] = pointers[t, path[t]]
     return path
 
@@ -191,13 +203,12 @@ def likeliest_origin(j: int, best: Vector, log_transmat: Matrix) -> int:
 
 
 @kernel
-def viterbi(x: Vector, model: Model, path: Labels) -> None:
+def viterbi(z: Matrix, model: Model, path: Labels) -> None:
     """Fill path (n,) with the jointly most likely states. Hindsight."""
-    startprob, transmat, means, variances = model
-    n, k = x.size, means.size
-    log_transmat = np.log(transmat)
+    n, k = z.shape[0], model[0].size
+    log_transmat = np.log(model[1])
     pointers = np.zeros((n, k), np.int64)
-    best, reached, shape = np.log(startprob), np.empty(k), gaussian_shape(variances)
+    best, reached = np.log(model[0]), np.empty(k)
     for t in range(n):
         for j in range(k):
             reached[j] = best[j]
@@ -206,8 +217,7 @@ def viterbi(x: Vector, model: Model, path: Labels) -> None:
                 pointers[t, j] = i
                 reached[j] = best[i] + log_transmat[i, j]
         for j in range(k):
-            away = x[t] - means[j]
-            best[j] = reached[j] + shape[0, j] - shape[1, j] * away * away
+            best[j] = reached[j] + log_density(t, j, z, model)
     path[n - 1] = np.argmax(best)
     for t in range(n - 1, 0, -1):
         path[t - 1] = pointers[t, path[t]]
@@ -215,11 +225,12 @@ def viterbi(x: Vector, model: Model, path: Labels) -> None:
 
 def warm() -> None:
     """Compile, or load from the cache, every kernel of this file that Python calls, in the one signature that is used."""
-    x, gamma = np.array([0.0, 1.0]), np.empty((2, 2))
-    model = (np.array([0.5, 0.5]), np.full((2, 2), 0.5), np.array([0.0, 1.0]), np.array([1.0, 1.0]))
+    z, gamma = np.array([[0.0], [1.0]]), np.empty((2, 2))
+    ones = np.ones(2)
+    model = (0.5 * ones, np.full((2, 2), 0.5), np.array([[0.0], [1.0]]), np.ones((2, 1, 1)), -ones, np.array([np.inf, 5.0]))
     done = (np.empty((2, 2)), np.empty((2, 2)), np.empty(2))
-    forward(x, model, done)
+    forward(z, model, done)
     smooth(model[1], done, gamma)
-    filter_on(x, model[0], model, gamma, np.empty(2))
+    filter_on(z, model[0], model, gamma, np.empty(2))
     predict(0, gamma, model[1], np.empty(2))
-    viterbi(x, model, np.empty(2, np.int64))
+    viterbi(z, model, np.empty(2, np.int64))

@@ -12,17 +12,28 @@ from rpsd.core.result import Matrix
 from rpsd.kernels.hmm import Model, Pass, backward, filter_reference, forward, smoother_reference
 from rpsd.kernels.jit import kernel
 
+Moments = tuple[Vector, Matrix, Vector, Vector]
+"""startprob (k,), transmat (k, k), means (k,), variances (k,) of one Gaussian column."""
 Prior = tuple[Matrix, float]
 """counts (k, k), moves as if seen before the data: the mode under Dirichlet(counts + 1); and the least variance."""
 Tallies = tuple[Matrix, Matrix, Vector]
 """Expected moves (k, k); moments (3, k): weight, sum and sum of squares about the present mean; p(s_1 | x) (k,)."""
 
 
-def em_step_reference(x: Vector, model: Model, prior: Prior) -> tuple[Model, float]:
+@kernel
+def gaussian(moments: Moments) -> Model:
+    """The moments as the model of one column that the passes read."""
+    startprob, transmat, means, variances = moments
+    k = means.size
+    constant = -0.5 * np.log(2.0 * math.pi * variances)
+    return startprob, transmat, means.reshape((k, 1)), (1.0 / np.sqrt(variances)).reshape((k, 1, 1)), constant, np.full(k, np.inf)
+
+
+def em_step_reference(x: Vector, model: Moments, prior: Prior) -> tuple[Moments, float]:
     """Reference: one EM step from model and the penalised log-likelihood in nats of the model it started from."""
     transmat, (counts, floor) = model[1], prior
-    alpha, evidence = filter_reference(x, model)
-    gamma = smoother_reference(x, model)
+    alpha, evidence = filter_reference(x[:, None], gaussian(model))
+    gamma = smoother_reference(x[:, None], gaussian(model))
     with np.errstate(divide="ignore", invalid="ignore"):
         penalty = np.where(counts > 0, counts * np.log(transmat), 0.0).sum()
     moves = np.zeros_like(transmat)
@@ -49,7 +60,7 @@ def penalty(transmat: Matrix, counts: Matrix) -> float:
 
 
 @kernel
-def expect(x: Vector, model: Model, done: Pass, tallies: Tallies) -> None:
+def expect(x: Vector, model: Moments, done: Pass, tallies: Tallies) -> None:
     """Fill the tallies from x (n,) and the forward pass over it."""
     _, transmat, means, _ = model
     alpha = done[1]
@@ -75,7 +86,7 @@ def expect(x: Vector, model: Model, done: Pass, tallies: Tallies) -> None:
 
 
 @kernel
-def maximise(model: Model, tallies: Tallies, prior: Prior) -> None:
+def maximise(model: Moments, tallies: Tallies, prior: Prior) -> None:
     """Replace the model by the maximiser of the expected penalised likelihood; a state without weight keeps its parameters."""
     startprob, transmat, means, variances = model
     moves, moments, start = tallies
@@ -95,7 +106,7 @@ def maximise(model: Model, tallies: Tallies, prior: Prior) -> None:
 
 
 @kernel
-def em(x: Vector, model: Model, prior: Prior, tolerance: float, trace: Vector) -> tuple[int, bool]:
+def em(x: Vector, model: Moments, prior: Prior, tolerance: float, trace: Vector) -> tuple[int, bool]:
     """Run EM on x (n,) in place on the model from its present values, for at most trace.size evaluations.
 
     trace receives the penalised log-likelihood of each, in nats; it never falls but for rounding. Stops when a step gains less than
@@ -105,7 +116,7 @@ def em(x: Vector, model: Model, prior: Prior, tolerance: float, trace: Vector) -
     done = (np.empty((n, k)), np.empty((n, k)), np.empty(n))
     tallies = (np.empty((k, k)), np.empty((3, k)), np.empty(k))
     for step in range(trace.size):
-        trace[step] = forward(x, model, done) + penalty(model[1], prior[0])
+        trace[step] = forward(x.reshape((n, 1)), gaussian(model), done) + penalty(model[1], prior[0])
         if step > 0 and trace[step] - trace[step - 1] < tolerance * n:
             return step + 1, True
         if step < trace.size - 1:

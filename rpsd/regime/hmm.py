@@ -13,7 +13,7 @@ from rpsd.kernels import hmm as kernels
 from rpsd.kernels import hmm_em
 from rpsd.regime.observe import checked
 from rpsd.regime.starts import beginnings
-from rpsd.regime.state import Fitted, described, opened, prior_of
+from rpsd.regime.state import Fitted, Parameters, described, opened, parameters, prior_of
 
 SHORT_RUN: Final = 15
 """EM evaluations of the first round of starts: enough to leave the beginning, few enough to afford many."""
@@ -23,7 +23,7 @@ SHORT_RUN: Final = 15
 class _Run:
     """EM under way: the model as it stands, its trace, and whether it has converged."""
 
-    model: kernels.Model
+    model: hmm_em.Moments
     trace: Vector
     converged: bool = False
 
@@ -39,13 +39,25 @@ def fit(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = No
     x = checked(x, params.k)
     prior = prior_of(x, params)
     if warm is not None:
-        run = _Run(opened(warm), np.empty(0))
+        run = _Run(moments(warm), np.empty(0))
     else:
         starts = beginnings(x, params.k, params.starts, prior, np.random.default_rng(seed))
         run = _best([_Run(model, np.empty(0)) for model in starts], x, params, prior)
     run = _continued(run, params.max_iterations, x, params, prior)
     started = "cold" if warm is None else "warm"
-    return described(x, Fitted(run.model, run.trace, run.converged, "numba", started), prior)
+    return described(x[:, None], Fitted(from_moments(run.model), run.trace, run.converged, "numba", started), prior)
+
+
+def moments(state: Packet) -> hmm_em.Moments:
+    """startprob, transmat, means and variances of a model of one Gaussian column, in fresh arrays."""
+    p = parameters(state)
+    return p.startprob, p.transmat, p.location[:, 0].copy(), p.dispersion[:, 0, 0].copy()
+
+
+def from_moments(model: hmm_em.Moments) -> Parameters:
+    """The same as parameters of a model state."""
+    startprob, transmat, means, variances = model
+    return Parameters(startprob, transmat, means[:, None], variances[:, None, None], np.full(means.size, np.inf))
 
 
 def _best(field: list[_Run], x: Vector, params: HmmParameters, prior: hmm_em.Prior) -> _Run:
@@ -72,54 +84,60 @@ def _continued(run: _Run, evaluations: int, x: Vector, params: HmmParameters, pr
     return _Run(run.model, np.concatenate([run.trace[:-1], further[:steps]]), converged)
 
 
-def filter_from(state: Packet, prior: Vector, x: Vector) -> tuple[Matrix, Vector]:
-    """p(s_t | prior, x_1..x_t) (n, k) and log p(x_t | prior, past) (n,) in nats, prior (k,) being that of the first bar. Causal in x."""
-    x = np.array(x, np.float64)
-    alpha, evidence = np.empty((x.size, prior.size)), np.empty(x.size)
-    kernels.filter_on(x, np.array(prior, np.float64), opened(state), alpha, evidence)
+def filter_from(state: Packet, prior: Vector, z: Vector | Matrix) -> tuple[Matrix, Vector]:
+    """p(s_t | prior, z_1..z_t) (n, k) and log p(z_t | prior, past) (n,) in nats, prior (k,) being that of the first bar. Causal in z."""
+    rows = _rows(z)
+    alpha, evidence = np.empty((rows.shape[0], prior.size)), np.empty(rows.shape[0])
+    kernels.filter_on(rows, np.array(prior, np.float64), opened(state), alpha, evidence)
     return alpha, evidence
 
 
-def filtered(state: Packet, x: Vector) -> Matrix:
-    """p(s_t | x_1..x_t) (n, k) for x (n,) in percent. Causal in x, given the parameters.
+def filtered(state: Packet, z: Vector | Matrix) -> Matrix:
+    """p(s_t | z_1..z_t) (n, k) for z (n, d), or returns (n,) in percent. Causal in z, given the parameters.
 
     Source: Hamilton (1989), Econometrica 57(2), equation 4.5.
     """
-    return filter_from(state, state.arrays["startprob"], x)[0]
+    return filter_from(state, state.arrays["startprob"], z)[0]
 
 
 def ahead(state: Packet, p: Vector) -> Vector:
-    """p(s_{t+1} | x_1..x_t) (k,) from p = p(s_t | x_1..x_t), with the very arithmetic of the filter."""
+    """p(s_{t+1} | z_1..z_t) (k,) from p = p(s_t | z_1..z_t), with the very arithmetic of the filter."""
     prior = np.empty(p.size)
-    kernels.predict(0, np.array(p, np.float64).reshape(1, -1), opened(state)[1], prior)
+    kernels.predict(0, np.array(p, np.float64).reshape(1, -1), np.array(state.arrays["transmat"], np.float64), prior)
     return prior
 
 
-def step(state: Packet, p: Vector, x_new: float) -> Vector:
-    """The filter moved on by one bar: p(s_{t+1} | x_1..x_{t+1}) (k,) from p (k,) of bar t and x_new in percent.
+def step(state: Packet, p: Vector, z_new: float | Vector) -> Vector:
+    """The filter moved on by one bar: p(s_{t+1} | z_1..z_{t+1}) (k,) from p (k,) of bar t and z_new (d,), or a return in percent.
 
     Equals the last row of `filtered` over all bars bit for bit. Causal. Cost O(k^2).
     """
-    alpha, _ = filter_from(state, ahead(state, p), np.array([x_new]))
+    alpha, _ = filter_from(state, ahead(state, p), np.reshape(z_new, (1, -1)))
     row: Vector = alpha[0]
     return row
 
 
-def smoothed(state: Packet, x: Vector) -> Matrix:
-    """p(s_t | x_1..x_n) (n, k). Hindsight: every row sees all of x. Source: Rabiner (1989), equation 27."""
-    model = opened(state)
-    n, k = x.size, model[2].size
+def smoothed(state: Packet, z: Vector | Matrix) -> Matrix:
+    """p(s_t | z_1..z_n) (n, k). Hindsight: every row sees all of z. Source: Rabiner (1989), equation 27."""
+    rows, model = _rows(z), opened(state)
+    n, k = rows.shape[0], model[0].size
     done, gamma = (np.empty((n, k)), np.empty((n, k)), np.empty(n)), np.empty((n, k))
-    kernels.forward(np.array(x, np.float64), model, done)
+    kernels.forward(rows, model, done)
     kernels.smooth(model[1], done, gamma)
     return gamma
 
 
-def viterbi(state: Packet, x: Vector) -> Labels:
+def viterbi(state: Packet, z: Vector | Matrix) -> Labels:
     """The jointly most likely states (n,). Hindsight. Source: Rabiner (1989), section III-B."""
-    path = np.empty(x.size, np.int64)
-    kernels.viterbi(np.array(x, np.float64), opened(state), path)
+    rows = _rows(z)
+    path = np.empty(rows.shape[0], np.int64)
+    kernels.viterbi(rows, opened(state), path)
     return path
+
+
+def _rows(z: Vector | Matrix) -> Matrix:
+    """A fresh contiguous (n, d): kernels have one signature."""
+    return np.array(z.reshape(z.shape[0], -1), np.float64, order="C")
 
 
 def forecast(state: Packet, p: Vector, steps: int) -> Matrix:

@@ -6,11 +6,11 @@ from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Matrix
-from rpsd.kernels.hmm import Model
-from rpsd.kernels.hmm_em import penalty
+from rpsd.kernels.hmm_em import Moments, penalty
+from rpsd.regime.hmm import from_moments, moments
 from rpsd.regime.observe import checked
 from rpsd.regime.starts import beginnings
-from rpsd.regime.state import Fitted, described, opened, prior_of
+from rpsd.regime.state import Fitted, described, prior_of
 
 _SHORT_RUN = 15
 """EM iterations of each start before the best goes on."""
@@ -25,16 +25,16 @@ def fit(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = No
     x = checked(x, params.k)
     prior = prior_of(x, params)
     if warm is not None:
-        start = opened(warm)
+        start = moments(warm)
     else:
         starts = beginnings(x, params.k, params.starts, prior, np.random.default_rng(seed))
         short = [_run(x, model, prior[0], _SHORT_RUN, params.tolerance) for model in starts]
         start = max(short, key=lambda run: run[1][-1])[0]
     model, trace, converged = _run(x, start, prior[0], params.max_iterations, params.tolerance)
-    return described(x, Fitted(model, trace, converged, "hmmlearn", "cold" if warm is None else "warm"), prior)
+    return described(x[:, None], Fitted(from_moments(model), trace, converged, "hmmlearn", "cold" if warm is None else "warm"), prior)
 
 
-def _run(x: Vector, start: Model, counts: Matrix, iterations: int, tolerance: float) -> tuple[Model, Vector, bool]:
+def _run(x: Vector, start: Moments, counts: Matrix, iterations: int, tolerance: float) -> tuple[Moments, Vector, bool]:
     """The model after EM from start, the penalised log-likelihood of each iteration, and whether it converged."""
     from hmmlearn.hmm import GaussianHMM  # brings scikit-learn, two seconds: only who asks for this engine pays
 

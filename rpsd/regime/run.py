@@ -125,7 +125,7 @@ def _answer(seen: Observations, fitted: _Fitted, regime_type: str, interval: str
     head |= {
         name: state.head[name] for name in ("log_likelihood", "penalised", "aic", "bic", "converged", "iterations", "started", "scale")
     }
-    arrays = {name: state.arrays[name] for name in ("startprob", "means", "variances", "weights")}
+    arrays = {name: state.arrays[name] for name in ("startprob", "location", "dispersion", "df", "means", "variances", "weights")}
     arrays |= {"transition_matrix": state.arrays["transmat"], "stationary": stationary(state)}
     return Packet(head, {**arrays, "t": path.t, "states": path.states, "probabilities": path.probabilities})
 

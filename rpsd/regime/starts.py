@@ -6,8 +6,7 @@ import numpy as np
 
 from rpsd.core.market import Vector
 from rpsd.core.result import Labels
-from rpsd.kernels.hmm import Model
-from rpsd.kernels.hmm_em import Prior
+from rpsd.kernels.hmm_em import Moments, Prior
 
 _RANKINGS = (("volatility", 21), ("trend", 21), ("return", 1), ("volatility", 63), ("trend", 63), ("volatility", 5))
 """What bars are ranked by, over how many bars; the first starts take these in turn, with groups of equal size."""
@@ -16,7 +15,7 @@ _LEAST_SHARE = 0.05
 """A group keeps at least this share of the bars: one of at least 20 k bars is then never empty."""
 
 
-def beginnings(x: Vector, k: int, count: int, prior: Prior, rng: np.random.Generator) -> Iterator[Model]:
+def beginnings(x: Vector, k: int, count: int, prior: Prior, rng: np.random.Generator) -> Iterator[Moments]:
     """Yield `count` models to start EM from on x (n,); each obeys the prior."""
     for number in range(count):
         ranking, window = _RANKINGS[number % len(_RANKINGS)]
@@ -43,7 +42,7 @@ def _grouped(score: Vector, shares: Vector) -> Labels:
     return group
 
 
-def _model(x: Vector, group: Labels, k: int, prior: Prior) -> Model:
+def _model(x: Vector, group: Labels, k: int, prior: Prior) -> Moments:
     """The moments of each group and the moves between groups as a model."""
     counts, floor = prior
     size = np.bincount(group, minlength=k)

@@ -21,6 +21,7 @@ from rpsd.kernels import hmm_em
 from rpsd.regime import hmm
 from rpsd.regime.run import detect, train
 from rpsd.regime.starts import beginnings
+from rpsd.regime.state import opened
 from tests.bench.harness import bar, ratio, seconds
 
 TICKERS, BARS, GAIN = 10, 1250, 1e-3
@@ -116,11 +117,11 @@ def pace() -> None:
     """The filter in bulk, one core, K = 3, and one bar through a packet."""
     x = np.tile(simulated(0), 80)
     state = hmm.fit(x[:BARS], HmmParameters(), seed=0)
-    model = tuple(np.array(state.arrays[name]) for name in ("startprob", "transmat", "means", "variances"))
+    model, rows = opened(state), x[:, None]
     alpha, evidence = np.empty((x.size, 3)), np.empty(x.size)
     bar(
         "regime_filter_million_bars_per_second",
-        x.size / seconds(lambda: kernels.filter_on(x, model[0], model, alpha, evidence)) / 1e6,
+        x.size / seconds(lambda: kernels.filter_on(rows, model[0], model, alpha, evidence)) / 1e6,
         ">=",
         8.0,
     )

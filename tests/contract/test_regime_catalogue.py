@@ -55,6 +55,9 @@ def test_the_packet_is_whole_and_travels(model: RegimeModel, x: np.ndarray) -> N
     assert {name: array.shape for name, array in state.arrays.items() if name != "trace"} == {
         "startprob": (3,),
         "transmat": (3, 3),
+        "location": (3, 1),
+        "dispersion": (3, 1, 1),
+        "df": (3,),
         "means": (3,),
         "variances": (3,),
         "weights": (3,),

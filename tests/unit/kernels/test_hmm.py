@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpsd.core.market import Vector
+from rpsd.core.result import Matrix
 from rpsd.kernels import hmm
+from rpsd.regime.state import Parameters, model_of
 
-Case = tuple[Vector, hmm.Model]
+Case = tuple[Matrix, hmm.Model]
 
 
 def simplex(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -22,15 +23,23 @@ def simplex(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Observations and a random model of one to five states."""
-    k, n = draw(st.integers(1, 5)), draw(st.integers(1, 60))
+    """Observations and a random model of one to five states and one to three columns, Gaussian and Student t states side by side."""
+    k, n, d = draw(st.integers(1, 5)), draw(st.integers(1, 60)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    model = (simplex(rng, k), simplex(rng, k, k), rng.normal(0, 2, k), np.exp(rng.normal(0, 1, k)))
-    return rng.normal(0, 3, n), model
+    root = rng.normal(0, 1, (k, d, d))
+    dispersion = root @ root.transpose(0, 2, 1) + 0.1 * np.eye(d)
+    df = rng.choice([3.0, 8.0, np.inf], k)
+    model = model_of(Parameters(simplex(rng, k), simplex(rng, k, k), rng.normal(0, 2, (k, d)), dispersion, df))
+    return rng.normal(0, 3, (n, d)), model
 
 
-def forward(x: Vector, model: hmm.Model) -> tuple[float, hmm.Pass]:
-    n, k = x.size, model[2].size
+def one_column(startprob: list[float], transmat: list[list[float]], means: list[float], variances: list[float]) -> hmm.Model:
+    location, dispersion = np.array(means)[:, None], np.array(variances)[:, None, None]
+    return model_of(Parameters(np.array(startprob), np.array(transmat), location, dispersion, np.full(len(means), np.inf)))
+
+
+def forward(x: Matrix, model: hmm.Model) -> tuple[float, hmm.Pass]:
+    n, k = x.shape[0], model[0].size
     done = (np.empty((n, k)), np.empty((n, k)), np.empty(n))
     return hmm.forward(x, model, done), done
 
@@ -56,7 +65,7 @@ def test_smooth_equals_the_reference(case: Case) -> None:
 @given(cases())
 def test_viterbi_equals_the_reference(case: Case) -> None:
     x, model = case
-    path = np.empty(x.size, np.int64)
+    path = np.empty(x.shape[0], np.int64)
     hmm.viterbi(x, model, path)
     assert path.tolist() == hmm.viterbi_reference(x, model).tolist()
 
@@ -65,7 +74,7 @@ def test_viterbi_equals_the_reference(case: Case) -> None:
 def test_the_filter_is_the_forward_pass_bit_for_bit(case: Case) -> None:
     x, model = case
     log_likelihood, (_, alpha, _) = forward(x, model)
-    again, evidence = np.empty(alpha.shape), np.empty(x.size)
+    again, evidence = np.empty(alpha.shape), np.empty(x.shape[0])
     hmm.filter_on(x, model[0], model, again, evidence)
     assert np.array_equal(alpha, again)
     assert reduce(operator.add, evidence.tolist()) == log_likelihood  # from Python 3.12 on, sum() of floats rounds otherwise
@@ -81,8 +90,8 @@ def test_the_filter_never_looks_ahead(case: Case, m: int) -> None:
 
 def test_the_smoother_does_look_ahead() -> None:
     """The failing control of the test above: the same comparison must be able to lose."""
-    x = np.array([0.0, 0.1, 5.0, 5.1])
-    model = (np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([0.0, 5.0]), np.array([4.0, 4.0]))
+    x = np.array([[0.0], [0.1], [5.0], [5.1]])
+    model = one_column([0.5, 0.5], [[0.9, 0.1], [0.1, 0.9]], [0.0, 5.0], [4.0, 4.0])
     rows = []
     for data in (x, x[:2].copy()):
         _, done = forward(data, model)
@@ -94,8 +103,8 @@ def test_the_smoother_does_look_ahead() -> None:
 
 def test_impossible_states_and_far_outliers_stay_finite() -> None:
     """State 1 can never be entered though it alone explains the outlier: no division by an underflown sum."""
-    x = np.array([0.0, 1e3, 0.0])
-    model = (np.array([1.0, 0.0]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([0.0, 1e3]), np.array([0.1, 0.1]))
+    x = np.array([[0.0], [1e3], [0.0]])
+    model = one_column([1.0, 0.0], [[1.0, 0.0], [0.5, 0.5]], [0.0, 1e3], [0.1, 0.1])
     log_likelihood, done = forward(x, model)
     gamma = np.empty((3, 2))
     hmm.smooth(model[1], done, gamma)
@@ -104,8 +113,8 @@ def test_impossible_states_and_far_outliers_stay_finite() -> None:
 
 
 def test_a_vanishing_probability_does_not_break_the_backward_pass() -> None:
-    x = np.array([0.0, 60.0, 60.0, 0.0])
-    model = (np.array([0.5, 0.5]), np.array([[1 - 1e-300, 1e-300], [1e-300, 1 - 1e-300]]), np.array([0.0, 60.0]), np.array([1.0, 1.0]))
+    x = np.array([[0.0], [60.0], [60.0], [0.0]])
+    model = one_column([0.5, 0.5], [[1 - 1e-300, 1e-300], [1e-300, 1 - 1e-300]], [0.0, 60.0], [1.0, 1.0])
     _, done = forward(x, model)
     gamma = np.empty((4, 2))
     hmm.smooth(model[1], done, gamma)

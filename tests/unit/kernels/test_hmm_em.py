@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpsd.kernels import hmm, hmm_em
+from rpsd.kernels import hmm_em
 
 
-def random_model(k: int, rng: np.random.Generator) -> hmm.Model:
+def random_model(k: int, rng: np.random.Generator) -> hmm_em.Moments:
     weights, moves = 0.1 + rng.random(k), 0.1 + rng.random((k, k))
     return weights / weights.sum(), moves / moves.sum(axis=1, keepdims=True), rng.normal(0, 2, k), np.exp(rng.normal(0, 1, k))
 
 
-def copied(model: hmm.Model) -> hmm.Model:
+def copied(model: hmm_em.Moments) -> hmm_em.Moments:
     return model[0].copy(), model[1].copy(), model[2].copy(), model[3].copy()
 
 

@@ -15,6 +15,9 @@ def model(means: list[float], deviations: list[float], weights: list[float] | No
     arrays = {
         "startprob": np.full(k, 1 / k),
         "transmat": np.full((k, k), 1 / k),
+        "location": np.array(means)[:, None],
+        "dispersion": np.array(deviations)[:, None, None] ** 2,
+        "df": np.full(k, np.inf),
         "means": np.array(means),
         "variances": np.array(deviations) ** 2,
         "weights": np.array(weights or [1e4] * k),
