@@ -111,6 +111,8 @@ class Regimes:
         "3_state", kinds.word("2_state", "3_state", "4_state", "5_state", "auto"), "Number of regimes of a request that names none."
     )
     engine: str = parameter(HmmParameters, "engine")
+    emission: str = parameter(HmmParameters, "emission")
+    columns: tuple[str, ...] = setting(["return"], kinds.TEXTS, "What a model sees of each bar, the return first.")
     train_window: float = setting("2y", kinds.DURATION, "Stretch of history that a retrain fits.")
     retrain_interval: float = setting("24h", kinds.DURATION, "Age from which the retrain job fits a model anew.")
     max_model_age: float = setting("30d", kinds.DURATION, "Age from which answers of a model carry the warning stale_model.")
