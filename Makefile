@@ -43,7 +43,7 @@ dev: .venv/dev.stamp ## Add the hash-pinned tools of developers to .venv.
 	@touch $@
 
 .PHONY: peers
-peers: .cache/peers/peers.stamp ## Make .cache/peers: the developers' tools with scikit-image and statsmodels, which only measurements import.
+peers: .cache/peers/peers.stamp ## Make .cache/peers: the developers' tools with scikit-image, statsmodels and jumpmodels, which only measurements import.
 
 # Apart from .venv, so that rpsd cannot come to lean on a peer; rpsd itself is installed there too.
 .cache/peers/peers.stamp: packaging/requirements-peers.lock pyproject.toml | .venv/bin/python
