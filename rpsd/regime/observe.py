@@ -1,15 +1,19 @@
-"""From prices to observations: log returns in percent, refused or warned about at the door."""
+"""From prices to observations: log returns in percent and what else a model sees, refused or warned about at the door."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from rpsd.core.errors import ConstantSeries, Fault, NotFinite, NotPositive, TooShort
+from rpsd.core.errors import ConstantSeries, Fault, NotFinite, NotPositive, TooShort, UnknownColumn
 from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
-from rpsd.core.result import Warned
+from rpsd.core.observed import RETURN, sources
+from rpsd.core.result import Matrix, Warned
+from rpsd.regime.observer import Carry, Observer, log_returns, spans_one_bar
 from rpsd.regime.state import SCALE
+
+__all__ = ["BARS_PER_STATE", "Observations", "checked", "checked_rows", "log_returns", "next_return", "observations", "spans_one_bar"]
 
 BARS_PER_STATE: Final = 20
 """Fewest observations for each state."""
@@ -17,20 +21,29 @@ BARS_PER_STATE: Final = 20
 _SPLIT: Final = 0.4
 """A move of this share of the price between two bars looks like an unadjusted split."""
 
-_GAP: Final = 3
-"""Median intervals between two intraday bars beyond which their return is no return of one bar."""
-
 _LONG_GAP_DAYS: Final = 10
 """Days without a daily bar that no run of holidays explains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Log returns x (n,) in percent at the times t (n,) of the bars they end on, with what is doubtful about them."""
+    """Log returns x (n,) in percent at the times t (n,) of the bars they end on, with what is doubtful about them.
+
+    z (n, d) is what a model of more columns sees, the returns first; None when it sees the returns alone. `observer` and `carry` go on
+    with the next bar.
+    """
 
     x: Vector
     t: Times
     warnings: tuple[Warned, ...]
+    observer: Observer
+    carry: Carry
+    z: Matrix | None = None
+
+    @property
+    def rows(self) -> Vector | Matrix:
+        """What the filter takes: z, or x when the model sees nothing else."""
+        return self.x if self.z is None else self.z
 
 
 def checked(x: Vector, k: int) -> Vector:
@@ -46,21 +59,28 @@ def checked(x: Vector, k: int) -> Vector:
     return np.array(x, np.float64)
 
 
-def log_returns(prices: Vector) -> Vector:
-    """Log returns × 100 (n,) of positive prices (n + 1,)."""
-    return np.asarray(SCALE * np.diff(np.log(prices)))
+def checked_rows(x: Vector, z: Matrix | None, k: int) -> Matrix:
+    """A fresh contiguous (n, d) of z, or of x (n,) when z is None. Raises as `checked`, for every column."""
+    first = checked(x, k)
+    if z is None:
+        return first[:, None]
+    if not np.isfinite(z).all():
+        row = int(np.flatnonzero(~np.isfinite(z).all(axis=1))[0])
+        raise NotFinite(f"observation {row} is not a finite number", errors=[Fault(f"/observations/{row}", "not a finite number")])
+    for place, spread in enumerate(np.ptp(z, axis=0).tolist()):
+        if spread <= 1e-12 * max(float(np.abs(z[:, place]).max()), 1e-300):
+            raise ConstantSeries(f"column {place} of the observations never changes")
+    return np.array(z, np.float64, order="C")
 
 
-def spans_one_bar(step: Times, usual_ns: float) -> npt.NDArray[np.bool_]:
-    """Whether the return over each step (n,) in ns is one of a bar, not of a night; usual_ns is the common step."""
-    return np.asarray(step <= _GAP * usual_ns)
+def observations(
+    prices: Vector, t: Times, interval: str, k: int, *, columns: Sequence[str] = RETURN, cells: Mapping[str, Vector] | None = None
+) -> Observations:
+    """What a model sees of prices (n + 1,) at times t (n + 1,) in ns UTC. Causal: each return ends on its bar.
 
-
-def observations(prices: Vector, t: Times, interval: str, k: int) -> Observations:
-    """Log returns × 100 of prices (n + 1,) at times t (n + 1,) in ns UTC. Causal: each return ends on its bar.
-
-    Intraday returns across a gap of more than three median intervals, such as overnight, are left out and counted in a warning.
-    Raises NotFinite for a missing price, NotPositive, TooShort, ConstantSeries.
+    `columns` as core.observed names them; `cells` holds the stored columns (n + 1,) that they need. Intraday returns across a gap of more
+    than three median intervals, such as overnight, are left out and counted in a warning; so are bars with a missing cell.
+    Raises NotFinite for a missing price, NotPositive, TooShort, ConstantSeries, InvalidRequest, UnknownColumn.
     """
     bad = ~np.isfinite(prices)
     if bad.any():
@@ -69,16 +89,26 @@ def observations(prices: Vector, t: Times, interval: str, k: int) -> Observation
     if (prices <= 0).any():
         row = int(np.flatnonzero(prices <= 0)[0])
         raise NotPositive(f"price {row} is {prices[row]:g}", errors=[Fault(f"/observations/{row}", "not positive")])
-    x, ends = log_returns(prices), t[1:]
-    x, ends, warned = _without_gaps(x, ends, np.diff(t), interval)
+    step, length = np.diff(t), INTERVALS[interval]
+    intraday = 0 < length < DAY_NS and step.size > 0
+    observer = Observer.of(columns, float(np.median(step)) if intraday else None)
+    cells = cells or {}
+    if absent := [name for name in sources(observer.columns) if name not in cells]:
+        raise UnknownColumn(f"the model sees {', '.join(columns)}, and {', '.join(absent)} is not there")
+    warned = _incomplete(observer, prices, cells)
+    sight = observer.observe(observer.start(), t, prices, cells)
+    warned += _gaps(step, length, sight.left_out)
+    x = np.ascontiguousarray(sight.z[:, 0])
     jumps = np.abs(np.expm1(x / SCALE)) >= _SPLIT
     if jumps.any():
         row = int(np.flatnonzero(jumps)[0])
-        moment = np.datetime_as_string(ends[row : row + 1].astype("datetime64[ns]"), unit="m")[0]
+        moment = np.datetime_as_string(sight.t[row : row + 1].astype("datetime64[ns]"), unit="m")[0]
         warned.append(
             Warned("looks_like_split", f"{int(jumps.sum())} moves of 40 % or more, the first at {moment}Z; are the prices adjusted?")
         )
-    return Observations(checked(x, k), np.array(ends), tuple(warned))
+    rows = checked_rows(x, sight.z, k)
+    z = None if len(observer.columns) == 1 else rows
+    return Observations(checked(x, k), np.array(sight.t), tuple(warned), observer, sight.carry, z)
 
 
 def next_return(last_price: float, price: float) -> float:
@@ -88,14 +118,17 @@ def next_return(last_price: float, price: float) -> float:
     return float(log_returns(np.array([last_price, price]))[0])
 
 
-def _without_gaps(x: Vector, ends: Times, step: Times, interval: str) -> tuple[Vector, Times, list[Warned]]:
-    """The returns that span one bar, their times, and a warning when others were left out (intraday) or kept (days and weeks)."""
-    length = INTERVALS[interval]
-    if length == 0 or x.size == 0:
-        return x, ends, []
-    if length >= DAY_NS:
-        long = int((step > _LONG_GAP_DAYS * max(length, DAY_NS)).sum())
-        return x, ends, [Warned("gaps", f"{long} gaps of more than {_LONG_GAP_DAYS} bars; each counts as one bar")] if long else []
-    whole = spans_one_bar(step, float(np.median(step)))
-    left_out = int((~whole).sum())
-    return x[whole], ends[whole], [Warned("gaps", f"{left_out} returns across gaps, such as overnight, are left out")] if left_out else []
+def _incomplete(observer: Observer, prices: Vector, cells: Mapping[str, Vector]) -> list[Warned]:
+    """A warning when bars are passed over because a cell of theirs cannot be observed."""
+    lost = int((~observer.sane(prices, cells)).sum())
+    return [Warned("incomplete_bars", f"{lost} bars lack a value that the model sees; the next return spans them")] if lost else []
+
+
+def _gaps(step: Times, length: int, left_out: int) -> list[Warned]:
+    """A warning when intraday returns were left out, or when days or weeks are far apart and were kept."""
+    if left_out:
+        return [Warned("gaps", f"{left_out} returns across gaps, such as overnight, are left out")]
+    if length < DAY_NS:
+        return []
+    long = int((step > _LONG_GAP_DAYS * max(length, DAY_NS)).sum())
+    return [Warned("gaps", f"{long} gaps of more than {_LONG_GAP_DAYS} bars; each counts as one bar")] if long else []
