@@ -67,11 +67,9 @@ def _at_once(seen: Observations, k: int | None, params: HmmParameters, seed: int
     fit = _ENGINES[params.engine]
     selection: Selection = ()
     if k is None:
-        choice = choose(seen.x, params, fit, seed)
-        state, selection = choice.state, choice.table
-    else:
-        state = fit(seen.x, params, seed=seed)
-    state = named(sound(state))
+        choice = choose(seen.x, seed)
+        params, selection = replace(params, k=choice.k), choice.table
+    state = named(sound(fit(seen.x, params, seed=seed)))
     probabilities = (smoothed if mode == "smoothed" else filtered)(state, seen.x)
     end = int(seen.t[-1])
     causal_from = None if mode == "smoothed" else end
@@ -83,8 +81,8 @@ def _walked(seen: Observations, k: int | None, params: HmmParameters, seed: int,
     fit = _ENGINES[params.engine]
     selection: Selection = ()
     if k is None:
-        choice = choose(seen.x[: burn_in(1)], params, fit, seed)
-        params, selection = replace(params, k=choice.state.head["k"]), choice.table
+        choice = choose(seen.x[: burn_in(1)], seed)
+        params, selection = replace(params, k=choice.k), choice.table
     walk = walk_forward(seen.x, params, fit, seed=seed, refit_every=refit_every)
     t = seen.t[walk.first :]
     path = _path(t, walk.probabilities, "walk_forward", int(t[0]), int(seen.t[walk.fitted_on - 1]))
@@ -104,8 +102,6 @@ def _answer(seen: Observations, fitted: _Fitted, regime_type: str, interval: str
     x = seen.x[seen.x.size - path.t.size :]
     year = calendar(seen.t, interval)
     warnings = [*seen.warnings, *fitted.warnings, *doubts(state, seen.x[: state.head["n"]])]
-    if regime_type == "auto":
-        warnings.append(Warned("selection_by_bic", "chosen by BIC under Gaussian emissions, which counts too many under heavy tails"))
     head = {
         "regime_type": regime_type,
         "n_states": state.head["k"],
@@ -176,8 +172,8 @@ def train(
     fit = _ENGINES[params.engine]
     selection: Selection = ()
     if k is None:
-        choice = choose(seen.x, params, fit, seed)
-        k, selection = choice.state.head["k"], choice.table
+        choice = choose(seen.x, seed)
+        k, selection = choice.k, choice.table
     params = replace(params, k=k)
     alike = previous if previous is not None and previous.head["n_states"] == k else None
     state = sound(fit(seen.x, params, seed=seed, warm=None if cold else alike))

@@ -1,4 +1,4 @@
-"""How many regimes: the Bayesian information criterion over one to five states, with the whole table."""
+"""How many regimes: one against more by BIC, then how many by AIC, on Student t fits, with the whole table and its reasons."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -8,7 +8,7 @@ import numpy as np
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
-from rpsd.regime import Fit
+from rpsd.regime import hmm
 from rpsd.regime.observe import BARS_PER_STATE
 
 LEAST_OCCUPANCY: Final = 0.03
@@ -17,38 +17,64 @@ LEAST_OCCUPANCY: Final = 0.03
 LEAST_DURATION: Final = 5.0
 """A state that is left sooner, in expected bars, is noise, not a regime."""
 
+_JUDGED: Final = HmmParameters(emission="t", sticky=0.0, spread=0.0)
+"""Fits that are compared: heavy tails must not count as states, and a criterion knows no prior."""
+
+_MOST: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chosen model state, and one row for each number of states that was tried."""
+    """The number of states, and one row for each number that was tried."""
 
-    state: Packet
+    k: int
     table: tuple[dict[str, Any], ...]
 
 
-def choose(x: Vector, params: HmmParameters, fit: Fit, seed: int) -> Choice:
-    """The model of x (n,), returns in percent, with the lowest BIC among those whose states all pass the guards of occupancy and duration.
+def choose(x: Vector, seed: int) -> Choice:
+    """The number of states, 1 to 5, of x (n,), returns in percent; how they are fitted afterwards is the caller's.
 
-    Gaussian emissions: under heavy tails the criterion counts too many. Hindsight. Cost: five fits. Raises as `fit`.
-    Source: Schwarz (1978), Annals of Statistics 6(2), 461-464.
+    First one state against the larger numbers that pass the guards of occupancy and duration, by BIC, which counts slowly; then among
+    these by AIC, which finds the rare states that BIC leaves out. Row: n_states, log_likelihood, aic, bic, icl, converged, guards (all
+    held), broken (their names), chosen, reason. Hindsight. Cost: five fits. Raises as `hmm.fit`.
+    Source: BIC: Schwarz (1978), Ann. Statist. 6, 461-464; AIC: Akaike (1974), IEEE Trans. Autom. Control 19, 716-723; ICL, for information:
+    Biernacki, Celeux, Govaert (2000), IEEE Trans. PAMI 22, 719-725.
     """
-    counted = [k for k in range(1, 6) if k == 1 or x.size >= BARS_PER_STATE * k]
-    fits = [fit(x, replace(params, k=k), seed=seed) for k in counted]
-    guards = [_guarded(state) for state in fits]
+    tried = [k for k in range(1, _MOST + 1) if k == 1 or x.size >= BARS_PER_STATE * k]
+    fits = {k: hmm.fit(x, replace(_JUDGED, k=k), seed=seed) for k in tried}
+    broken = {k: _broken(state) for k, state in fits.items()}
+    allowed = [k for k in tried if k > 1 and not broken[k]]
+    bic, aic = ({k: float(state.head[name]) for k, state in fits.items()} for name in ("bic", "aic"))
+    several = bool(allowed) and min(bic[k] for k in allowed) < bic[1]
+    chosen = min(allowed, key=lambda k: aic[k]) if several else 1
     table = tuple(
         {
             "n_states": k,
-            **{name: state.head[name] for name in ("log_likelihood", "aic", "bic", "converged")},
-            "guards": not broken,
-            "broken": broken,
+            **{name: state.head[name] for name in ("log_likelihood", "aic", "bic", "icl", "converged")},
+            "guards": not broken[k],
+            "broken": broken[k],
+            "chosen": k == chosen,
+            "reason": _reason(k, chosen, broken[k], aic, bic),
         }
-        for k, state, broken in zip(counted, fits, guards, strict=True)
+        for k, state in fits.items()
     )
-    allowed = [state for state, broken in zip(fits, guards, strict=True) if not broken]
-    return Choice(min(allowed, key=lambda state: float(state.head["bic"])), table)
+    return Choice(chosen, table)
 
 
-def _guarded(state: Packet) -> list[str]:
+def _reason(k: int, chosen: int, broken: list[str], aic: dict[int, float], bic: dict[int, float]) -> str:
+    """Why this number was chosen or not, in words."""
+    if k == chosen:
+        return "no larger number has a lower BIC within the guards" if k == 1 else "lowest AIC; several states have a lower BIC than one"
+    if broken:
+        return f"breaks {' and '.join(broken)}"
+    if k == 1:
+        return "several states have a lower BIC"
+    if chosen == 1:
+        return f"BIC higher by {bic[k] - bic[1]:.1f} than of one state"
+    return f"AIC higher by {aic[k] - aic[chosen]:.1f}"
+
+
+def _broken(state: Packet) -> list[str]:
     """The guards that the model breaks; a single state has none to break."""
     if state.head["k"] == 1:
         return []

@@ -76,12 +76,12 @@ def _log_peak(df: float, d: int) -> float:
 
 
 def free_parameters(k: int, d: int = 1, emission: str = "gaussian") -> int:
-    """Start distribution, moves, locations, dispersions, and the degrees of freedom of Student t states.
+    """Start distribution, moves, locations, dispersions, and the degrees of freedom that Student t states share.
 
     >>> free_parameters(3)
     14
     """
-    return (k - 1) + k * (k - 1) + k * (d + d * (d + 1) // 2) + (k if emission == "t" else 0)
+    return (k - 1) + k * (k - 1) + k * (d + d * (d + 1) // 2) + (1 if emission == "t" else 0)
 
 
 @dataclass(frozen=True, slots=True)

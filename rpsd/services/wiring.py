@@ -25,7 +25,7 @@ from rpsd.services.series import SeriesService
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 
-_WORKER_ONLY = ("hmm_em",)  # kernels of fits: this process never fits, and saves their memory
+_WORKER_ONLY = ("hmm_em", "garch")  # kernels of fits: this process never fits, and saves their memory
 
 
 @dataclass(slots=True)

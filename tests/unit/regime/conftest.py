@@ -51,3 +51,13 @@ def three() -> Planted:
 def one() -> Planted:
     """No regimes at all."""
     return plant(1000, (0.02,), (1.0,), 1.0, seed=9)
+
+
+@pytest.fixture(scope="session")
+def garch() -> Vector:
+    """1,250 returns whose variance moves all the time and has no states: GARCH(1, 1), Bollerslev (1986), as fitted to daily indices."""
+    rng, variance, x = np.random.default_rng(17), 1.0, np.empty(1750)
+    for i in range(x.size):
+        x[i] = np.sqrt(variance) * rng.normal()
+        variance = 0.02 + 0.09 * x[i] ** 2 + 0.89 * variance
+    return x[500:]

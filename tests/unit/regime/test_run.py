@@ -115,7 +115,6 @@ def test_doubts_are_told(one: Any, three: Any) -> None:
     assert {"regimes_doubtful", "label_confidence_low"} <= codes(ask(one))
     assert "regimes_doubtful" not in codes(ask(three))
     assert "not_converged" in codes(ask(three, params=replace(PARAMS, max_iterations=1, starts=1)))
-    assert "selection_by_bic" in codes(ask(three, regime_type="auto"))
 
 
 def test_auto_tells_one_regime_from_two(one: Any, two: Any) -> None:

@@ -1,0 +1,48 @@
+"""The number of states that `auto` chooses, and the table that says why."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rpsd.core.errors import TooShort
+from rpsd.regime import select
+
+
+def test_the_planted_number_is_chosen(one: Any, two: Any, three: Any) -> None:
+    assert [select.choose(planted.x, 0).k for planted in (one, two, three)] == [1, 2, 3]
+
+
+def test_the_table_tells_every_number_and_why(two: Any) -> None:
+    found = select.choose(two.x, 0)
+    assert [row["n_states"] for row in found.table] == [1, 2, 3, 4, 5]
+    assert [row["n_states"] for row in found.table if row["chosen"]] == [2]
+    for row in found.table:
+        assert row["guards"] is (not row["broken"])
+        assert row["reason"]
+        assert np.isfinite([row[name] for name in ("log_likelihood", "aic", "bic", "icl")]).all()
+        if row["broken"]:
+            assert all(guard in row["reason"] for guard in row["broken"])
+    aic = {row["n_states"]: row["aic"] for row in found.table if row["guards"] and row["n_states"] > 1}
+    assert min(aic, key=lambda k: aic[k]) == 2
+
+
+def test_an_episode_is_no_regime(two: Any) -> None:
+    """Eight wild bars in a thousand raise every likelihood; the guard of occupancy leaves the number at one."""
+    x = np.random.default_rng(4).normal(size=1000)
+    x[500:508] *= 12.0
+    found = select.choose(x, 0)
+    assert found.k == 1
+    assert "occupancy" in found.table[1]["broken"]
+    assert found.table[1]["bic"] < found.table[0]["bic"]
+
+
+def test_few_bars_allow_few_states() -> None:
+    x = np.random.default_rng(1).normal(size=70)
+    assert [row["n_states"] for row in select.choose(x, 0).table] == [1, 2, 3]
+    with pytest.raises(TooShort):
+        select.choose(x[:19], 0)
+
+
+def test_a_choice_repeats_itself(three: Any) -> None:
+    assert select.choose(three.x, 3) == select.choose(three.x, 3)
