@@ -11,6 +11,7 @@ import numpy as np
 from rpsd.core.errors import BadRows, Fault, RpsdError
 from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Upsert
 from rpsd.services.following import SLICE, Follower, Stretch, stretch_of
+from rpsd.services.standing import Standings
 from rpsd.store import live
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
@@ -34,16 +35,16 @@ class Moved:
 
 
 class Keeper:
-    """Computes live columns; all of it happens in the writer's transactions.
+    """Computes live columns and has live regimes moved on; all of it happens in the writer's transactions.
 
     A post computes what it brings in its own transaction. What is too much for one (the history at a declaration, a very large post, a
     late row far back) follows in slices of 4096 samples, each a short write of its own that moves rows and position together: a crash
     loses no slice that was written, and the next start goes on from there.
     """
 
-    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], *, ready: bool) -> None:
+    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], standings: Standings, *, ready: bool) -> None:
         """`ready`: compute at once in whatever thread asks; otherwise nothing is computed before begin()."""
-        self._database, self._metrics, self._clock = database, metrics, clock
+        self._database, self._metrics, self._clock, self._standings = database, metrics, clock, standings
         self._follower = Follower()
         self.ready, self._ended, self._wake = ready, False, threading.Event()
         self._thread: threading.Thread | None = None
@@ -52,6 +53,7 @@ class Keeper:
     def begin(self) -> None:
         """The kernels are warm: compute from now on, beginning with what the last stop left behind."""
         self.ready = True
+        self._standings.begin()
         if self._thread is None and not self._ended:
             self._thread = threading.Thread(target=self._keep_up, name="rpsd-live", daemon=True)
             self._wake.set()
@@ -65,7 +67,7 @@ class Keeper:
             self._thread.join()
 
     def follow(self, c: Connection, symbol: str, interval: str, samples: Samples, done: Upsert, now_ns: int) -> list[Moved]:
-        """Move the live columns of the series on by a write that has just been done, in its transaction; told() comes after the commit.
+        """Move the live columns and regimes of the series on by a write that has just been done, in its transaction; told() comes after.
 
         A column that cannot be computed stays behind, and the samples are stored all the same. Raises BadRows when the samples bring a
         column of a live column's name.
@@ -73,7 +75,9 @@ class Keeper:
         if done.changed_ns is None:
             return []
         info = rows.require(c, symbol, interval)
-        return [self._moved(c, info, column, samples, done, now_ns) for column in live.columns(c, info)]
+        moved = [self._moved(c, info, column, samples, done, now_ns) for column in live.columns(c, info)]
+        self._standings.follow(c, info, samples, done)
+        return moved
 
     def told(self, moved: list[Moved]) -> None:
         """Count and log what became durable."""

@@ -4,27 +4,24 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rpsd.config import Settings
 from rpsd.core import instant, market
-from rpsd.core.errors import BadRange, Fault, RpsdError
+from rpsd.core.errors import BadRange, Fault
 from rpsd.core.model import Packet, fingerprint
 from rpsd.core.regime import mode as known_mode
 from rpsd.core.regime import states_of
 from rpsd.services.cache import PacketCache
 from rpsd.services.compute import Compute, Progress
 from rpsd.services.live_regime import LiveRegimes
-from rpsd.services.model import ModelService
+from rpsd.services.model import ModelService, RegimeName
 from rpsd.services.price import Prices, given_prices, stored_prices
 from rpsd.services.regime_answer import detected
 from rpsd.services.training import RegimeTraining
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
 from rpsd.telemetry import Metrics
-
-if TYPE_CHECKING:
-    from rpsd.services.job import JobService
 
 _SEED: Final = 0
 _LEAST_BARS: Final = 250
@@ -42,12 +39,12 @@ class RegimeService:
         metrics: Metrics,
         *,
         model: ModelService,
-        job: "JobService",
+        live: LiveRegimes,
         clock: Callable[[], int],
     ) -> None:
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
         self._cache = PacketCache(settings.performance.cache_size, settings.performance.cache_ttl)
-        self._live = LiveRegimes(settings, database, model, job, clock)
+        self._live = live
         self._training = RegimeTraining(settings, database, compute, model, clock)
 
     def cached(self) -> int:
@@ -98,21 +95,35 @@ class RegimeService:
 
     def current(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
         """The regime of the last closed bar by the production model, causal. Raises UnknownSeries, NoModel."""
-        started, regime_type = time.perf_counter(), self._type(regime_type)
-        answer = self._live.current(symbol, interval, regime_type)
-        self._count(regime_type, time.perf_counter() - started)
-        return answer
+        told: dict[str, Any] = json.loads(self.current_text(symbol, interval, regime_type))
+        return told
+
+    def current_text(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> bytes:
+        """current() as JSON. Raises UnknownSeries, NoModel."""
+        started, name = time.perf_counter(), self._name(symbol, interval, regime_type)
+        text = self._live.current(name)
+        self._count(name.regime_type, time.perf_counter() - started)
+        return text
+
+    def current_at_hand(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> bytes | None:
+        """current_text() if it lies in memory and still holds, in some microseconds; else None. Raises BadSymbol, InvalidRequest."""
+        started, name = time.perf_counter(), self._name(symbol, interval, regime_type)
+        text = self._live.at_hand(name)
+        if text is not None:
+            self._count(name.regime_type, time.perf_counter() - started)
+        return text
 
     def current_many(self, symbols: Sequence[str], interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
         """Current regimes in the order of the symbols; one that has none carries its `error` and does not fail the rest."""
-        results: list[dict[str, Any]] = []
-        for symbol in symbols:
-            try:
-                results.append(self.current(symbol, interval, regime_type))
-            except RpsdError as error:
-                told = {"code": error.code, "detail": error.detail, "hint": error.advice}
-                results.append({"symbol": symbol[:40], "interval": interval[:8], "error": told})
-        return {"results": results}
+        told: dict[str, Any] = json.loads(self.current_many_text(symbols, interval, regime_type))
+        return told
+
+    def current_many_text(self, symbols: Sequence[str], interval: str = "1d", regime_type: str | None = None) -> bytes:
+        """current_many() as JSON."""
+        started, regime_type = time.perf_counter(), self._type(regime_type)
+        texts = self._live.current_many(symbols, interval, regime_type)
+        self._count(regime_type, time.perf_counter() - started, len(texts))
+        return b'{"results":[' + b",".join(texts) + b"]}"
 
     def history(
         self,
@@ -127,15 +138,17 @@ class RegimeService:
         """The path by the production model; rows with model_version and in_sample. Raises UnknownSeries, NoModel, BadRange."""
         if start_ns is not None and end_ns is not None and end_ns < start_ns:
             raise BadRange("the end lies before the start", errors=[Fault("/end", "before the start")])
-        return self._live.history(symbol, interval, self._type(regime_type), start_ns=start_ns, end_ns=end_ns, limit=limit)
+        told = self._live.history(self._name(symbol, interval, regime_type), start_ns=start_ns, end_ns=end_ns, limit=limit)
+        (self._metrics.cache_hits_total if told["cache"] == "hit" else self._metrics.cache_misses_total).labels("regime").inc()
+        return told
 
     def statistics(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
         """Tables of the states by the production model. Raises UnknownSeries, NoModel."""
-        return self._live.statistics(symbol, interval, self._type(regime_type))
+        return self._live.statistics(self._name(symbol, interval, regime_type))
 
     def transitions(self, symbol: str, interval: str = "1d", regime_type: str | None = None, *, steps: int = 1) -> dict[str, Any]:
         """Transition matrix and the forecast of 1 to `steps` bars ahead. Raises UnknownSeries, NoModel."""
-        return self._live.transitions(symbol, interval, self._type(regime_type), steps)
+        return self._live.transitions(self._name(symbol, interval, regime_type), steps)
 
     def train(
         self, name: str, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None, by: str = "scheduler"
@@ -172,8 +185,11 @@ class RegimeService:
             reason = f"{instant.text(end_ns)} is in the future"
             raise BadRange(reason, errors=[Fault("/end_date", reason)])
 
-    def _count(self, regime_type: str, seconds: float) -> None:
-        self._metrics.model_predictions_total.labels("regime", regime_type).inc()
+    def _name(self, symbol: str, interval: str, regime_type: str | None) -> RegimeName:
+        return RegimeName(market.symbol(symbol), market.interval(interval), self._type(regime_type))
+
+    def _count(self, regime_type: str, seconds: float, predictions: int = 1) -> None:
+        self._metrics.model_predictions_total.labels("regime", regime_type).inc(predictions)
         self._metrics.prediction_seconds.labels("regime").observe(seconds)
 
 

@@ -19,9 +19,12 @@ from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
 from rpsd.services.keeping import Keeper
 from rpsd.services.live_denoise import LiveDenoiseService
+from rpsd.services.live_regime import LiveRegimes
 from rpsd.services.model import ModelService
 from rpsd.services.regime import RegimeService
 from rpsd.services.series import SeriesService
+from rpsd.services.served import ServedModels
+from rpsd.services.standing import Standings
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 
@@ -64,7 +67,7 @@ class Services:
             from rpsd.denoise import live as _live  # noqa: F401 - loads the family
             from rpsd.denoise import run as _denoise  # noqa: F401 - loads the family
             from rpsd.kernels import jit
-            from rpsd.regime import hmm as _hmm  # noqa: F401 - loads the family
+            from rpsd.regime import standing as _standing  # noqa: F401 - loads the family
 
             jit.warm(skip=_WORKER_ONLY)
             self.health.kernels_warm = True
@@ -107,7 +110,9 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     watch = settings.monitoring
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
     access = AccessService(database, metrics, clock, pepper)
-    keeper = Keeper(database, metrics, clock, ready=not worker)
+    served = ServedModels()
+    standings = Standings(served, clock, ready=not worker)
+    keeper = Keeper(database, metrics, clock, standings, ready=not worker)
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
     job = JobService(database, clock)
@@ -115,7 +120,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     live = LiveDenoiseService(database, keeper, model, clock)
     backup = BackupService(settings, database, metrics, clock)
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
-    regime = RegimeService(settings, database, compute, metrics, model=model, job=job, clock=clock)
+    live_regimes = LiveRegimes(settings, database, job, clock, standings, served)
+    regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached
     )

@@ -89,6 +89,11 @@ class Database:
         return self._writer.heartbeat_ns
 
     @property
+    def commits(self) -> int:
+        """How many commits there were since the start: what was read after one look at it stays true until it changes."""
+        return self._writer.commits
+
+    @property
     def healthy(self) -> bool:
         """Whether writes are possible at all; False for good after an I/O error."""
         return self._writer.healthy

@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 
 from rpsd.core.errors import CorruptData
-from rpsd.store import audit, derived, listing, live, model, query, reading, revision
+from rpsd.store import audit, derived, listing, live, model, query, reading, revision, standing
 from rpsd.store.practices import APPLICATION_ID, Connection, pragma
 
 _REVISIONS = "SELECT id, known_to, first_ns, last_ns, rows, width, crc, payload FROM revision WHERE series_id = ?"
@@ -40,7 +40,7 @@ def _verified(c: Connection, path: Path) -> dict[str, Any]:
         model.packet(c, name, version)
     if (seq := audit.verify(c)) is not None:
         raise CorruptData(f"audit row {seq} breaks the chain")
-    tables = ("series", "block", "tail", "revision", "derived", "live", "checkpoint", "model", "key", "job", "audit")
+    tables = ("series", "block", "tail", "revision", "derived", "live", "checkpoint", "standing", "model", "key", "job", "audit")
     counts = {table: _count(c, table) for table in tables}
     rows = query.value(c, "SELECT coalesce(sum(rows), 0) FROM series")
     return {"schema": pragma(c, "user_version"), "bytes": path.stat().st_size, "rows": rows, "tables": counts}
@@ -67,6 +67,8 @@ def verify_series(c: Connection) -> None:
             for column in live.columns(c, info):
                 for _ in live.checked(c, column):
                     pass
+            for _ in standing.checked(c, info):
+                pass
             for row in c.execute(_REVISIONS, (info.id,)):
                 revision.checked(group, row)
         after = (page[-1].symbol, page[-1].interval)

@@ -50,6 +50,7 @@ class Writer:
         self._wal_pages = 0
         self._checkpointed = 0
         self.heartbeat_ns = time.monotonic_ns()
+        self.commits = 0
         connection.set_wal_hook(self._note_wal)
         self._thread = threading.Thread(target=self._run, name="rpsd-writer", daemon=True)
         self._thread.start()
@@ -123,6 +124,7 @@ class Writer:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._attempt(request) for request in group]
             self._connection.execute("COMMIT")
+            self.commits += 1  # before the answers: who has one finds the number moved on
         except (apsw.Error, RpsdError) as error:
             reason, may_go_on = (error, True) if isinstance(error, RpsdError) else translated(error, self._free_bytes())
             self._roll_back()

@@ -150,7 +150,6 @@ def test_history_keeps_live_rows_as_they_were_served(stocked, clock) -> None:
     assert [row["in_sample"] for row in before[-4:]] == [True, False, False, False]
     assert before[-1]["model_version"] == 1
     extend(stocked, np.array([10.0, 300.0, 59.0]), "2024-06-01")  # a revision does not repaint
-    stocked.regime._live._standings.clear()  # as after a restart
     after = stocked.regime.history("X", "1d", "2_state")["regimes"]
     assert after[-3:] == before[-3:]
     page = stocked.regime.history("X", "1d", "2_state", start_ns=instant.parse("2024-06-01"), limit=2)

@@ -8,7 +8,7 @@ import pytest
 from rpsd.core.errors import CorruptData
 from rpsd.core.market import Samples
 from rpsd.core.model import Packet
-from rpsd.store import audit, derived, live, model, series
+from rpsd.store import audit, derived, live, model, series, standing
 from rpsd.store.db import Connection, Database, verify_database
 
 
@@ -26,6 +26,7 @@ def whole(tmp_path: Path) -> Path:
         [column] = live.columns(c, info)
         live.keep(c, column, live.Checkpoint(4095, 4096, b"state"))
         packet = Packet({"k": 2}, {"means": np.zeros(2)}).pack()
+        standing.put(c, info, standing.Stood("regime:A:1s:2_state", 1, 4999, None, 4999, b"state"))
         model.add(c, "m", packet, trained_from_ns=0, trained_until_ns=1, data_fingerprint="f", card={}, now_ns=1)
         for number in range(3):
             audit.append(c, "me", "test", "it", {"n": number}, number)
@@ -38,9 +39,9 @@ def whole(tmp_path: Path) -> Path:
 
 def test_a_whole_file_passes_with_its_counts(whole: Path) -> None:
     facts = verify_database(whole)
-    assert (facts["rows"], facts["schema"], facts["bytes"]) == (5001, 3, whole.stat().st_size)
+    assert (facts["rows"], facts["schema"], facts["bytes"]) == (5001, 4, whole.stat().st_size)
     assert facts["tables"] == {
-        "series": 1, "block": 4, "tail": 1, "revision": 2, "derived": 2, "live": 1, "checkpoint": 1, "model": 1,
+        "series": 1, "block": 4, "tail": 1, "revision": 2, "derived": 2, "live": 1, "checkpoint": 1, "standing": 1, "model": 1,
         "key": 0, "job": 0, "audit": 3,
     }  # fmt: skip
 
@@ -53,6 +54,9 @@ def test_a_whole_file_passes_with_its_counts(whole: Path) -> None:
         ("UPDATE revision SET payload = zeroblob(length(payload)) WHERE id = 2", "series A 1s: revision 2"),
         ("UPDATE checkpoint SET state = x'00'", "live column slow: the checkpoint at 4095 ns"),
         ("UPDATE checkpoint SET samples = samples + 1", "live column slow: the checkpoint at 4095 ns"),
+        ("UPDATE standing SET state = x'00'", "where the filter of regime:A:1s:2_state stands at 4999 ns"),
+        ("UPDATE standing SET kept_ns = 5000", "where the filter of regime:A:1s:2_state stands"),
+        ("UPDATE standing SET waits_ns = 0", "where the filter of regime:A:1s:2_state stands"),
         ("UPDATE tail SET crc = crc + 1", "series A 1s: the tail's row"),
         ("UPDATE series SET rows = rows + 1", "series A 1s: 5001 rows are stored"),
         ("DELETE FROM block WHERE first_ns > 0", "series A 1s: 4097 rows are stored"),
