@@ -167,6 +167,18 @@ class Client:
         found: dict[str, Any] = self.ask("POST", f"/api/v1/models/{name}/retrain")["job"]
         return found
 
+    def promote(self, name: str, version: int, reason: str, *, force: bool = False) -> dict[str, Any]:
+        """Put a version of the model into production; the version. `force` overrules the gate and needs the scope admin."""
+        body = {"version": version, "reason": reason, "force": force}
+        found: dict[str, Any] = self.ask("POST", f"/api/v1/models/{name}/promote", json=body)
+        return found
+
+    def rollback(self, name: str, reason: str, version: int | None = None, *, force: bool = False) -> dict[str, Any]:
+        """Put a version that has served before back into production, without `version` the one before; the version."""
+        body = {"version": version, "reason": reason, "force": force}
+        found: dict[str, Any] = self.ask("POST", f"/api/v1/models/{name}/rollback", json=body)
+        return found
+
     def jobs(self, **params: Any) -> list[dict[str, Any]]:
         """The latest hundred runs; name and state filter."""
         found: list[dict[str, Any]] = self.ask("GET", "/api/v1/jobs", params=params)["jobs"]

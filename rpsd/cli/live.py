@@ -71,6 +71,14 @@ class Live:
         """The card of a model."""
         return self._client.model(name)
 
+    def promote(self, name: str, version: int, reason: str, force: bool) -> dict[str, Any]:
+        """Put a version into production."""
+        return self._client.promote(name, version, reason, force=force)
+
+    def rollback(self, name: str, version: int | None, reason: str, force: bool) -> dict[str, Any]:
+        """Put a version that has served before back into production."""
+        return self._client.rollback(name, reason, version, force=force)
+
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""
         return self._client.jobs(name=name, state=state)

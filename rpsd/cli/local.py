@@ -76,6 +76,14 @@ class Local:
         """The card of a model."""
         return self._services.model.card(name)
 
+    def promote(self, name: str, version: int, reason: str, force: bool) -> dict[str, Any]:
+        """Put a version into production."""
+        return self._services.model.promote(name, version, reason, BY, force=force)
+
+    def rollback(self, name: str, version: int | None, reason: str, force: bool) -> dict[str, Any]:
+        """Put a version that has served before back into production."""
+        return self._services.model.rollback(name, version, reason, BY, force=force)
+
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""
         return self._services.job.page(None, 100, name, state)[0]

@@ -8,7 +8,7 @@ from rpsd.cli.live import failure
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
 
-app = typer.Typer(name="models", help="List and show models.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(name="models", help="List and show models; choose the version that serves.", no_args_is_help=True, rich_markup_mode=None)
 
 _LISTED = ("name", "version", "stage", "trained_from", "trained_until", "created")
 
@@ -30,6 +30,46 @@ def show(
     with reached(load(config_file)) as here:
         card = here.model(name)
     answer(card, as_json, lambda: _card(card))
+
+
+Name = Annotated[str, typer.Argument(help="e.g. regime:^GSPC:1d:3_state")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the version and in the audit log.")]
+Force = Annotated[bool, typer.Option("--force", help="Overrule the gate; audited.")]
+
+
+@app.command()
+def promote(
+    name: Name,
+    version: Annotated[int, typer.Argument(min=1)],
+    reason: Reason,
+    force: Force = False,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a stored version into production."""
+    with reached(load(config_file)) as here:
+        done = here.promote(name, version, reason, force)
+    answer(done, as_json, lambda: _serving(done))
+
+
+@app.command()
+def rollback(
+    name: Name,
+    reason: Reason,
+    version: Annotated[int | None, typer.Option("--to", min=1, help="The version; by default the newest below that has served.")] = None,
+    force: Force = False,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a version that has served before back into production."""
+    with reached(load(config_file)) as here:
+        done = here.rollback(name, version, reason, force)
+    answer(done, as_json, lambda: _serving(done))
+
+
+def _serving(version: dict[str, Any]) -> str:
+    before = f", after version {version['predecessor']}" if version["predecessor"] else ""
+    return f"version {version['version']} of {version['name']} serves{before}: {version['reason']}"
 
 
 def _card(model: dict[str, Any]) -> str:

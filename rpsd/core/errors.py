@@ -260,6 +260,13 @@ class StateConflict(RpsdError):
     hint = "Read the resource again and decide anew."
 
 
+class GateRefused(RpsdError):
+    """A promotion of a model version that did not pass the gate when it was fitted."""
+
+    code, kind, title = "gate_refused", Kind.CONFLICT, "The version has not passed the promotion gate"
+    hint = "Retrain on better data; a key with the scope admin can send force, which the audit log records."
+
+
 class BadBackup(RpsdError):
     """A backup file that is damaged, of a newer schema, or not a backup at all."""
 
@@ -377,7 +384,8 @@ ERRORS: tuple[type[RpsdError], ...] = (
     InternalError, InvalidRequest, MalformedBody, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed,
     RequestTimeout, BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive,
     DegenerateFit, GuardrailFailed, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
-    UnknownModel, UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, BadBackup, Unauthenticated, Forbidden,
+    UnknownModel, UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BadBackup,
+    Unauthenticated, Forbidden,
     RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled, MissingExtra,
     BadConfig, NewerSchema, UnsafeStorage, CorruptData,
 )

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant, market
-from rpsd.core.errors import BadSymbol, InvalidRequest, UnknownModel
+from rpsd.core.errors import BadSymbol, GateRefused, InvalidRequest, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.core.regime import states_of
 from rpsd.store import audit
 from rpsd.store import model as rows
 from rpsd.store import series as series_rows
 from rpsd.store.db import Connection, Database
+from rpsd.store.idempotency import run_once
 
 if TYPE_CHECKING:
     from rpsd.services.job import JobService
@@ -100,6 +101,50 @@ class ModelService:
         self._database.read(lambda c: series_rows.require(c, wanted.symbol, wanted.interval))
         return self._job.enqueue(JOB, {"model": str(wanted)}, by=by, once=once)
 
+    def promote(self, name: str, version: int, reason: str, by: str, *, force: bool = False, once: "Once | None" = None) -> dict[str, Any]:
+        """Put a stored version into production; the version. What the gate has kept back needs force. Audited.
+
+        Raises UnknownModel, GateRefused, StateConflict when it serves already, CorruptData, IdempotencyConflict.
+        """
+
+        def serve(c: Connection) -> ModelVersion:
+            chosen = rows.find(c, name, version)
+            if not (force or _has_passed(chosen)):
+                raise GateRefused(f"version {version} of {name} was kept back: {chosen.reason}")
+            return self._serve(c, chosen, "model.promote", reason, by, forced=force)
+
+        return self._once(serve, once)
+
+    def rollback(
+        self, name: str, version: int | None, reason: str, by: str, *, force: bool = False, once: "Once | None" = None
+    ) -> dict[str, Any]:
+        """Put a version that has served before back into production: the one named, else the newest such one below the present; audited.
+
+        Raises UnknownModel, StateConflict when there is none or it serves already, GateRefused for one that never served, unless forced;
+        CorruptData, IdempotencyConflict.
+        """
+
+        def serve(c: Connection) -> ModelVersion:
+            chosen = rows.find(c, name, version) if version is not None else _before(c, name)
+            if chosen.promoted_ns is None and not force:
+                raise GateRefused(f"version {chosen.version} of {name} has never served", hint="Promote it instead.")
+            return self._serve(c, chosen, "model.rollback", reason, by, forced=force)
+
+        return self._once(serve, once)
+
+    def _serve(self, c: Connection, chosen: ModelVersion, action: str, reason: str, by: str, *, forced: bool) -> ModelVersion:
+        """Into production with its trace in the audit log, once its packet has been read: a damaged one must not serve."""
+        now_ns, before = self._clock(), rows.production(c, chosen.name)
+        rows.packet(c, chosen.name, chosen.version)
+        done = rows.promote(c, chosen.name, chosen.version, reason, by, now_ns)
+        told = {"version": chosen.version, "from": before.version if before else None, "reason": reason, "forced": forced}
+        audit.append(c, by, action, chosen.name, told, now_ns)
+        return done
+
+    def _once(self, serve: Callable[[Connection], ModelVersion], once: "Once | None") -> dict[str, Any]:
+        now_ns = self._clock()
+        return self._database.write(lambda c: run_once(c, once, now_ns, lambda: brief(serve(c)))[0]).result()
+
     def register(self, name: str, packet: Packet, card: dict[str, Any], verdict: Verdict, by: str) -> ModelVersion:
         """Store a fit as the next version and, if the verdict says so, put it into production: one transaction, audited."""
         now_ns, data = self._clock(), packet.pack()
@@ -123,6 +168,22 @@ class ModelService:
             return version
 
         return self._database.write(write).result()
+
+
+def _has_passed(version: ModelVersion) -> bool:
+    """Whether the gate has let the version through, when it was fitted or since by force."""
+    return bool(version.card.get("gate", {}).get("promoted")) or version.promoted_ns is not None
+
+
+def _before(c: Connection, name: str) -> ModelVersion:
+    """The newest version below the one in production that has served. Raises UnknownModel, StateConflict."""
+    listed, serving = rows.versions(c, name), rows.production(c, name)
+    if serving is None:
+        raise StateConflict(f"no version of {name} is in production", hint="Promote one, or retrain the model.")
+    for version in listed:  # newest first
+        if version.version < serving.version and version.promoted_ns is not None:
+            return version
+    raise StateConflict(f"no version of {name} before {serving.version} has served", hint="Name the version to go to.")
 
 
 def brief(version: ModelVersion) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The model registry: what serves, what it rests on, and a retrain."""
+"""The model registry: what serves, what it rests on, a retrain, and the way into production and back."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, get, post
@@ -10,7 +10,7 @@ from litestar.response import Response
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, accepted_job, refuse_body
-from rpsd.web.wire import JSON, Page, Query, answer, query
+from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
 
 
 class ModelPage(msgspec.Struct):
@@ -24,6 +24,43 @@ class VersionList(msgspec.Struct):
     """Every version of a model, the newest first."""
 
     versions: list[dict[str, Any]]
+
+
+Version = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class Promote(Body):
+    """Which version is to serve, and why; `force` overrules the gate and needs the scope admin."""
+
+    version: Version
+    reason: Reason
+    force: bool = False
+
+
+class Rollback(Body):
+    """Why, and which version that has served before; without one the newest such version below the present."""
+
+    reason: Reason
+    version: Version | None = None
+    force: bool = False
+
+
+class ServingModel(msgspec.Struct):
+    """The version that now serves."""
+
+    name: str
+    version: int
+    stage: str
+    created: str
+    trained_from: str
+    trained_until: str
+    data_fingerprint: str
+    digest: str
+    reason: str
+    promoted: str | None
+    promoted_by: str | None
+    predecessor: int | None
 
 
 @get("/api/v1/models", opt=declare("read", "The models.", "models", query=Page, writes={JSON: ModelPage}), sync_to_thread=True)
@@ -69,4 +106,41 @@ def retrain(request: Request[Any, Any, Any], name: FromPath[str], body: RawBody)
     return accepted_job(exchange, exchange.services.model.retrain(name, exchange.by, once))
 
 
-ROUTES: Final = (page, card, versions, retrain)
+_SERVE: Final = {"writes": {JSON: ServingModel}, "once": True}
+
+
+@post(
+    "/api/v1/models/{name:str}/promote",
+    opt=declare("train", "Put a version that has passed the gate into production.", "models", reads={JSON: Promote}, **_SERVE),
+    status_code=200,
+    sync_to_thread=True,
+)
+def promote(request: Request[Any, Any, Any], name: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Promote; force needs admin."""
+    return _serve(request, name, body, Promote, "promote")
+
+
+@post(
+    "/api/v1/models/{name:str}/rollback",
+    opt=declare("train", "Put a version that has served before back into production.", "models", reads={JSON: Rollback}, **_SERVE),
+    status_code=200,
+    sync_to_thread=True,
+)
+def rollback(request: Request[Any, Any, Any], name: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Roll back; force needs admin."""
+    return _serve(request, name, body, Rollback, "rollback")
+
+
+def _serve(request: Request[Any, Any, Any], name: str, body: bytes, kind: type[Promote] | type[Rollback], action: str) -> Response[bytes]:
+    exchange = of(request)
+    query(request.scope, Query)
+    asked = read(exchange, body, kind)
+    if asked.force:
+        assert exchange.principal is not None  # the guard has let the request through
+        exchange.principal.require("admin")
+    once = exchange.once(f"POST /api/v1/models/{name}/{action}", digest_of(body))
+    call = getattr(exchange.services.model, action)
+    return answer(exchange, call(name, asked.version, asked.reason, exchange.by, force=asked.force, once=once))
+
+
+ROUTES: Final = (page, card, versions, retrain, promote, rollback)

@@ -108,6 +108,10 @@ BAD: list[tuple[str, dict[str, str], bytes, int, str, list[str]]] = [
     ("/api/v1/detect-regimes", JSON, b'{"ticker":"A","regime_type":"9_state"}', 422, "invalid_request", ["/start_date", "/regime_type"]),
     ("/api/v1/regimes/current", JSON, b'{"symbols":[]}', 422, "invalid_request", ["/symbols"]),
     ("/api/v1/models/regime:A:1d:3_state/retrain", JSON, b'{"force":true}', 422, "invalid_request", [""]),
+    ("/api/v1/models/regime:A:1d:3_state/promote", JSON, b'{"version":0}', 422, "invalid_request", ["/version"]),
+    ("/api/v1/models/regime:A:1d:3_state/promote", JSON, b'{"version":1,"reason":"x"}', 404, "unknown_model", []),
+    ("/api/v1/models/regime:A:1d:3_state/rollback", JSON, b"{}", 422, "invalid_request", ["/reason"]),
+    ("/api/v1/models/regime:A:1d:3_state/rollback", JSON, b'{"reason":"x","gate":0}', 422, "invalid_request", ["/gate"]),
     ("/api/v1/admin/keys", JSON, b'{"name":"x","scopes":["fly"]}', 422, "invalid_request", ["/scopes/0"]),
 ]
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from rpsd.services.model import Verdict
 from rpsd.web.app import build_inner
 from rpsd.web.auth import declared
 from rpsd.web.operation import Operation
@@ -170,12 +171,31 @@ def test_models_jobs_and_live_regimes(
     assert name in [model["name"] for model in listed["models"]]
     assert http.get(f"/api/v1/models/{name}").json()["name"] == name
     fits(operations, http.get(f"/api/v1/models/{name}/versions"), "GET", "/api/v1/models/{name}/versions")
+    _versions_take_turns(http, running, operations, name)
     which = {"regime_type": "2_state"}
     for path in ("", "/history", "/statistics", "/transitions"):
         found = http.get(f"/api/v1/regimes/RT.D{path}", params=which)
         assert found.status_code == 200, found.text
     many = http.post("/api/v1/regimes/current", json={"symbols": ["RT.D", "RT.NONE"], **which}).json()
     assert len(many["results"]) == 2
+
+
+def _versions_take_turns(http: httpx.Client, running: Running, operations: dict[tuple[str, str], Operation], name: str) -> None:
+    """A second version that the gate keeps back, forced into production by an admin and taken out again."""
+    _, packet = running.services.model.production(name) or (None, None)
+    assert packet is not None
+    card = {**running.services.model.card(name)["card"], "gate": {"promoted": False}}
+    running.services.model.register(name, packet, card, Verdict(False, "too few bars"), "test")
+    place, why = f"/api/v1/models/{name}", {"reason": "a trial"}
+    assert http.post(f"{place}/promote", json={"version": 2, **why}).json()["code"] == "gate_refused"
+    with running.client("train") as trainer:
+        assert trainer.post(f"{place}/promote", json={"version": 2, "force": True, **why}).json()["code"] == "forbidden"
+    forced = {"json": {"version": 2, "force": True, **why}, "headers": {"idempotency-key": f"force {name}"}}
+    serving = [http.post(f"{place}/promote", **forced) for _ in range(2)][1]  # type: ignore[arg-type]
+    assert fits(operations, serving, "POST", "/api/v1/models/{name}/promote")["predecessor"] == 1
+    assert fits(operations, http.post(f"{place}/rollback", json=why), "POST", "/api/v1/models/{name}/rollback")["version"] == 1
+    again = http.post(f"{place}/rollback", json=why)
+    assert (again.status_code, again.json()["code"]) == (409, "state_conflict")
 
 
 def test_jobs_are_listed_run_and_paged(http: httpx.Client, operations: dict[tuple[str, str], Operation]) -> None:

@@ -222,3 +222,10 @@ def test_an_output_that_takes_no_more(tmp_path: Path, command: str, code: int) -
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert "defect" not in done.stderr
+
+
+def test_a_version_that_is_not_there_cannot_serve(rpsd: Run) -> None:
+    for action in (["promote", "regime:X:1d:2_state", "1"], ["rollback", "regime:X:1d:2_state"]):
+        code, _, err = rpsd("models", *action, "--reason", "try", "--json")
+        assert (code, json.loads(err)["code"]) == (66, "unknown_model")
+    assert rpsd("models", "promote", "regime:X:1d:2_state", "1")[0] == 64  # without a reason
