@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import numpy as np
 from litestar import Request, get, post
+from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
 from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
-from rpsd.web.wire import JSON, Body, Instant, Query, answer, instant, query, read, span
+from rpsd.web.wire import JSON, Body, Instant, Query, answer, instant, query, read, span, told
 
 RegimeType = Literal["2_state", "3_state", "4_state", "5_state", "auto"]
 Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
@@ -126,18 +127,22 @@ def current_many(request: Request[Any, Any, Any], body: RawBody) -> Response[byt
     query(request.scope, Query)
     asked = read(exchange, body, CurrentBody)
     exchange.operation, exchange.samples = "current_regimes", len(asked.symbols)
-    return answer(exchange, exchange.services.regime.current_many(asked.symbols, asked.interval, asked.regime_type))
+    return told(exchange, exchange.services.regime.current_many_text(asked.symbols, asked.interval, asked.regime_type))
 
 
 @get(
     "/api/v1/regimes/{symbol:str}",
     opt=declare("read", "Present regime by the production model.", "regimes", query=RegimeQuery, writes={JSON: dict[str, Any]}),
-    sync_to_thread=True,
 )
-def current(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[bytes]:
-    """Present regime."""
-    asked = query(request.scope, RegimeQuery)
-    return answer(of(request), of(request).services.regime.current(symbol, asked.interval, asked.regime_type))
+async def current(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[bytes]:
+    """Present regime: on the event loop while it lies in memory, else in a thread."""
+    exchange, asked = of(request), query(request.scope, RegimeQuery)
+    exchange.operation = "current_regime"
+    regime = exchange.services.regime
+    text = regime.current_at_hand(symbol, asked.interval, asked.regime_type)
+    if text is None:
+        text = await sync_to_thread(regime.current_text, symbol, asked.interval, asked.regime_type)
+    return told(exchange, text)
 
 
 @get(

@@ -197,6 +197,13 @@ def answer(exchange: Exchange, value: Any, status: int = 200, headers: Mapping[s
     return Response(whole, status_code=status, media_type=JSON, headers=headers)
 
 
+def told(exchange: Exchange, text: bytes) -> Response[bytes]:
+    """An answer that is JSON already, or what it says as MessagePack to a request that prefers it."""
+    if MSGPACK in exchange.header(b"accept").lower() and accepted(exchange, JSON, MSGPACK) == MSGPACK:
+        return Response(msgspec.msgpack.encode(msgspec.json.decode(text)), media_type=MSGPACK)
+    return Response(text, media_type=JSON)
+
+
 def _in_pieces(item: Any) -> Any:
     """A long list as JSON text made piece by piece, so that other threads get their turn between two; anything else as it is."""
     if not isinstance(item, list) or len(item) <= _PIECE:
