@@ -3,12 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import statsmodels.api as sm
-from statsmodels.tsa.regime_switching.tests import test_markov_autoregression as autoregression
-from statsmodels.tsa.regime_switching.tests import test_markov_regression as regression
 
 HERE = Path(__file__).parent
-RESULTS = Path(regression.__file__).parent / "results"
 
 
 def write(name: str, header: str, *columns: np.ndarray) -> None:
@@ -18,6 +14,8 @@ def write(name: str, header: str, *columns: np.ndarray) -> None:
 
 def rgnp() -> None:
     """Growth, NBER recessions, and the regime-1 probabilities that statsmodels computes at the parameters of EViews."""
+    from statsmodels.tsa.regime_switching.tests import test_markov_autoregression as autoregression
+
     y, case = np.array(autoregression.rgnp), autoregression.TestHamiltonAR4
     case.setup_class()
     result = case.model.smooth(case.true["params"])
@@ -30,13 +28,18 @@ def rgnp() -> None:
 
 def fedfunds() -> None:
     """The federal funds rate with the smoothed probability of regime 1 as Stata prints it, six digits."""
-    stata = np.genfromtxt(RESULTS / "results_predict_fedfunds.csv", delimiter=",", names=True)
+    from statsmodels.tsa.regime_switching.tests import test_markov_regression as regression
+
+    stata = np.genfromtxt(Path(regression.__file__).parent / "results" / "results_predict_fedfunds.csv", delimiter=",", names=True)
     y = np.array(regression.fedfunds)
     write("fedfunds.csv", "rate,smoothed", y, stata["const_sm1"])
 
 
 def areturns() -> None:
     """Absolute returns of a stock index with the probabilities of regime 1 at the parameters of Stata; the first value is only a lag."""
+    import statsmodels.api as sm
+    from statsmodels.tsa.regime_switching.tests import test_markov_regression as regression
+
     y, true = np.array(regression.areturns), regression.TestAreturnsConstL1Variance
     true.setup_class()
     model = sm.tsa.MarkovRegression(y[1:], k_regimes=2, exog=y[:-1], switching_variance=True)
