@@ -6,13 +6,17 @@ from typing import Final, Protocol
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
+from rpsd.core.result import Matrix
 from rpsd.regime import hmm, hmmlearn_hmm
 
 
 class Fit(Protocol):
-    """Fit x (n,), log returns in percent; deterministic under a seed; `warm` is a model state of as many states to go on from."""
+    """Fit x (n,), log returns in percent; deterministic under a seed; `warm` is a model state of as many states to go on from.
 
-    def __call__(self, x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None) -> Packet:
+    z (n, d), with x as its first column, is what the model sees; None: x alone.
+    """
+
+    def __call__(self, x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
         """The model state. Raises TooShort, NotFinite, ConstantSeries."""
 
 
@@ -36,7 +40,7 @@ MODELS: Final[tuple[RegimeModel, ...]] = (
     RegimeModel(
         "hmmlearn",
         hmmlearn_hmm.fit,
-        "The same model from the same starts, fitted by hmmlearn: an independent peer, some twenty times slower.",
+        "The Gaussian model fitted by hmmlearn, of one column or of several: an independent peer, some twenty times slower.",
         "hmmlearn 0.3, GaussianHMM",
     ),
 )

@@ -11,6 +11,7 @@ from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Labels, Matrix
 from rpsd.kernels import hmm as kernels
 from rpsd.kernels import hmm_em
+from rpsd.regime.multivariate import fit_rows
 from rpsd.regime.observe import checked
 from rpsd.regime.starts import beginnings
 from rpsd.regime.state import Fitted, Parameters, described, opened, parameters, prior_of
@@ -28,14 +29,17 @@ class _Run:
     converged: bool = False
 
 
-def fit(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None) -> Packet:
+def fit(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
     """The model state of x (n,), log returns in percent, by EM from several starts; states in rising order of variance.
 
     EM raises the likelihood penalised by a sticky Dirichlet prior on the moves and never lowers it. With `warm`, a model state of as
     many states, EM goes on from there alone. Hindsight: parameters see all of x. `converged` in the head is reported, never assumed.
+    With z (n, d), whose first column is x, the model is one of all its columns: `multivariate.fit_rows`.
     Raises TooShort, NotFinite, ConstantSeries. Cost O(n k^2) an iteration.
     Source: Rabiner (1989), Proc. IEEE 77(2), sections III-C and V; sticky prior: Fox and others (2011), Ann. Appl. Stat. 5(2A), 1020-1056.
     """
+    if z is not None:
+        return fit_rows(x, z, params, seed=seed, warm=warm)
     x = checked(x, params.k)
     prior = prior_of(x, params)
     if warm is not None:

@@ -86,7 +86,10 @@ def free_parameters(k: int, d: int = 1, emission: str = "gaussian") -> int:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """How a fit ended: the parameters, the penalised log-likelihood (nats) of each iteration, convergence, who fitted, cold or warm."""
+    """How a fit ended: the parameters, the penalised log-likelihood (nats) of each iteration, convergence, who fitted, cold or warm.
+
+    `collapsed` names the states at the variance floor; None: those whose variance of the return is at it.
+    """
 
     parameters: Parameters
     trace: Vector
@@ -95,6 +98,7 @@ class Fitted:
     started: str
     kind: str = "hmm"
     columns: tuple[str, ...] = ("return",)
+    collapsed: tuple[int, ...] | None = None
 
 
 def described(z: Matrix, fitted: Fitted, prior: Prior) -> Packet:
@@ -114,6 +118,9 @@ def described(z: Matrix, fitted: Fitted, prior: Prior) -> Packet:
     free = free_parameters(k, d, emission)
     bic = free * float(np.log(n)) - 2 * log_likelihood
     sure = gamma[gamma > 0]
+    collapsed = fitted.collapsed
+    if collapsed is None:
+        collapsed = tuple(np.flatnonzero(p.variances <= prior[1] * (1 + 1e-9)).tolist())  # rounding apart, at the floor
     head = {
         "kind": fitted.kind,
         "engine": fitted.engine,
@@ -121,7 +128,7 @@ def described(z: Matrix, fitted: Fitted, prior: Prior) -> Packet:
         "k": k,
         "d": d,
         "n": n,
-        "columns": list(fitted.columns),
+        "columns": list(fitted.columns) if len(fitted.columns) == d else ["return", *(f"column {i}" for i in range(1, d))],
         "scale": SCALE,
         "log_likelihood": log_likelihood,
         "penalised": log_likelihood + penalty(p.transmat, prior[0]),
@@ -130,7 +137,7 @@ def described(z: Matrix, fitted: Fitted, prior: Prior) -> Packet:
         "icl": bic - 2 * float((sure * np.log(sure)).sum()),
         "iterations": int(trace.size),
         "converged": fitted.converged,
-        "collapsed": np.flatnonzero(p.variances <= prior[1] * (1 + 1e-9)).tolist(),  # rounding apart, at the floor
+        "collapsed": list(collapsed),
         "started": fitted.started,
     }
     arrays = {
