@@ -87,12 +87,11 @@ def confidence(state: Packet) -> Vector:
     """For each state (k,) of a labelled model the probability that its name's claim about means is true; 1 for a single state.
 
     The claim: the means of Crisis and Bear are below and those of Bull and Euphoric above the pooled mean; Bear, Sideways and Bull rank
-    as named; Euphoric is above Bull. A mean counts as normal with its state's variance over its expected bars, and the least of a state's
-    claims is its confidence. Serial dependence within a state is left out: read it as an upper bound.
+    as named; Euphoric is above Bull. A mean counts as normal with the error of its estimate, and the least of a state's claims is its
+    confidence. Serial dependence within a state is left out: read it as an upper bound.
     """
-    means, variances, weights = (state.arrays[name] for name in ("means", "variances", "weights"))
-    names = NAMES[means.size]
-    squared_errors = variances / np.maximum(weights, 1.0)  # a state without bars knows no more than one bar
+    means, weights = state.arrays["means"], state.arrays["weights"]
+    names, squared_errors = NAMES[means.size], _squared_errors(state)
     pooled = float(weights @ means / weights.sum())
     belief = np.ones(means.size)
 
@@ -112,6 +111,17 @@ def confidence(state: Packet) -> Vector:
     for low, high in pairwise(ranked):
         claim(means[low], means[high], squared_errors[low] + squared_errors[high], low, high)
     return belief
+
+
+def _squared_errors(state: Packet) -> Vector:
+    """Variance (k,) of each estimated mean: that of a Gaussian over the expected bars, less for a Student t, whose outliers weigh less.
+
+    Source: Lange, Little, Taylor (1989), JASA 84, 881-896, section 3: information (df + 1) / (df + 3) over the squared scale a bar.
+    """
+    variances, weights, df = (state.arrays[name] for name in ("variances", "weights", "df"))
+    tails = np.clip(df, 2.1, 1e9)  # beyond a billion it is Gaussian, and infinity over infinity is no number
+    share = (tails - 2) / tails * (tails + 3) / (tails + 1)
+    return np.asarray(variances * share / np.maximum(weights, 1.0))  # a state without bars knows no more than one bar
 
 
 def aliases(variances: Vector) -> list[str]:

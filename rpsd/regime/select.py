@@ -35,8 +35,9 @@ def choose(x: Vector, seed: int) -> Choice:
     """The number of states, 1 to 5, of x (n,), returns in percent; how they are fitted afterwards is the caller's.
 
     First one state against the larger numbers that pass the guards of occupancy and duration, by BIC, which counts slowly; then among
-    these by AIC, which finds the rare states that BIC leaves out. Row: n_states, log_likelihood, aic, bic, icl, converged, guards (all
-    held), broken (their names), chosen, reason. Hindsight. Cost: five fits. Raises as `hmm.fit`.
+    these the lowest score, which finds the rare states that BIC leaves out: AIC without the start distribution, for that is known from one
+    bar however many there are. Row: n_states, log_likelihood, aic, bic, icl, score, converged, guards (all held), broken (their names),
+    chosen, reason. Hindsight. Cost: five fits. Raises as `hmm.fit`.
     Source: BIC: Schwarz (1978), Ann. Statist. 6, 461-464; AIC: Akaike (1974), IEEE Trans. Autom. Control 19, 716-723; ICL, for information:
     Biernacki, Celeux, Govaert (2000), IEEE Trans. PAMI 22, 719-725.
     """
@@ -44,34 +45,36 @@ def choose(x: Vector, seed: int) -> Choice:
     fits = {k: hmm.fit(x, replace(_JUDGED, k=k), seed=seed) for k in tried}
     broken = {k: _broken(state) for k, state in fits.items()}
     allowed = [k for k in tried if k > 1 and not broken[k]]
-    bic, aic = ({k: float(state.head[name]) for k, state in fits.items()} for name in ("bic", "aic"))
+    bic = {k: float(state.head["bic"]) for k, state in fits.items()}
+    score = {k: float(state.head["aic"]) - 2 * (k - 1) for k, state in fits.items()}
     several = bool(allowed) and min(bic[k] for k in allowed) < bic[1]
-    chosen = min(allowed, key=lambda k: aic[k]) if several else 1
+    chosen = min(allowed, key=lambda k: score[k]) if several else 1
     table = tuple(
         {
             "n_states": k,
             **{name: state.head[name] for name in ("log_likelihood", "aic", "bic", "icl", "converged")},
+            "score": score[k],
             "guards": not broken[k],
             "broken": broken[k],
             "chosen": k == chosen,
-            "reason": _reason(k, chosen, broken[k], aic, bic),
+            "reason": _reason(k, chosen, broken[k], score, bic),
         }
         for k, state in fits.items()
     )
     return Choice(chosen, table)
 
 
-def _reason(k: int, chosen: int, broken: list[str], aic: dict[int, float], bic: dict[int, float]) -> str:
+def _reason(k: int, chosen: int, broken: list[str], score: dict[int, float], bic: dict[int, float]) -> str:
     """Why this number was chosen or not, in words."""
     if k == chosen:
-        return "no larger number has a lower BIC within the guards" if k == 1 else "lowest AIC; several states have a lower BIC than one"
+        return "no larger number has a lower BIC within the guards" if k == 1 else "lowest score; several states have a lower BIC than one"
     if broken:
         return f"breaks {' and '.join(broken)}"
     if k == 1:
         return "several states have a lower BIC"
     if chosen == 1:
         return f"BIC higher by {bic[k] - bic[1]:.1f} than of one state"
-    return f"AIC higher by {aic[k] - aic[chosen]:.1f}"
+    return f"score higher by {score[k] - score[chosen]:.1f}"
 
 
 def _broken(state: Packet) -> list[str]:

@@ -23,8 +23,9 @@ def test_the_table_tells_every_number_and_why(two: Any) -> None:
         assert np.isfinite([row[name] for name in ("log_likelihood", "aic", "bic", "icl")]).all()
         if row["broken"]:
             assert all(guard in row["reason"] for guard in row["broken"])
-    aic = {row["n_states"]: row["aic"] for row in found.table if row["guards"] and row["n_states"] > 1}
-    assert min(aic, key=lambda k: aic[k]) == 2
+        assert row["score"] == pytest.approx(row["aic"] - 2 * (row["n_states"] - 1))
+    score = {row["n_states"]: row["score"] for row in found.table if row["guards"] and row["n_states"] > 1}
+    assert min(score, key=lambda k: score[k]) == 2
 
 
 def test_an_episode_is_no_regime(two: Any) -> None:

@@ -15,6 +15,7 @@ MODEL = Packet(
         "transmat": np.array([[0.75, 0.25], [0.1, 0.9]]),
         "means": np.array([-0.5, 0.3]),
         "variances": np.array([4.0, 1.0]),
+        "df": np.full(2, np.inf),
         "weights": np.array([4.0, 2.0]),
     },
 )
