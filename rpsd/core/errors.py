@@ -176,6 +176,13 @@ class GuardrailFailed(RpsdError):
     hint = "Use guardrails.on_failure back_off or flag, or a gentler method."
 
 
+class UnknownRegimeType(InvalidRequest):
+    """A regime type that is none of 2_state, 3_state, 4_state, 5_state and auto."""
+
+    code, kind, title = "unknown_regime_type", Kind.INPUT, "Unknown regime type"
+    hint = "Ask for 2_state, 3_state, 4_state, 5_state or auto."
+
+
 class UnknownMethod(RpsdError):
     """A method name that is not in the catalogue, or not of the asked causality."""
 
@@ -381,13 +388,12 @@ class CorruptData(RpsdError):
 
 # fmt: off
 ERRORS: tuple[type[RpsdError], ...] = (
-    InternalError, InvalidRequest, MalformedBody, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed,
-    RequestTimeout, BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive,
-    DegenerateFit, GuardrailFailed, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
-    UnknownModel, UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BadBackup,
-    Unauthenticated, Forbidden,
-    RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled, MissingExtra,
-    BadConfig, NewerSchema, UnsafeStorage, CorruptData,
+    InternalError, InvalidRequest, MalformedBody, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed, RequestTimeout,
+    BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive, DegenerateFit,
+    GuardrailFailed, UnknownRegimeType, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel, UnknownModel,
+    UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BadBackup, Unauthenticated, Forbidden,
+    RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled, MissingExtra, BadConfig,
+    NewerSchema, UnsafeStorage, CorruptData,
 )
 # fmt: on
 """The catalogue; a contract test compares it with the classes above."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rpsd.core.errors import Fault, InvalidRequest
+from rpsd.core.errors import Fault, InvalidRequest, UnknownRegimeType
 
 REGIME_TYPES: Final[dict[str, int | None]] = {"2_state": 2, "3_state": 3, "4_state": 4, "5_state": 5, "auto": None}
 """Regime type -> number of states; None lets the data choose."""
@@ -12,14 +12,14 @@ MODES: Final = ("filtered", "walk_forward", "smoothed")
 
 
 def states_of(regime_type: str) -> int | None:
-    """The number of states, None for `auto`. Raises InvalidRequest for any other word.
+    """The number of states, None for `auto`. Raises UnknownRegimeType for any other word.
 
     >>> states_of("3_state")
     3
     """
     if regime_type not in REGIME_TYPES:
         reason = f"expected one of {', '.join(REGIME_TYPES)}"
-        raise InvalidRequest(f"{regime_type[:40]!r} is not a regime type", errors=[Fault("/regime_type", reason)])
+        raise UnknownRegimeType(f"{regime_type[:40]!r} is not a regime type", errors=[Fault("/regime_type", reason)])
     return REGIME_TYPES[regime_type]
 
 

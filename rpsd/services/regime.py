@@ -65,8 +65,8 @@ class RegimeService:
     ) -> dict[str, Any]:
         """Regimes of exactly [start_ns, end_ns] of the stored series, or of `observations`; cached by data and settings, never registered.
 
-        Raises BadSymbol, BadRange (end not after start, or in the future), UnknownSeries, UnknownColumn, InvalidRequest, TooShort,
-        ConstantSeries, NotPositive, DegenerateFit, DeadlineExceeded, WorkerFailed.
+        Raises BadSymbol, BadRange (end not after start, or in the future), UnknownRegimeType, UnknownSeries, UnknownColumn, InvalidRequest,
+        TooShort, ConstantSeries, NotPositive, DegenerateFit, DeadlineExceeded, WorkerFailed.
         """
         started = time.perf_counter()
         symbol, interval, regime_type = market.symbol(ticker), market.interval(interval), self._type(regime_type)

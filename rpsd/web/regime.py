@@ -11,11 +11,13 @@ from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
 from rpsd.core.errors import Fault, InvalidRequest
+from rpsd.core.regime import REGIME_TYPES
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
 from rpsd.web.wire import JSON, Body, Instant, Query, answer, instant, query, read, span, told
 
-RegimeType = Literal["2_state", "3_state", "4_state", "5_state", "auto"]
+RegimeType = Annotated[str, msgspec.Meta(max_length=32, extra_json_schema={"enum": list(REGIME_TYPES)})]
+"""Text, so that a type that is none meets its own code below."""
 Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 Interval = Annotated[str, msgspec.Meta(min_length=1, max_length=8)]
 
