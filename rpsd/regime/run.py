@@ -1,6 +1,6 @@
 """One flow from prices to the regime answer (`detect`) and to a stored model (`train`)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -15,41 +15,61 @@ from rpsd.core.regime import states_of
 from rpsd.core.result import Matrix, RegimePath, Warned
 from rpsd.regime import MODELS, Fit
 from rpsd.regime.evaluate import held_out
-from rpsd.regime.hmm import filtered, smoothed, stationary
+from rpsd.regime.hmm import filtered, smoothed, stationary, viterbi
 from rpsd.regime.labels import NAMES, matched, named
 from rpsd.regime.observe import Observations, observations
+from rpsd.regime.residual import predictive_probabilities, pseudo_residuals, residual_facts
 from rpsd.regime.select import choose
 from rpsd.regime.soundness import doubts, sound
 from rpsd.regime.statistics import calendar, expected_duration, spells, statistics
-from rpsd.regime.walk import burn_in, walk_forward
+from rpsd.regime.walk import Walk, burn_in, foretold, walk_forward
 
-_ENGINES: Final[Mapping[str, Fit]] = {model.name: model.fit for model in MODELS}
+ENGINES: Final[Mapping[str, Fit]] = {model.name: model.fit for model in MODELS}
+"""The fit of each engine."""
 Selection = tuple[dict[str, Any], ...]
 """The table of `auto`, empty otherwise."""
+
+_FAMILIES: Final = {
+    ("hmm", "gaussian"): "gaussian_hmm",
+    ("hmm", "t"): "student_t_hmm",
+    ("jump", "gaussian"): "jump_model",
+}
 
 _HORIZONS: Final = (1, 5, 21)
 """Bars ahead for which the chance of leaving is told: a day, a week, a month of days."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class Labelled:
     """A labelled model with the path it gives, the selection table of `auto`, and what was doubtful on the way."""
 
     state: Packet
     path: RegimePath
     selection: Selection
     warnings: tuple[Warned, ...]
+    walk: Walk | None = None
 
 
 def detect(
-    prices: Vector, t: Times, *, regime_type: str, mode: str, params: HmmParameters, interval: str, seed: int, refit_every: int = 21
+    prices: Vector,
+    t: Times,
+    *,
+    regime_type: str,
+    mode: str,
+    params: HmmParameters,
+    interval: str,
+    seed: int,
+    refit_every: int = 21,
+    include: Collection[str] = (),
 ) -> Packet:
     """Regimes of prices (n,) at t (n,) in ns UTC, fitted on this range alone; the path has a row for each bar that has a return.
 
     mode `filtered`: causal rows under parameters of the whole range, so hindsight up to its end. `smoothed`: hindsight. `walk_forward`:
     causal throughout; bars of the burn-in have no row. Head: regime_type, n_states, mode, causal, causal_from_ns, trained_until_ns,
     current, states, labels, log_likelihood, aic, bic, converged, iterations, annualisation, selection, warnings, model. Arrays: t, states,
-    probabilities (m, k), transition_matrix (k, k), stationary (k,) and the model's startprob, means, variances, weights.
+    probabilities (m, k), transition_matrix (k, k), stationary (k,) and the model's startprob, means, variances, weights. `include` adds
+    `residuals` (m,), scores of each return in the density foretold for it by the parameters of its row, with their `residuals` in the head,
+    and `viterbi` (m,), the likeliest path under the last parameters, which is hindsight in every mode.
     Raises InvalidRequest, NotFinite, NotPositive, TooShort, ConstantSeries, DegenerateFit.
     """
     if refit_every < 1:
@@ -59,12 +79,12 @@ def detect(
     params = replace(params, k=k or 1)
     walks = mode == "walk_forward"
     fitted = _walked(seen, k, params, seed, refit_every) if walks else _at_once(seen, k, params, seed, mode)
-    return _answer(seen, fitted, regime_type, interval)
+    return _included(answered(seen, fitted, regime_type, interval), seen, fitted, include)
 
 
-def _at_once(seen: Observations, k: int | None, params: HmmParameters, seed: int, mode: str) -> _Fitted:
+def _at_once(seen: Observations, k: int | None, params: HmmParameters, seed: int, mode: str) -> Labelled:
     """The model fitted on all observations, and its filtered or smoothed path."""
-    fit = _ENGINES[params.engine]
+    fit = ENGINES[params.engine]
     selection: Selection = ()
     if k is None:
         choice = choose(seen.x, seed)
@@ -73,30 +93,43 @@ def _at_once(seen: Observations, k: int | None, params: HmmParameters, seed: int
     probabilities = (smoothed if mode == "smoothed" else filtered)(state, seen.x)
     end = int(seen.t[-1])
     causal_from = None if mode == "smoothed" else end
-    return _Fitted(state, _path(seen.t, probabilities, mode, causal_from, end), selection, ())
+    return Labelled(state, path_of(seen.t, probabilities, mode, causal_from, end), selection, ())
 
 
-def _walked(seen: Observations, k: int | None, params: HmmParameters, seed: int, refit_every: int) -> _Fitted:
+def _walked(seen: Observations, k: int | None, params: HmmParameters, seed: int, refit_every: int) -> Labelled:
     """The walk-forward path; `auto` chooses on the burn-in alone, or the choice would know the future."""
-    fit = _ENGINES[params.engine]
+    fit = ENGINES[params.engine]
     selection: Selection = ()
     if k is None:
         choice = choose(seen.x[: burn_in(1)], seed)
         params, selection = replace(params, k=choice.k), choice.table
     walk = walk_forward(seen.x, params, fit, seed=seed, refit_every=refit_every)
     t = seen.t[walk.first :]
-    path = _path(t, walk.probabilities, "walk_forward", int(t[0]), int(seen.t[walk.fitted_on - 1]))
+    path = path_of(t, walk.probabilities, "walk_forward", int(t[0]), int(seen.t[walk.fitted_on - 1]))
     skipped = f"{walk.skipped} of {walk.refits} refits were degenerate; the model before them stayed in use"
-    return _Fitted(walk.state, path, selection, (Warned("refit_skipped", skipped),) if walk.skipped else ())
+    return Labelled(walk.state, path, selection, (Warned("refit_skipped", skipped),) if walk.skipped else (), walk)
 
 
-def _path(t: Times, probabilities: Matrix, mode: str, causal_from_ns: int | None, trained_until_ns: int) -> RegimePath:
+def _included(answer: Packet, seen: Observations, fitted: Labelled, include: Collection[str]) -> Packet:
+    """The answer with what was asked for beside it."""
+    head, arrays, state = dict(answer.head), dict(answer.arrays), fitted.state
+    if "residuals" in include:
+        walk, start = fitted.walk, state.arrays["startprob"]
+        tails = foretold(walk, seen.x) if walk else predictive_probabilities(state, start, seen.x, seen.z)
+        arrays["residuals"] = pseudo_residuals(*tails)
+        head["residuals"] = residual_facts(arrays["residuals"])
+    if "viterbi" in include:
+        arrays["viterbi"] = viterbi(state, seen.rows)[seen.x.size - fitted.path.t.size :]
+    return Packet(head, arrays)
+
+
+def path_of(t: Times, probabilities: Matrix, mode: str, causal_from_ns: int | None, trained_until_ns: int) -> RegimePath:
     """The path whose state at each bar is the likeliest one."""
     states = probabilities.argmax(axis=1).astype(np.int64)
     return RegimePath(t, states, probabilities, mode, mode == "walk_forward", causal_from_ns, trained_until_ns)
 
 
-def _answer(seen: Observations, fitted: _Fitted, regime_type: str, interval: str) -> Packet:
+def answered(seen: Observations, fitted: Labelled, regime_type: str, interval: str) -> Packet:
     """The packet of an answer: head and arrays as `detect` tells."""
     state, path = fitted.state, fitted.path
     x = seen.x[seen.x.size - path.t.size :]
@@ -112,11 +145,14 @@ def _answer(seen: Observations, fitted: _Fitted, regime_type: str, interval: str
         "trained_from_ns": int(seen.t[0]),
         "trained_until_ns": path.trained_until_ns,
         "current": _current(state, path, interval),
-        "states": [asdict(row) for row in statistics(state, x, path.states, year.bars_per_year)],
+        "states": [
+            asdict(row) | {"df": df if np.isfinite(df) else None}
+            for row, df in zip(statistics(state, x, path.states, year.bars_per_year), state.arrays["df"].tolist(), strict=True)
+        ],
         "annualisation": asdict(year),
         "selection": list(fitted.selection),
         "warnings": [asdict(warning) for warning in warnings],
-        "model": f"gaussian_hmm/{state.head['engine']}",
+        "model": f"{_FAMILIES[state.head['kind'], state.head['emission']]}/{state.head['engine']}",
     }
     head |= {
         name: state.head[name] for name in ("log_likelihood", "penalised", "aic", "bic", "converged", "iterations", "started", "scale")
@@ -169,7 +205,7 @@ def train(
     """
     k = states_of(regime_type)
     seen = observations(prices, t, interval, k or 1)
-    fit = _ENGINES[params.engine]
+    fit = ENGINES[params.engine]
     selection: Selection = ()
     if k is None:
         choice = choose(seen.x, seed)
@@ -179,7 +215,7 @@ def train(
     state = sound(fit(seen.x, params, seed=seed, warm=None if cold else alike))
     state, kept = (named(state), False) if alike is None else matched(state, alike)
     probabilities, end = filtered(state, seen.x), int(seen.t[-1])
-    answer = _answer(seen, _Fitted(state, _path(seen.t, probabilities, "filtered", end, end), selection, ()), regime_type, interval)
+    answer = answered(seen, Labelled(state, path_of(seen.t, probabilities, "filtered", end, end), selection, ()), regime_type, interval)
     evaluation, warnings = _evaluated(seen.x, params, fit, seed)
     head = {
         **state.head,

@@ -11,9 +11,10 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Matrix
 from rpsd.regime import Fit
-from rpsd.regime.hmm import filtered
+from rpsd.regime.hmm import ahead, filtered
 from rpsd.regime.labels import matched, named
 from rpsd.regime.observe import BARS_PER_STATE
+from rpsd.regime.residual import predictive_probabilities
 from rpsd.regime.soundness import sound
 
 BURN_IN: Final = 250
@@ -25,6 +26,7 @@ class Walk:
     """Probabilities (n - first, k) of the bars from index `first` on, the last labelled model and the bars it was fitted on.
 
     `refits` counts the fits after the first, `skipped` those whose result was degenerate: the model before them stayed in use.
+    `stretches` holds the index of the first bar that each labelled model served, and that model.
     """
 
     first: int
@@ -33,6 +35,7 @@ class Walk:
     fitted_on: int
     refits: int
     skipped: int
+    stretches: tuple[tuple[int, Packet], ...]
 
 
 def burn_in(k: int) -> int:
@@ -50,7 +53,7 @@ def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit
     if x.size <= first:
         raise TooShort(f"{x.size} returns; walk-forward needs more than its burn-in of {first}")
     state = named(sound(fit(x[:first], params, seed=seed)))
-    rows, refits, skipped, fitted_on = [], 0, 0, first
+    rows, stretches, refits, skipped, fitted_on = [], [], 0, 0, first
     for start in range(first, x.size, refit_every):
         if start > first:
             refits += 1
@@ -58,5 +61,16 @@ def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit
                 state, fitted_on = matched(sound(fit(x[:start], params, seed=seed, warm=state)), state)[0], start
             except DegenerateFit:
                 skipped += 1
+        stretches.append((start, state))
         rows.append(filtered(state, x[: start + refit_every])[start:])
-    return Walk(first, np.concatenate(rows), state, fitted_on, refits, skipped)
+    return Walk(first, np.concatenate(rows), state, fitted_on, refits, skipped, tuple(stretches))
+
+
+def foretold(walk: Walk, x: Vector) -> tuple[Vector, Vector]:
+    """P(X_t ≤ x_t | past) and P(X_t > x_t | past) (n - first,) of a walk over x (n,), each under its row's parameters. Causal."""
+    ends = [start for start, _ in walk.stretches[1:]] + [x.size]
+    tails = []
+    for (start, state), end in zip(walk.stretches, ends, strict=True):
+        prior = ahead(state, filtered(state, x[:start])[-1])
+        tails.append(predictive_probabilities(state, prior, x[start:end]))
+    return np.concatenate([lower for lower, _ in tails]), np.concatenate([upper for _, upper in tails])

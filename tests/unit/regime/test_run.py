@@ -195,3 +195,25 @@ def test_tiny_ranges_have_a_code(three: Any, n: int) -> None:
     with pytest.raises(RpsdError) as caught:
         ask(three, n=n)
     assert caught.value.code == "too_short"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_residuals_and_the_likeliest_path_come_on_request(three: Any, mode: str) -> None:
+    plain, found = ask(three, mode=mode), ask(three, mode=mode, include=("residuals", "viterbi"))
+    assert not {"residuals", "viterbi"} & set(plain.arrays)
+    assert found.arrays["residuals"].shape == found.arrays["viterbi"].shape == found.arrays["t"].shape
+    assert found.head["residuals"]["deviation"] == pytest.approx(1.0, abs=0.1)
+    assert (found.arrays["viterbi"] == found.arrays["states"]).mean() > 0.7
+
+
+def test_residuals_of_a_walk_are_the_same_whatever_follows(three: Any) -> None:
+    whole, prefix = (ask(three, mode="walk_forward", include=("residuals",), n=n).arrays["residuals"] for n in (1251, 700))
+    assert np.array_equal(whole[: prefix.size], prefix)
+    filtered = ask(three, include=("residuals",)).arrays["residuals"]
+    assert not np.array_equal(filtered[-whole.size :], whole)
+
+
+def test_the_model_says_its_family(three: Any) -> None:
+    found = ask(three, params=replace(PARAMS, emission="gaussian"))
+    assert found.head["model"] == "gaussian_hmm/numba"
+    assert [state["df"] for state in found.head["states"]] == [None, None, None]
