@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,13 +95,17 @@ def settings_of(directory: Path, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def rpsd() -> Iterator[Appliance]:
-    """rpsd with default settings, ready."""
+def rpsd(
+    command: Sequence[str] = ("rpsd", "serve"), prepare: Callable[[Path], None] | None = None, settings: dict[str, str] | None = None
+) -> Iterator[Appliance]:
+    """rpsd with default settings but for `settings`, ready; `prepare` fills its data directory before it starts."""
     with tempfile.TemporaryDirectory(prefix="rpsd-bench-") as name:
         directory, port = Path(name), free_port()
-        environment = settings_of(directory, port)
+        environment = settings_of(directory, port) | (settings or {})
         made = subprocess.run([sys.executable, "-m", "rpsd", "init", "--json"], env=environment, capture_output=True, check=True)
-        process, _ = launch(["rpsd", "serve"], port, "/health/ready", environment, directory / "log")
+        if prepare is not None:
+            prepare(directory / "data")
+        process, _ = launch(command, port, "/health/ready", environment, directory / "log")
         try:
             yield Appliance(port, process, directory, json.loads(made.stdout)["admin_key"])
         finally:
