@@ -38,7 +38,7 @@ def doubts(state: Packet, x: Vector) -> list[Warned]:
     if rare:
         found.append(Warned("state_rarely_visited", f"{', '.join(rare)}: less than {LEAST_OCCUPANCY:.0%} of the bars"))
     if rivals := _better_without_regimes(state, x):
-        found.append(Warned("regimes_doubtful", f"{' and '.join(rivals)}: the data do not ask for {state.head['k']} regimes"))
+        found.append(Warned("regimes_doubtful", "; ".join(rivals)))
     if low := doubtful(names, confidence(state)):
         found.append(Warned("label_confidence_low", f"means are not clearly apart: {', '.join(low)}; the aliases rank volatility instead"))
     return found
@@ -50,7 +50,7 @@ def _better_without_regimes(state: Packet, x: Vector) -> list[str]:
         return []
     found = []
     if (less := state.head["bic"] - one_state_bic(x)) > 0:
-        found.append(f"one regime has a BIC lower by {less:.1f}")
+        found.append(f"one regime has a BIC lower by {less:.1f}: the data do not ask for {state.head['k']}")
     if (less := state.head["aic"] - garch_aic(x)) > 0:
-        found.append(f"a GARCH volatility without regimes has an AIC lower by {less:.1f}")
+        found.append(f"a GARCH volatility without regimes has an AIC lower by {less:.1f}: they may only sum up how it moves")
     return found
