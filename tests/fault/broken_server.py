@@ -6,6 +6,7 @@ What the failing controls run against; each change shows that the fault tests wo
   The pause spares kills, not the proof: without it 30 kills still lost 14 of 61,497 acknowledged rows.
 - `forgetful`: idempotency keys are not kept, so that a request sent again is done again.
 - `amnesiac`: a live column that is not in memory begins anew after its head, instead of from its last checkpoint.
+- `oblivious`: a regime's filter that is not in memory begins anew from the long-run shares, instead of from where the store says it stands.
 - `impatient`: nothing is broken, but a training may take only a few seconds, so that a test need not wait for the real deadline.
 
 A server with PRAGMA synchronous=OFF would be no control here. SIGKILL ends a process, not the kernel: what the process has handed to
@@ -16,6 +17,7 @@ missing fsync. What SIGKILL can show is an answer given before write().
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from rpsd.__main__ import run
@@ -62,11 +64,26 @@ def amnesiac() -> None:
     Follower._state = state  # type: ignore[method-assign]
 
 
+def oblivious() -> None:
+    from rpsd.services.standing import Standings
+
+    held, known = Standings._start, set[str]()
+
+    def start(self: Any, c: Any, model: Any, stood: Any, changed_ns: Any) -> Any:
+        at, back_to_ns = held(self, c, model, stood, changed_ns)
+        if model.name not in known:
+            known.add(model.name)
+            at = replace(at, p=model.packet.arrays["stationary"])
+        return at, back_to_ns
+
+    Standings._start = start  # type: ignore[method-assign]
+
+
 def impatient() -> None:
     training._DEADLINE_SECONDS = 3.0  # type: ignore[misc]
 
 
-CHANGES: Final = {change.__name__: change for change in (amnesiac, early, forgetful, impatient)}
+CHANGES: Final = {change.__name__: change for change in (amnesiac, early, forgetful, impatient, oblivious)}
 
 if __name__ == "__main__":
     CHANGES[sys.argv[1]]()
