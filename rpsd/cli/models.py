@@ -100,7 +100,7 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
 
 def retrain(
     model: Annotated[str | None, typer.Option("--model", help="Name of one model, e.g. regime:^GSPC:1d:3_state.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every daily series that is long enough.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every daily series that is long enough, and every model in production.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has finished.")] = False,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
@@ -116,10 +116,14 @@ def retrain(
     answer(run, as_json, lambda: _trained(run))
 
 
+def _why(model: dict[str, Any]) -> str:
+    return f": {model['reason']}" if model.get("reason") else ""
+
+
 def _trained(run: dict[str, Any]) -> str:
     """What a retrain did, a line for each model; of a run that still waits or goes, where to look."""
     if (result := run.get("result")) is None:
         return f"run {run['id']} is {run['state']}; `rpsd jobs list` follows it"
-    rows = [(model["name"], f"version {model['version']}, {model['stage']}") for model in result["models"]]
+    rows = [(model["name"], f"version {model['version']}, {model['stage']}{_why(model)}") for model in result["models"]]
     rows += [(fault["model"], f"failed: {fault['detail']} ({fault['code']})") for fault in result["failed"]]
     return pairs(rows) or "no daily series is long enough to train on"

@@ -1,40 +1,44 @@
-"""The nightly retrain: a regime model for every daily series that is long enough, or for the one asked for."""
+"""The nightly retrain: the regime models of all daily series that are long enough and all that serve, or the one asked for."""
 
 from typing import Any, Final
 
-from rpsd.core.errors import Cancelled, RpsdError
+from rpsd.core.errors import RpsdError
 from rpsd.jobs.job import Job, JobContext
+
+_BY_SCHEDULE: Final = "scheduler"
 
 
 def run(context: JobContext) -> dict[str, Any]:
-    """Train each model; one that fails does not stop the rest. Result: `trained`, `failed` [{model, code, detail}], `models`.
+    """Train the models in batches; one that is refused does not stop the rest, and what serves goes on serving.
 
+    Result: `trained`, `promoted`, `failed` [{model, code, detail}], `models` [{name, version, stage, reason where it was kept back}]. By
+    schedule models younger than regimes.retrain_interval are passed over; by hand none is.
     Args: {"model": "regime:AAPL:1d:3_state"} trains that one alone, whatever its length, and its error fails the run.
     """
     regime = context.services.regime
     if (name := context.args.get("model")) is not None:
         trained = regime.train(str(name), progress=context.progress, cancelled=context.cancelled, by=context.by)
-        return {"trained": 1, "failed": [], "models": [_brief(trained)]}
-    names = regime.series_to_train()
-    models, failed = [], []
-    for number, name in enumerate(names):
-        context.go_on(number / len(names), name)
+        return _result({str(name): trained})
+    names = regime.models_to_train(only_due=context.by == _BY_SCHEDULE)
+    context.go_on(0.0, f"0 of {len(names)}")
+    return _result(regime.train_many(names, progress=context.progress, cancelled=context.cancelled, by=context.by))
 
-        def within(share: float, message: str, number: int = number, name: str = name) -> None:
-            context.progress((number + share) / len(names), f"{name}: {message}")
 
-        try:
-            models.append(regime.train(name, progress=within, cancelled=context.cancelled, by=context.by))
-        except Cancelled:
-            raise
-        except RpsdError as error:
-            failed.append({"model": name, "code": error.code, "detail": error.detail})
-    return {"trained": len(models), "failed": failed, "models": [_brief(model) for model in models]}
+def _result(outcomes: dict[str, dict[str, Any] | RpsdError]) -> dict[str, Any]:
+    trained = [one for one in outcomes.values() if not isinstance(one, RpsdError)]
+    refused = {name: one for name, one in outcomes.items() if isinstance(one, RpsdError)}
+    return {
+        "trained": len(trained),
+        "promoted": sum(one["promoted"] for one in trained),
+        "failed": [{"model": name, "code": error.code, "detail": error.detail} for name, error in refused.items()],
+        "models": [_brief(one) for one in trained],
+    }
 
 
 def _brief(model: dict[str, Any]) -> dict[str, Any]:
     """What the run's row keeps of a training; the card holds the rest."""
-    return {key: model[key] for key in ("name", "version", "stage") if key in model}
+    brief = {key: model[key] for key in ("name", "version", "stage")}
+    return brief if model["promoted"] else brief | {"reason": model["reason"]}
 
 
 RETRAIN: Final = Job(

@@ -1,10 +1,12 @@
 """Gaussian hidden Markov model on the appliance's own kernels: fit, filter, smooth, decode and forecast."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from rpsd.core.errors import RpsdError
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
@@ -50,6 +52,17 @@ def fit(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = No
     run = _continued(run, params.max_iterations, x, params, prior)
     started = "cold" if warm is None else "warm"
     return described(x[:, None], Fitted(from_moments(run.model), run.trace, run.converged, "numba", started), prior)
+
+
+def fit_many(xs: Sequence[Vector], params: HmmParameters, *, seed: int, warms: Sequence[Packet] | None = None) -> list[Packet | RpsdError]:
+    """The model states of many series, each as by `fit`; one that is refused leaves its error and does not stop the rest."""
+    done: list[Packet | RpsdError] = []
+    for i, x in enumerate(xs):
+        try:
+            done.append(fit(x, params, seed=seed, warm=None if warms is None else warms[i]))
+        except RpsdError as error:
+            done.append(error)
+    return done
 
 
 def moments(state: Packet) -> hmm_em.Moments:

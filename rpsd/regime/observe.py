@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rpsd.core.errors import ConstantSeries, Fault, NotFinite, NotPositive, TooShort, UnknownColumn
 from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
@@ -13,7 +14,17 @@ from rpsd.core.result import Matrix, Warned
 from rpsd.regime.observer import Carry, Observer, log_returns, spans_one_bar
 from rpsd.regime.state import SCALE
 
-__all__ = ["BARS_PER_STATE", "Observations", "checked", "checked_rows", "log_returns", "next_return", "observations", "spans_one_bar"]
+__all__ = [
+    "BARS_PER_STATE",
+    "Observations",
+    "checked",
+    "checked_rows",
+    "log_returns",
+    "looks_like_split",
+    "next_return",
+    "observations",
+    "spans_one_bar",
+]
 
 BARS_PER_STATE: Final = 20
 """Fewest observations for each state."""
@@ -73,6 +84,11 @@ def checked_rows(x: Vector, z: Matrix | None, k: int) -> Matrix:
     return np.array(z, np.float64, order="C")
 
 
+def looks_like_split(x: Vector) -> npt.NDArray[np.bool_]:
+    """Which returns x (n,) in percent move the price as an unadjusted split does, by 40 % or more."""
+    return np.asarray(np.abs(np.expm1(x / SCALE)) >= _SPLIT)
+
+
 def observations(
     prices: Vector, t: Times, interval: str, k: int, *, columns: Sequence[str] = RETURN, cells: Mapping[str, Vector] | None = None
 ) -> Observations:
@@ -99,7 +115,7 @@ def observations(
     sight = observer.observe(observer.start(), t, prices, cells)
     warned += _gaps(step, length, sight.left_out)
     x = np.ascontiguousarray(sight.z[:, 0])
-    jumps = np.abs(np.expm1(x / SCALE)) >= _SPLIT
+    jumps = looks_like_split(x)
     if jumps.any():
         row = int(np.flatnonzero(jumps)[0])
         moment = np.datetime_as_string(sight.t[row : row + 1].astype("datetime64[ns]"), unit="m")[0]

@@ -1,4 +1,4 @@
-"""One flow from prices to the regime answer (`detect`) and to a stored model (`train`)."""
+"""One flow from prices to the regime answer."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rpsd.core.errors import Fault, InvalidRequest, TooShort
+from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
@@ -14,9 +14,8 @@ from rpsd.core.regime import mode as known_mode
 from rpsd.core.regime import states_of
 from rpsd.core.result import Matrix, RegimePath, Warned
 from rpsd.regime import MODELS, Fit
-from rpsd.regime.evaluate import held_out
 from rpsd.regime.hmm import filtered, smoothed, stationary, viterbi
-from rpsd.regime.labels import NAMES, matched, named
+from rpsd.regime.labels import NAMES, named
 from rpsd.regime.observe import Observations, observations
 from rpsd.regime.residual import predictive_probabilities, pseudo_residuals, residual_facts
 from rpsd.regime.select import choose
@@ -183,55 +182,3 @@ def _current(state: Packet, path: RegimePath, interval: str) -> dict[str, Any]:
         "expected_remaining": expected_duration(stay),
         "leaving": {str(horizon): 1 - stay**horizon for horizon in _HORIZONS},
     }
-
-
-def train(
-    prices: Vector,
-    t: Times,
-    *,
-    regime_type: str,
-    interval: str,
-    params: HmmParameters,
-    seed: int,
-    previous: Packet | None = None,
-    cold: bool = False,
-) -> Packet:
-    """A model state of prices (n,) at t (n,) in ns UTC that `hmm.step` can serve: the fit on all of them with its account.
-
-    With `previous`, a packet of this function with as many states, EM starts from it (unless cold) and states keep its numbers and names
-    where they are the same states. Head: that of `detect` in mode filtered, `evaluation` (held-out log-likelihood against one state),
-    `labels_kept` and `last_price`. Arrays: startprob, transmat, means, variances, weights, trace, stationary, and alpha (k,), the filter
-    after the last bar. Raises as `detect`. Hindsight up to trained_until_ns, causal for bars after it.
-    """
-    k = states_of(regime_type)
-    seen = observations(prices, t, interval, k or 1)
-    fit = ENGINES[params.engine]
-    selection: Selection = ()
-    if k is None:
-        choice = choose(seen.x, seed)
-        k, selection = choice.k, choice.table
-    params = replace(params, k=k)
-    alike = previous if previous is not None and previous.head["n_states"] == k else None
-    state = sound(fit(seen.x, params, seed=seed, warm=None if cold else alike))
-    state, kept = (named(state), False) if alike is None else matched(state, alike)
-    probabilities, end = filtered(state, seen.x), int(seen.t[-1])
-    answer = answered(seen, Labelled(state, path_of(seen.t, probabilities, "filtered", end, end), selection, ()), regime_type, interval)
-    evaluation, warnings = _evaluated(seen.x, params, fit, seed)
-    head = {
-        **state.head,
-        **answer.head,
-        "interval": interval,
-        "evaluation": evaluation,
-        "labels_kept": kept,
-        "last_price": float(prices[-1]),
-        "warnings": [*answer.head["warnings"], *(asdict(warning) for warning in warnings)],
-    }
-    return Packet(head, {**state.arrays, "stationary": answer.arrays["stationary"], "alpha": probabilities[-1].copy()})
-
-
-def _evaluated(x: Vector, params: HmmParameters, fit: Fit, seed: int) -> tuple[dict[str, Any] | None, list[Warned]]:
-    """The held-out evaluation, or a warning that the range is too short to hold any bars out."""
-    try:
-        return held_out(x, params, fit, seed=seed), []
-    except TooShort as error:
-        return None, [Warned("not_evaluated", f"without the held-out bars: {error.detail}")]

@@ -1,11 +1,12 @@
 """The model registry in the user's words: cards, versions, retrain, and the gate between a fit and production."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant, market
-from rpsd.core.errors import BadSymbol, GateRefused, InvalidRequest, StateConflict, UnknownModel
+from rpsd.core.errors import BadSymbol, GateRefused, InvalidRequest, RpsdError, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.core.regime import states_of
 from rpsd.store import audit
@@ -54,6 +55,16 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A fit on its way into the registry: its packet, its card, and what the gate says of it."""
+
+    name: str
+    packet: Packet
+    card: Mapping[str, Any]
+    verdict: Verdict
+
+
 class ModelService:
     """Versions of models; exactly one of a name is in production."""
 
@@ -81,12 +92,20 @@ class ModelService:
 
     def production(self, name: str) -> tuple[ModelVersion, Packet] | None:
         """The version in production with its state, or None. Raises CorruptData."""
+        return self.productions([name]).get(name)
 
-        def run(c: Connection) -> tuple[ModelVersion, Packet] | None:
-            version = rows.production(c, name)
-            return None if version is None else (version, rows.packet(c, name, version.version))
+    def productions(self, names: Sequence[str]) -> dict[str, tuple[ModelVersion, Packet]]:
+        """The versions in production with their states, of the names that have one. Raises CorruptData."""
+
+        def run(c: Connection) -> dict[str, tuple[ModelVersion, Packet]]:
+            found = {name: rows.production(c, name) for name in names}
+            return {name: (v, rows.packet(c, name, v.version)) for name, v in found.items() if v is not None}
 
         return self._database.read(run)
+
+    def serving(self) -> dict[str, int]:
+        """When the version in production was fitted (ns UTC), by name."""
+        return self._database.read(rows.serving)
 
     def refusal(self, name: str) -> str | None:
         """Why the newest version does not serve, or None when there is no version at all."""
@@ -145,29 +164,46 @@ class ModelService:
         now_ns = self._clock()
         return self._database.write(lambda c: run_once(c, once, now_ns, lambda: brief(serve(c)))[0]).result()
 
-    def register(self, name: str, packet: Packet, card: dict[str, Any], verdict: Verdict, by: str) -> ModelVersion:
+    def register(self, candidate: Candidate, by: str) -> ModelVersion:
         """Store a fit as the next version and, if the verdict says so, put it into production: one transaction, audited."""
-        now_ns, data = self._clock(), packet.pack()
+        return self.register_many([candidate], by)[0]
 
-        def write(c: Connection) -> ModelVersion:
+    def register_many(self, candidates: Sequence[Candidate], by: str) -> list[ModelVersion]:
+        """Register each in a transaction of its own; they share commits. Raises what refuses the first that is refused."""
+        now_ns = self._clock()
+
+        def write(c: Connection, one: Candidate, data: bytes) -> ModelVersion:
+            head, verdict = one.packet.head, one.verdict
             version = rows.add(
                 c,
-                name,
+                one.name,
                 data,
-                trained_from_ns=packet.head["trained_from_ns"],
-                trained_until_ns=packet.head["trained_until_ns"],
-                data_fingerprint=card["data_fingerprint"],
-                card=card,
+                trained_from_ns=head["trained_from_ns"],
+                trained_until_ns=head["trained_until_ns"],
+                data_fingerprint=one.card["data_fingerprint"],
+                card=one.card,
                 now_ns=now_ns,
                 reason=verdict.reason,
             )
             if verdict.promoted:
-                version = rows.promote(c, name, version.version, verdict.reason, by, now_ns)
+                version = rows.promote(c, one.name, version.version, verdict.reason, by, now_ns)
             action = "model.promote" if verdict.promoted else "model.keep_back"
-            audit.append(c, by, action, name, {"version": version.version, "reason": verdict.reason}, now_ns)
+            audit.append(c, by, action, one.name, {"version": version.version, "reason": verdict.reason}, now_ns)
             return version
 
-        return self._database.write(write).result()
+        writes = [self._database.write(partial(write, one=one, data=one.packet.pack())) for one in candidates]
+        return [written.result() for written in writes]
+
+    def tell_refused(self, refused: Mapping[str, RpsdError], by: str) -> None:
+        """Leave in the audit log why models could not be fitted; what serves goes on serving."""
+        now_ns = self._clock()
+
+        def write(c: Connection) -> None:
+            for name, error in refused.items():
+                audit.append(c, by, "model.refuse", name, {"code": error.code, "detail": error.detail}, now_ns)
+
+        if refused:
+            self._database.write(write).result()
 
 
 def _has_passed(version: ModelVersion) -> bool:

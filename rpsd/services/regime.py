@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rpsd.config import Settings
 from rpsd.core import instant, market
-from rpsd.core.errors import BadRange, Fault
+from rpsd.core.errors import BadRange, Fault, RpsdError
 from rpsd.core.model import Packet, fingerprint
 from rpsd.core.regime import mode as known_mode
 from rpsd.core.regime import states_of
@@ -156,8 +156,20 @@ class RegimeService:
         """Fit, judge and register the model of that name; see RegimeTraining.train."""
         return self._training.train(name, progress=progress, cancelled=cancelled, by=by)
 
-    def series_to_train(self) -> list[str]:
-        """Names of the models that the nightly job fits: every daily series of at least 250 rows, in the default regime type."""
+    def train_many(
+        self, names: Sequence[str], *, progress: Progress, cancelled: Callable[[], bool], by: str = "scheduler"
+    ) -> dict[str, dict[str, Any] | RpsdError]:
+        """Each model as by train(), in batches; its outcome or the error that refused it by name. Raises Cancelled, UnknownModel."""
+        return self._training.train_many(names, progress=progress, cancelled=cancelled, by=by)
+
+    def models_to_train(self, *, only_due: bool = False) -> list[str]:
+        """Names for the retrain job: every daily series of at least 250 rows, in the default regime type, and all models in production.
+
+        With `only_due` without those younger than regimes.retrain_interval.
+        """
+        return (self._training.due if only_due else self._training.known)(self._series_to_train())
+
+    def _series_to_train(self) -> list[str]:
 
         def run(c: Connection) -> list[str]:
             names: list[str] = []

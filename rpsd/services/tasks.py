@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters, build
 
@@ -33,25 +35,26 @@ def regime_detect(packet: Packet, report: Report) -> Packet:
 
 
 def regime_train(packet: Packet, report: Report) -> Packet:
-    """A model of prices (n,) at t (n,) int64 ns.
+    """Models of many series.
 
-    Head: regime_type, interval, params (mapping), seed, cold (false when absent). The array `previous` (uint8), if there is one, holds the
-    packed predecessor. Answer and errors: regime.run.train.
+    Head: cases [{regime_type, interval, cold}], params (mapping), seed, drift {psi, false_alarm_rate}. Arrays of case i: prices/i (n,),
+    t/i (n,) int64 ns, and previous/i (uint8), the packed predecessor, if there is one. Answer: array i (uint8) the packed model of case i,
+    or in the head's `refused` under i what refuses it: {code, detail}. Errors of a case: regime.train.train_many.
     """
-    from rpsd.regime import run  # numerics wait for the first task
+    from rpsd.core.errors import RpsdError
+    from rpsd.regime import drift, train  # numerics wait for the first task
 
-    report(0.0, "fitting")
-    head, previous = packet.head, packet.arrays.get("previous")
-    return run.train(
-        packet.arrays["prices"],
-        packet.arrays["t"],
-        regime_type=head["regime_type"],
-        interval=head["interval"],
-        params=build(HmmParameters, head["params"]),
-        seed=head["seed"],
-        previous=None if previous is None else Packet.unpack(previous.tobytes()),
-        cold=head.get("cold", False),
-    )
+    head, arrays = packet.head, packet.arrays
+    cases = []
+    for i, case in enumerate(head["cases"]):
+        held = arrays.get(f"previous/{i}")
+        previous = None if held is None else Packet.unpack(held.tobytes())
+        cases.append(train.Case(arrays[f"prices/{i}"], arrays[f"t/{i}"], case["regime_type"], case["interval"], previous, case["cold"]))
+    tolerance = drift.Tolerance(tuple(head["drift"]["psi"]), head["drift"]["false_alarm_rate"])
+    done = train.train_many(cases, build(HmmParameters, head["params"]), seed=head["seed"], tolerance=tolerance, report=report)
+    refused = {str(i): {"code": one.code, "detail": one.detail} for i, one in enumerate(done) if isinstance(one, RpsdError)}
+    models = {str(i): np.frombuffer(one.pack(), np.uint8) for i, one in enumerate(done) if isinstance(one, Packet)}
+    return Packet({"refused": refused}, models)
 
 
 def denoise_search(packet: Packet, report: Report) -> Packet:
@@ -87,7 +90,7 @@ def denoise_search(packet: Packet, report: Report) -> Packet:
 def warm(_packet: Packet, _report: Report) -> Packet:
     """Import the numerics of the tasks above and compile or load their kernels, so that the first real task does not pay for it."""
     from rpsd.kernels import garch, hmm, hmm_em, jit
-    from rpsd.regime import run  # noqa: F401 - imported for what its import costs
+    from rpsd.regime import train  # noqa: F401 - imported for what its import costs
 
     hmm.warm()
     hmm_em.warm()

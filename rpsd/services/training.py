@@ -1,8 +1,9 @@
-"""Training a regime model: read the window, fit in the worker, judge, register."""
+"""Training regime models: read the windows, fit in the worker, judge, register; one batch is read or written while another is fitted."""
 
 import platform
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as release
 from typing import Any, Final
 
@@ -11,13 +12,13 @@ import numpy as np
 from rpsd import __version__
 from rpsd.config import Settings
 from rpsd.core import instant
-from rpsd.core.errors import TooShort
+from rpsd.core.errors import ERRORS, Cancelled, CorruptData, DeadlineExceeded, InternalError, RpsdError, TooShort, WorkerFailed
 from rpsd.core.market import INTERVALS, SECOND_NS
-from rpsd.core.model import ModelVersion, Packet, fingerprint
+from rpsd.core.model import Array, ModelVersion, Packet, fingerprint
 from rpsd.core.parameters import HmmParameters, build
 from rpsd.services import gate
 from rpsd.services.compute import Compute, Progress
-from rpsd.services.model import ModelService, RegimeName, Verdict
+from rpsd.services.model import Candidate, ModelService, RegimeName
 from rpsd.services.price import Prices, stored_prices
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
@@ -26,6 +27,29 @@ _DEADLINE_SECONDS: Final = 900.0
 _SEED: Final = 0
 """The random starts are the same each night, so that equal data give the equal model."""
 _LIBRARIES: Final = ("numpy", "numba", "scipy")
+_BATCH: Final = 32
+"""Models of one task of the worker: enough to fill its lanes, few enough that progress moves and that a crash costs little."""
+_CODES: Final = {error.code: error for error in ERRORS}
+_TOLD: Final = (
+    *("n_states", "labels", "labels_kept", "states", "evaluation", "log_likelihood", "aic", "bic", "converged", "iterations"),
+    *("started", "cold_tried", "cold_gain", "drift", "emission", "columns", "selection", "annualisation", "warnings"),
+)
+"""What the card takes from the head of a model."""
+
+Before = tuple[ModelVersion, Packet]
+Outcome = dict[str, Any] | RpsdError
+"""How one training went, or the error that refused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A model to fit: its window, and the version in production if there is one."""
+
+    name: str
+    wanted: RegimeName
+    prices: Prices
+    before: Before | None
+    is_old: bool
 
 
 class RegimeTraining:
@@ -43,20 +67,98 @@ class RegimeTraining:
         production, nothing is fitted and the answer tells of that version. Raises UnknownModel, UnknownSeries, TooShort,
         ConstantSeries, NotPositive, DegenerateFit (nothing is registered then), Cancelled, DeadlineExceeded, WorkerFailed.
         """
-        wanted = RegimeName.parse(name)
-        name = str(wanted)
-        prices = self._database.read(lambda c: self._window(c, wanted))
-        before = self._model.production(name)
-        if before is not None and self._is_same(before[0], prices):
-            reason = f"nothing has changed since version {before[0].version}: same bars, same parameters, same rpsd"
-            return _told(before[0], promoted=False, reason=reason)
-        cold = before is None or self._is_old(before[0])
-        fitted = self._fit(wanted, prices, before, cold=cold, progress=progress, cancelled=cancelled)
-        theirs = None if before is None or self._is_old(before[0]) else _predecessor_per_bar(before[1], fitted, prices, wanted.interval)
-        verdict = gate.judged(fitted, theirs, self._settings.models.promotion)
-        card = self._card(wanted, prices, fitted, verdict, theirs) | {"cold_ns": self._clock() if cold else _cold_ns(before)}
-        done = self._model.register(name, fitted, card, verdict, by)
-        return _told(done, promoted=verdict.promoted, reason=verdict.reason)
+        done = self._batch([str(RegimeName.parse(name))], progress or (lambda _share, _words: None), cancelled or (lambda: False), by)
+        outcome = next(iter(done.values()))
+        if isinstance(outcome, RpsdError):
+            raise outcome
+        return outcome
+
+    def train_many(
+        self, names: Sequence[str], *, progress: Progress, cancelled: Callable[[], bool], by: str = "scheduler"
+    ) -> dict[str, Outcome]:
+        """Each model as by train(), in batches; a model that is refused does not stop the rest. Raises Cancelled, UnknownModel."""
+        wanted = [str(RegimeName.parse(name)) for name in names]
+        batches = [wanted[i : i + _BATCH] for i in range(0, len(wanted), _BATCH)]
+        done: dict[str, Outcome] = {}
+        slots = self._compute.status()["slots"]
+        with ThreadPoolExecutor(slots + 1 if slots else 1, thread_name_prefix="rpsd-training") as threads:
+            stopped = [False]
+            running = {threads.submit(self._unless, stopped, batch, cancelled, by) for batch in batches}
+            try:
+                while running:
+                    ended, running = wait(running, return_when=FIRST_COMPLETED)
+                    done |= _gathered(ended)
+                    progress(len(done) / len(wanted), f"{len(done)} of {len(wanted)}")
+            finally:
+                stopped[0] = True  # whatever went wrong, batches that have not begun do not begin
+        return {name: done[name] for name in wanted}
+
+    def due(self, names: Sequence[str]) -> list[str]:
+        """Those of the names, and of all models in production, that are older than regimes.retrain_interval, or not there yet.
+
+        A tenth less counts as old enough: last night's fit ended a little after last night's occasion.
+        """
+        fitted_ns, now_ns = self._model.serving(), self._clock()
+        least_ns = int(0.9 * self._settings.regimes.retrain_interval * SECOND_NS)
+        return [name for name in self.known(names) if now_ns - fitted_ns.get(name, now_ns - least_ns) >= least_ns]
+
+    def known(self, names: Sequence[str]) -> list[str]:
+        """The names, and those of all further regime models in production."""
+        return [*names, *sorted({name for name in self._model.serving() if name.startswith("regime:")} - set(names))]
+
+    def _unless(self, stopped: list[bool], names: list[str], cancelled: Callable[[], bool], by: str) -> dict[str, Outcome]:
+        if stopped[0] or cancelled():
+            raise Cancelled("the training was stopped")
+        try:
+            return self._batch(names, lambda _share, _words: None, cancelled, by)
+        except (WorkerFailed, DeadlineExceeded) as error:
+            if len(names) == 1:
+                return {names[0]: error}
+        done: dict[str, Outcome] = {}  # one of them brings the worker down: the others must not go without
+        for name in names:
+            done |= self._unless(stopped, [name], cancelled, by)
+        return done
+
+    def _batch(self, names: list[str], progress: Progress, cancelled: Callable[[], bool], by: str) -> dict[str, Outcome]:
+        """The outcomes of one task of the worker."""
+        asked, done = self._read(names)
+        if asked:
+            task = self._task(asked)
+            answer = self._compute.run("regime_train", task, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress)
+            fits = {i: answer.arrays.get(str(i)) for i in range(len(asked))}
+            refused = {asked[i].name: _rebuilt(answer.head["refused"][str(i)]) for i, packed in fits.items() if packed is None}
+            fitted = [self._candidate(asked[i], Packet.unpack(packed.tobytes())) for i, packed in fits.items() if packed is not None]
+            versions = self._model.register_many(fitted, by)
+            done |= {v.name: _told(v, one.verdict.promoted, one.verdict.reason) for v, one in zip(versions, fitted, strict=True)}
+            done |= refused
+        self._model.tell_refused({name: one for name, one in done.items() if isinstance(one, RpsdError)}, by)
+        return done
+
+    def _read(self, names: list[str]) -> tuple[list[_Asked], dict[str, Outcome]]:
+        """What is to be fitted, and the outcomes of what cannot be or need not be."""
+        asked: list[_Asked] = []
+        done: dict[str, Outcome] = {}
+        for name in names:
+            wanted = RegimeName.parse(name)
+            try:
+                prices = self._database.read(lambda c, wanted=wanted: self._window(c, wanted))  # type: ignore[misc]
+                before = self._production(name)
+            except RpsdError as error:
+                done[name] = error
+                continue
+            if before is not None and self._is_same(before[0], prices):
+                reason = f"nothing has changed since version {before[0].version}: same bars, same parameters, same rpsd"
+                done[name] = _told(before[0], promoted=False, reason=reason)
+            else:
+                asked.append(_Asked(name, wanted, prices, before, before is not None and self._is_old(before[0])))
+        return asked, done
+
+    def _production(self, name: str) -> Before | None:
+        """The version in production; a damaged one is as good as none, and the fit that follows replaces it."""
+        try:
+            return self._model.production(name)
+        except CorruptData:
+            return None
 
     def _window(self, c: Connection, wanted: RegimeName) -> Prices:
         """Prices of the training window; a bar that has not closed yet may still change and is left out."""
@@ -68,57 +170,62 @@ class RegimeTraining:
             raise TooShort(f"{wanted.symbol} {wanted.interval} has {prices.t.size} closed bars in the training window")
         return prices
 
-    def _fit(
-        self,
-        wanted: RegimeName,
-        prices: Prices,
-        before: tuple[ModelVersion, Packet] | None,
-        *,
-        cold: bool,
-        progress: Progress | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> Packet:
-        head = {
-            "regime_type": wanted.regime_type,
-            "interval": wanted.interval,
-            "params": {"engine": self._settings.regimes.engine},
-            "seed": _SEED,
-            "cold": cold,
-        }
-        arrays = {"prices": prices.values, "t": prices.t}
-        if before is not None:
-            arrays["previous"] = np.frombuffer(before[1].pack(), np.uint8)
-        task = Packet(head, arrays)
-        return self._compute.run("regime_train", task, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress)
+    def _task(self, asked: list[_Asked]) -> Packet:
+        cases = [
+            {"regime_type": one.wanted.regime_type, "interval": one.wanted.interval, "cold": one.before is None or one.is_old}
+            for one in asked
+        ]
+        tolerance = {"psi": list(self._settings.drift.psi), "false_alarm_rate": self._settings.drift.false_alarm_rate}
+        arrays: dict[str, Array] = {f"prices/{i}": one.prices.values for i, one in enumerate(asked)}
+        arrays |= {f"t/{i}": one.prices.t for i, one in enumerate(asked)}
+        packed = {i: one.before[1].pack() for i, one in enumerate(asked) if one.before is not None}
+        arrays |= {f"previous/{i}": np.frombuffer(data, np.uint8) for i, data in packed.items()}
+        return Packet({"cases": cases, "params": self._params(), "seed": _SEED, "drift": tolerance}, arrays)
+
+    def _params(self) -> dict[str, Any]:
+        return {"engine": self._settings.regimes.engine, "emission": self._settings.regimes.emission}
 
     def _is_same(self, version: ModelVersion, prices: Prices) -> bool:
         """Whether a fit would see just what the version saw, by the same code, and is not due from cold starts."""
         same = version.data_fingerprint == fingerprint(prices.t, prices.values) and version.card.get("rpsd") == __version__
-        return same and version.card["params"]["engine"] == self._settings.regimes.engine and not self._is_old(version)
+        return same and self._params().items() <= version.card["params"].items() and not self._is_old(version)
 
     def _is_old(self, version: ModelVersion) -> bool:
-        """Whether the last cold fit behind the version is past max_model_age."""
+        """Whether fresh starts were last tried for the version longer than max_model_age ago."""
         return self._clock() - int(version.card.get("cold_ns", version.created_ns)) > self._settings.regimes.max_model_age * SECOND_NS
 
-    def _card(self, wanted: RegimeName, prices: Prices, fitted: Packet, verdict: Verdict, theirs: float | None) -> dict[str, Any]:
-        """The model card: window, fingerprint, parameters, evaluation, lineage."""
-        params = asdict(build(HmmParameters, {"engine": self._settings.regimes.engine}))
-        told = ("n_states", "labels", "labels_kept", "states", "evaluation", "log_likelihood", "aic", "bic", "converged", "iterations")
-        return {
+    def _candidate(self, one: _Asked, fitted: Packet) -> Candidate:
+        """The fit with its card and the gate's verdict; a predecessor past its age must not hold up its successor."""
+        verdict = gate.judged(fitted, self._settings.models.promotion, rival=one.before is not None and not one.is_old)
+        now_ns, prices = self._clock(), one.prices
+        before_ns = None if one.before is None else int(one.before[0].card.get("cold_ns", one.before[0].created_ns))
+        card = {
             "kind": "regime",
-            "symbol": wanted.symbol,
-            "interval": wanted.interval,
-            "regime_type": wanted.regime_type,
+            "symbol": one.wanted.symbol,
+            "interval": one.wanted.interval,
+            "regime_type": one.wanted.regime_type,
             "model": fitted.head["model"],
             "window": _window_facts(prices),
             "data_fingerprint": fingerprint(prices.t, prices.values),
-            "params": {**params, "k": fitted.head["n_states"]},
+            "params": {**asdict(build(HmmParameters, self._params())), "k": fitted.head["n_states"]},
             "seed": _SEED,
-            **{name: fitted.head[name] for name in (*told, "started", "selection", "annualisation", "warnings")},
-            "gate": gate.as_facts(verdict, theirs),
+            **{name: fitted.head[name] for name in _TOLD},
+            "predecessor": None if one.before is None else one.before[0].version,
+            "cold_ns": now_ns if fitted.head["cold_tried"] else before_ns,
+            "gate": gate.as_facts(verdict),
             "rpsd": __version__,
             "libraries": {"python": platform.python_version(), **{name: release(name) for name in _LIBRARIES}},
         }
+        return Candidate(one.name, fitted, card, verdict)
+
+
+def _gathered(ended: "set[Future[dict[str, Outcome]]]") -> dict[str, Outcome]:
+    return {name: outcome for future in ended for name, outcome in future.result().items()}
+
+
+def _rebuilt(told: dict[str, str]) -> RpsdError:
+    """The error that the worker told of."""
+    return _CODES.get(told["code"], InternalError)(told["detail"])
 
 
 def _window_facts(prices: Prices) -> dict[str, Any]:
@@ -126,7 +233,7 @@ def _window_facts(prices: Prices) -> dict[str, Any]:
     return {"from": instant.text(first), "until": instant.text(last), "from_ns": first, "until_ns": last, "bars": int(prices.t.size)}
 
 
-def _told(version: ModelVersion, *, promoted: bool, reason: str) -> dict[str, Any]:
+def _told(version: ModelVersion, promoted: bool, reason: str) -> dict[str, Any]:
     """How a training went, for the job's row."""
     return {
         "model": version.name,
@@ -138,18 +245,3 @@ def _told(version: ModelVersion, *, promoted: bool, reason: str) -> dict[str, An
         "evaluation": version.card["evaluation"],
         "trained_until": instant.text(version.trained_until_ns),
     }
-
-
-def _cold_ns(before: tuple[ModelVersion, Packet] | None) -> int | None:
-    """When the model's line was last fitted from cold starts."""
-    return None if before is None else int(before[0].card.get("cold_ns", before[0].created_ns))
-
-
-def _predecessor_per_bar(predecessor: Packet, fitted: Packet, prices: Prices, interval: str) -> float | None:
-    """The predecessor's figure on the held-out bars, or None when nothing was held out."""
-    from rpsd.regime.observe import observations  # numerics wait for the warm-up
-
-    if fitted.head["evaluation"] is None:
-        return None
-    seen = observations(prices.values, prices.t, interval, int(fitted.head["n_states"]))
-    return gate.per_bar(predecessor, seen.x, seen.t, int(fitted.head["evaluation"]["held_out_bars"]))

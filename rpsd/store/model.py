@@ -67,6 +67,11 @@ def production(c: Connection, name: str) -> ModelVersion | None:
     return found[0] if found else None
 
 
+def serving(c: Connection) -> dict[str, int]:
+    """When the version in production was registered (ns UTC), by name."""
+    return dict(query.rows(c, "SELECT name, created_ns FROM model WHERE stage = 'production' ORDER BY name"))
+
+
 def versions(c: Connection, name: str) -> list[ModelVersion]:
     """All versions of the name, newest first. Raises UnknownModel when there is none."""
     if not (found := _select(c, "WHERE name = ? ORDER BY version DESC", (name,))):

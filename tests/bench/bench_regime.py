@@ -19,9 +19,10 @@ from rpsd.core.parameters import HmmParameters
 from rpsd.kernels import hmm as kernels
 from rpsd.kernels import hmm_em
 from rpsd.regime import hmm
-from rpsd.regime.run import detect, train
+from rpsd.regime.run import detect
 from rpsd.regime.starts import beginnings
 from rpsd.regime.state import opened
+from rpsd.regime.train import train
 from tests.bench.harness import bar, ratio, seconds
 
 TICKERS, BARS, GAIN = 10, 1250, 1e-3

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from rpsd.services.model import Verdict
+from rpsd.services.model import Candidate, Verdict
 from rpsd.web.app import build_inner
 from rpsd.web.auth import declared
 from rpsd.web.operation import Operation
@@ -185,7 +185,7 @@ def _versions_take_turns(http: httpx.Client, running: Running, operations: dict[
     _, packet = running.services.model.production(name) or (None, None)
     assert packet is not None
     card = {**running.services.model.card(name)["card"], "gate": {"promoted": False}}
-    running.services.model.register(name, packet, card, Verdict(False, "too few bars"), "test")
+    running.services.model.register(Candidate(name, packet, card, Verdict(False, "too few bars")), "test")
     place, why = f"/api/v1/models/{name}", {"reason": "a trial"}
     assert http.post(f"{place}/promote", json={"version": 2, **why}).json()["code"] == "gate_refused"
     with running.client("train") as trainer:

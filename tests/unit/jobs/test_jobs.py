@@ -30,25 +30,36 @@ NOW = moment("2026-03-01T00:00:00Z")
 DAY = 86_400 * 10**9
 
 
-def context(services, *, args=None, cancelled=lambda: False, told=None):
-    return JobContext(services, args or {}, "tester", lambda *step: told.append(step) if told is not None else None, cancelled)
+def context(services, *, args=None, cancelled=lambda: False, told=None, by="tester"):
+    return JobContext(services, args or {}, by, lambda *step: told.append(step) if told is not None else None, cancelled)
 
 
 class Regime:
-    """Stands for the regime service: remembers what it was asked, fails on one name."""
+    """Stands for the regime service: remembers what it was asked, refuses one name, keeps another back."""
 
-    def __init__(self, bad=()):
-        self.asked, self.bad = [], bad
+    def __init__(self, bad=(), kept=()):
+        self.asked, self.bad, self.kept = [], bad, kept
 
     def train(self, name, *, progress, cancelled, by):
-        self.asked.append((name, by))
-        if name in self.bad:
-            raise TooShort("too few returns")
-        progress(0.5, "half")
-        return {"name": name, "version": 3, "stage": "production", "card": {"long": "story"}}
+        done = self.train_many([name], progress=progress, cancelled=cancelled, by=by)[name]
+        if isinstance(done, TooShort):
+            raise done
+        return done
 
-    def series_to_train(self):
-        return [f"regime:{symbol}:1d:3_state" for symbol in "ADE"]
+    def train_many(self, names, *, progress, cancelled, by):
+        if cancelled():
+            raise Cancelled("stopped")
+        self.asked.append((names, by))
+        progress(0.5, "half")
+        return {name: TooShort("too few returns") if name in self.bad else self.outcome(name) for name in names}
+
+    def outcome(self, name):
+        kept = name in self.kept
+        stage = "candidate" if kept else "production"
+        return {"name": name, "version": 3, "stage": stage, "promoted": not kept, "reason": "worse", "card": {"long": "story"}}
+
+    def models_to_train(self, *, only_due):
+        return [f"regime:{symbol}:1d:3_state" for symbol in ("ADE" if only_due else "ADEF")]
 
 
 @pytest.fixture
@@ -73,19 +84,25 @@ def test_every_schedule_of_the_defaults_can_be_read(job, services):
     assert job.lease_seconds > 0
 
 
-def test_retrain_trains_what_is_due_and_goes_on_after_a_failure(services):
-    services.regime, told = Regime(bad={"regime:D:1d:3_state"}), []
-    result = RETRAIN.run(context(services, told=told))
-    assert services.regime.asked == [(f"regime:{symbol}:1d:3_state", "tester") for symbol in "ADE"]
+def test_retrain_trains_what_is_due_and_goes_on_after_a_refusal(services):
+    services.regime, told = Regime(bad={"regime:D:1d:3_state"}, kept={"regime:E:1d:3_state"}), []
+    result = RETRAIN.run(context(services, told=told, by="scheduler"))
+    assert services.regime.asked == [([f"regime:{symbol}:1d:3_state" for symbol in "ADE"], "scheduler")]
     assert result == {
         "trained": 2,
+        "promoted": 1,
         "failed": [{"model": "regime:D:1d:3_state", "code": "too_short", "detail": "too few returns"}],
-        "models": [{"name": f"regime:{symbol}:1d:3_state", "version": 3, "stage": "production"} for symbol in "AE"],
+        "models": [
+            {"name": "regime:A:1d:3_state", "version": 3, "stage": "production"},
+            {"name": "regime:E:1d:3_state", "version": 3, "stage": "candidate", "reason": "worse"},
+        ],
     }
-    shares = [share for share, _ in told]
-    assert shares == sorted(shares)
-    assert (1 / 3 + 0.5 / 3, "regime:D:1d:3_state: half") not in told
-    assert (0.5 / 3, "regime:A:1d:3_state: half") in told
+    assert told == [(0.0, "0 of 3"), (0.5, "half")]
+
+
+def test_retrain_by_hand_trains_young_models_too(services):
+    services.regime = Regime()
+    assert RETRAIN.run(context(services))["trained"] == 4
 
 
 def test_retrain_of_one_model_fails_with_its_error(services):
@@ -95,11 +112,11 @@ def test_retrain_of_one_model_fails_with_its_error(services):
     assert RETRAIN.run(context(services, args={"model": "regime:B:1d:2_state"}))["models"][0]["name"] == "regime:B:1d:2_state"
 
 
-def test_retrain_stops_between_models(services):
+def test_retrain_stops_when_it_is_to(services):
     services.regime = Regime()
     with pytest.raises(Cancelled):
-        RETRAIN.run(context(services, cancelled=lambda: len(services.regime.asked) == 1))
-    assert len(services.regime.asked) == 1
+        RETRAIN.run(context(services, cancelled=lambda: True))
+    assert services.regime.asked == []
 
 
 def test_upkeep_folds_compresses_and_forgets(services):

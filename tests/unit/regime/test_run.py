@@ -14,7 +14,8 @@ from rpsd.core.parameters import HmmParameters
 from rpsd.core.regime import MODES, REGIME_TYPES
 from rpsd.regime import hmm
 from rpsd.regime.observe import next_return
-from rpsd.regime.run import detect, train
+from rpsd.regime.run import detect
+from rpsd.regime.train import train
 
 PARAMS = HmmParameters()
 
@@ -148,7 +149,9 @@ def test_a_warm_retrain_is_short_and_keeps_the_labels(three: Any) -> None:
     first = train(three.prices[:1200], three.t[:1200], **asked)
     warm = train(three.prices, three.t, **asked, previous=first)
     cold = train(three.prices, three.t, **asked, previous=first, cold=True)
-    assert (warm.head["started"], cold.head["started"]) == ("warm", "cold")
+    assert (warm.head["started"], warm.head["cold_tried"], cold.head["cold_tried"]) == ("warm", False, True)
+    assert cold.head["cold_gain"] < 2.0  # the same maximum again: fresh starts do not win
+    assert cold.head["started"] == "warm"
     assert warm.head["labels_kept"]
     assert cold.head["labels_kept"]
     assert warm.head["iterations"] <= cold.head["iterations"]

@@ -11,25 +11,32 @@ from rpsd.services.gate import judged
 RULES = replace(Promotion(), min_observations=250, min_heldout_gain_nats=0.0)
 
 
-def candidate(n: int = 500, gain: float = 0.1, per_bar: float = -1.0, evaluated: bool = True) -> Packet:
-    evaluation = {"held_out_bars": 100, "log_likelihood_per_bar": per_bar, "one_state_per_bar": per_bar - gain, "gain": gain}
-    return Packet({"n": n, "evaluation": evaluation if evaluated else None}, {})
+def candidate(
+    n: int = 500, gain: float = 0.1, per_bar: float = -1.0, evaluated: bool = True, jumps: int = 0, theirs: float | None = None
+) -> Packet:
+    evaluation = {"held_out_bars": 100, "log_likelihood_per_bar": per_bar, "gain": gain, "predecessor_per_bar": theirs}
+    return Packet({"n": n, "evaluation": evaluation if evaluated else None, "split_like": jumps}, {})
 
 
 @pytest.mark.parametrize(
-    ("packet", "predecessor", "promoted", "words"),
+    ("packet", "promoted", "words"),
     [
-        (candidate(), None, True, "gain"),
-        (candidate(n=249), None, False, "min_observations"),
-        (candidate(evaluated=False), None, False, "too short"),
-        (candidate(gain=-0.001), None, False, "min_heldout_gain_nats"),
-        (candidate(gain=0.0), None, True, "gain"),
-        (candidate(), -1.5, True, "in production"),
-        (candidate(), -0.981, True, "in production"),
-        (candidate(), -0.979, False, "fewer"),
+        (candidate(), True, "gain"),
+        (candidate(n=249), False, "min_observations"),
+        (candidate(evaluated=False), False, "too short"),
+        (candidate(jumps=2), False, "2 moves of 40 % or more"),
+        (candidate(gain=-0.001), False, "min_heldout_gain_nats"),
+        (candidate(gain=0.0), True, "gain"),
+        (candidate(theirs=-1.5), True, "in production"),
+        (candidate(theirs=-0.981), True, "in production"),
+        (candidate(theirs=-0.979), False, "fewer"),
     ],
 )
-def test_verdicts(packet: Packet, predecessor: float | None, promoted: bool, words: str) -> None:
-    verdict = judged(packet, predecessor, RULES)
+def test_verdicts(packet: Packet, promoted: bool, words: str) -> None:
+    verdict = judged(packet, RULES, rival=True)
     assert verdict.promoted is promoted
     assert words in verdict.reason
+
+
+def test_a_predecessor_past_its_age_does_not_hold_up_its_successor() -> None:
+    assert judged(candidate(theirs=5.0), RULES, rival=False).promoted

@@ -3,7 +3,7 @@
 import pytest
 
 from rpsd.core.errors import CorruptData, GateRefused, StateConflict, UnknownModel, UnknownSeries
-from rpsd.services.model import RegimeName, Verdict
+from rpsd.services.model import Candidate, RegimeName, Verdict
 from tests.unit.services.conftest import daily, two_moods
 
 NAME = "regime:X:1d:2_state"
@@ -46,8 +46,8 @@ def two_versions(services):
     services.regime.train(NAME)
     _, packet = services.model.production(NAME)
     card = dict(services.model.card(NAME)["card"])
-    services.model.register(NAME, packet, card, Verdict(True, "better"), "me")
-    services.model.register(NAME, packet, card | {"gate": {"promoted": False}}, Verdict(False, "worse"), "me")
+    services.model.register(Candidate(NAME, packet, card, Verdict(True, "better")), "me")
+    services.model.register(Candidate(NAME, packet, card | {"gate": {"promoted": False}}, Verdict(False, "worse")), "me")
     return services.model
 
 

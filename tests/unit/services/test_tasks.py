@@ -8,6 +8,7 @@ from rpsd.core.market import DAY_NS
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.regime import run
+from rpsd.regime.train import train
 from rpsd.services.compute import LocalCompute
 from rpsd.services.tasks import TASKS
 
@@ -46,14 +47,22 @@ def test_detect_answers_as_in_process(compute):
     assert_same(got, run.detect(y, t, regime_type="2_state", mode="filtered", params=params, interval="1d", seed=5))
 
 
+def cases(*series, cold=True):
+    told = [{"regime_type": "2_state", "interval": "1d", "cold": cold} for _ in series]
+    return {"cases": told, "params": {"starts": 2}, "seed": 5, "drift": {"psi": [0.1, 0.2, 0.3], "false_alarm_rate": 0.01}}
+
+
 def test_train_answers_as_in_process_and_starts_from_its_predecessor(compute):
     y, t = prices()
-    params = HmmParameters(starts=2)
-    first = compute.run("regime_train", Packet(head(), {"prices": y[:300], "t": t[:300]}), deadline_seconds=LONG)
-    assert_same(first, run.train(y[:300], t[:300], regime_type="2_state", interval="1d", params=params, seed=5))
-    previous = np.frombuffer(first.pack(), np.uint8)
-    second = compute.run("regime_train", Packet(head(), {"prices": y, "t": t, "previous": previous}), deadline_seconds=LONG)
-    assert_same(second, run.train(y, t, regime_type="2_state", interval="1d", params=params, seed=5, previous=first))
+    params, asked = HmmParameters(starts=2), {"regime_type": "2_state", "interval": "1d"}
+    both = {"prices/0": y[:300], "t/0": t[:300], "prices/1": np.ones(300), "t/1": t[:300]}
+    answer = compute.run("regime_train", Packet(cases(0, 1), both), deadline_seconds=LONG)
+    assert answer.head["refused"] == {"1": {"code": "constant_series", "detail": "all 299 returns are equal"}}
+    first = Packet.unpack(answer.arrays["0"].tobytes())
+    assert_same(first, train(y[:300], t[:300], **asked, params=params, seed=5))
+    on = {"prices/0": y, "t/0": t, "previous/0": answer.arrays["0"]}
+    second = compute.run("regime_train", Packet(cases(0, cold=False), on), deadline_seconds=LONG).arrays["0"]
+    assert_same(Packet.unpack(second.tobytes()), train(y, t, **asked, params=params, seed=5, previous=first))
 
 
 def test_a_refusal_of_the_numerics_arrives_as_itself(compute):
