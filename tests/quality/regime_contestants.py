@@ -1,6 +1,6 @@
 """Who takes part in the regime tables: the truth's parameters, every engine of the catalogue, a trivial baseline, and the peers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -22,9 +22,6 @@ GAUSSIAN: Final = "`numba` emission=gaussian"
 WALK: Final = "`numba` walk_forward"
 STATSMODELS: Final = "statsmodels MarkovRegression, percent"
 REFIT_EVERY: Final = 21
-
-Team = Callable[[Draw, Scenario], dict[str, Decoded]]
-"""Who answers a draw, given its scenario: the lines of the table with their answers. Only the oracle looks beyond the number of states."""
 
 VARIANTS: Final[Mapping[str, tuple[Mapping[str, Any], ...]]] = {
     "numba": ({}, {"emission": "gaussian"}, {"emission": "t"}),
@@ -85,19 +82,14 @@ def _walked(engine: Engine, drawn: Draw, k: int) -> Decoded:
 
 
 def known(drawn: Draw, scenario: Scenario) -> dict[str, Decoded]:
-    """The bounds: who knows all, and who does the simplest thing."""
+    """The bounds: who knows all, and who does the simplest thing. Of all contestants only the oracle looks beyond the number of states."""
     return {ORACLE: peers.oracle(drawn, scenario), BASELINE: peers.ranked_volatility(drawn, scenario.k)}
 
 
 def libraries(drawn: Draw, scenario: Scenario) -> dict[str, Decoded]:
-    """Other people's."""
+    """Other people's models."""
     return {
         **peers.hmmlearn_lines(drawn, scenario.k),
         STATSMODELS: peers.statsmodels_switching(drawn, scenario.k),
         **peers.jumpmodels_lines(drawn, scenario.k),
     }
-
-
-def teams() -> tuple[Team, ...]:
-    """Everybody, in the order of the tables."""
-    return known, ours, libraries

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from rpsd.core.result import Labels, Matrix
+from rpsd.core.market import Vector
+from rpsd.core.result import Cube, Labels, Matrix
 from tests.quality.measure import pool
-from tests.quality.regime_contestants import teams
 from tests.quality.regime_peers import Decoded
 from tests.quality.scenarios import SCENARIOS, Draw, draw, generator
 
@@ -35,9 +35,9 @@ class Scores:
     """Balanced accuracies and changes of state on the unseen bars, (contestants, draws, measures), in the order of MEASURES."""
 
     labels: tuple[str, ...]
-    values: "np.ndarray[tuple[int, int, int], np.dtype[np.float64]]"
+    values: Cube
 
-    def of(self, label: str, measure: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    def of(self, label: str, measure: str) -> Vector:
         """One figure for each draw."""
         return self.values[self.labels.index(label), :, MEASURES.index(measure)]
 
@@ -46,7 +46,7 @@ class Scores:
         return mean(self.of(label, measure))
 
 
-def mean(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> tuple[float, float]:
+def mean(values: Vector) -> tuple[float, float]:
     """Mean and its standard error, NaN of a single value."""
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
 
@@ -87,25 +87,11 @@ def judged(drawn: Draw, decoded: Decoded, k: int) -> list[float]:
     return [figures[name] for name in MEASURES]
 
 
-def score(task: Task) -> dict[str, list[float]]:
-    """MEASURES of every contestant on one draw, the truth itself among them."""
-    drawn, scenario = task.drawn(), SCENARIOS[task.case]
-    answers = {TRUTH: Decoded(drawn.s, drawn.s)}
-    for team in teams():
-        answers |= team(drawn, scenario)
-    return {label: judged(drawn, decoded, scenario.k) for label, decoded in answers.items()}
-
-
-def run(cases: Sequence[str], block: int, seeds: int, workers: int) -> dict[str, Scores]:
-    """The scores of every scenario."""
-    tasks = [Task(case, block, number) for case in cases for number in range(seeds)]
-    return gathered(score, tasks, cases, seeds, workers)
-
-
 def gathered(
-    work: Callable[[Task], dict[str, list[float]]], tasks: Sequence[Task], cases: Sequence[str], seeds: int, workers: int
+    work: Callable[[Task], dict[str, list[float]]], cases: Sequence[str], block: int, seeds: int, workers: int
 ) -> dict[str, Scores]:
-    """The tasks' figures, sorted into one table for each case."""
+    """The figures of every draw of every case by `work`, sorted into one table for each case."""
+    tasks = [Task(case, block, number) for case in cases for number in range(seeds)]
     with pool(workers) as executor:
         results = list(executor.map(work, tasks))
     found = {}

@@ -15,7 +15,10 @@ from tests.quality import regime_auto as auto
 from tests.quality import regime_leak as leak
 from tests.quality import regime_measure as measure
 from tests.quality import regime_series as series
-from tests.quality.regime_contestants import BASELINE, DEFAULT, ORACLE, STATSMODELS
+from tests.quality.regime_contestants import BASELINE, DEFAULT, ORACLE, STATSMODELS, known, ours
+from tests.quality.regime_kept import peers_of
+from tests.quality.regime_measure import Task
+from tests.quality.regime_peers import Decoded
 from tests.quality.regimes_chapter import Found, render
 from tests.quality.scenarios import HEAVY, IDENTIFIABLE, SCENARIOS
 
@@ -73,9 +76,16 @@ def compare_series(found: Found) -> None:
     note(found, "leak_control_smoothed", found.leaks["`smoothed`"].sharpe, ">=", 1.0)
 
 
+def score(task: Task) -> dict[str, list[float]]:
+    """The figures of everybody on one draw, the truth itself among them, in the order of the tables."""
+    drawn, scenario = task.drawn(), SCENARIOS[task.case]
+    answers = {measure.TRUTH: Decoded(drawn.s, drawn.s), **known(drawn, scenario), **ours(drawn, scenario)}
+    return {label: measure.judged(drawn, decoded, scenario.k) for label, decoded in answers.items()} | peers_of(task)
+
+
 def measured(options: argparse.Namespace) -> Found:
     """Everything, one table after another."""
-    scores = measure.run(tuple(SCENARIOS), options.block, options.seeds, options.workers)
+    scores = measure.gathered(score, tuple(SCENARIOS), options.block, options.seeds, options.workers)
     answers = auto.run(options.block, options.replications, options.workers)
     x = series.sp500()
     parts = series.windows(x, series.WINDOW, series.EVERY)
