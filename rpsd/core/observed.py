@@ -10,12 +10,16 @@ from rpsd.core.market import column
 RETURN: Final = ("return",)
 """The usual choice: the log return in percent and nothing else."""
 
-MOST_OBSERVED: Final = 8
+JUMP_SIGHT: Final = ("return", "downside:3", "volatility:5")
+"""What the jump model sees unless told otherwise: single returns are too noisy to cluster. Memories as long as in Shu, Yu, Mulvey (2024),
+whose regimes last years, lag behind regimes of fifty bars."""
+
+MOST_OBSERVED: Final = 10
 """Columns of one model: each state's dispersion has d (d + 1) / 2 numbers to learn."""
 
 _PLAIN: Final = {"return": (), "range": ("high", "low"), "volume": ("volume",)}
 _OF_COLUMN: Final = ("value", "diff", "log_return")
-_OF_RETURNS: Final = ("downside", "sortino")
+_OF_RETURNS: Final = ("mean", "volatility", "downside", "sortino")
 _LONGEST: Final = 250
 
 
@@ -34,7 +38,8 @@ def observed(names: Sequence[str]) -> tuple[Observed, ...]:
 
     return: log return of the price in percent. range: log of (0.01 + 100 log(high / low)), near to normal. volume: log(1 + volume) less its
     average over the bars before, half-life 21. value:C, diff:C, log_return:C: a stored column as it is, its change, its log return in
-    percent. downside:H and sortino:H, H a half-life in bars: log of (0.01 + the downside deviation of the returns), and their mean over it.
+    percent. Of the returns, with H their half-life in bars: mean:H, their average; volatility:H and downside:H, log of (0.01 + the root of
+    the mean square of all of them, or of the losses); sortino:H, the average over (0.01 + that root of the losses).
     Source: range: Alizadeh, Brandt, Diebold (2002), Journal of Finance 57, 1047-1091; downside and sortino: Shu, Yu, Mulvey (2024),
     Journal of Asset Management 25, 493-507.
 
@@ -52,6 +57,15 @@ def observed(names: Sequence[str]) -> tuple[Observed, ...]:
             raise _refused(place, f"{name[:40]!r} is there twice")
         found.append(one)
     return tuple(found)
+
+
+def sight_of(engine: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The names of what a model of the engine sees: the columns asked for; the jump model, asked for the return alone, JUMP_SIGHT.
+
+    >>> sight_of("numba", ["return"])
+    ('return',)
+    """
+    return JUMP_SIGHT if engine == "jump" and tuple(columns) == RETURN else tuple(columns)
 
 
 def sources(columns: Sequence[Observed]) -> tuple[str, ...]:

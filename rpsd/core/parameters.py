@@ -155,7 +155,7 @@ class GuardrailParameters:
 
 @dataclass(frozen=True, slots=True)
 class HmmParameters:
-    """The hidden Markov model of returns in percent."""
+    """The hidden Markov model of returns in percent, and the jump model, which uses k, starts, jump_penalty and max_iterations."""
 
     k: int = bounded(3, "Number of states.", ge=1, le=5)
     starts: int = bounded(8, "Short runs from different beginnings; the best goes on.", ge=1, le=64)
@@ -169,7 +169,8 @@ class HmmParameters:
         "Density of a state: Student t, Gaussian, or auto, a Student t that may turn out Gaussian.",
         choices=("auto", "t", "gaussian"),
     )
-    engine: str = bounded("numba", "Which implementation fits.", choices=("numba", "hmmlearn"))
+    jump_penalty: float = bounded(5.0, "Price of a change of state in the jump model, in nats.", ge=0.0, le=300.0)
+    engine: str = bounded("numba", "Which model fits: numba, hmmlearn, or jump for the jump model.", choices=("numba", "hmmlearn", "jump"))
 
 
 PARAMETERS: tuple[type[Any], ...] = (

@@ -7,7 +7,7 @@ from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Matrix
-from rpsd.regime import hmm, hmmlearn_hmm
+from rpsd.regime import hmm, hmmlearn_hmm, jump
 
 
 class Fit(Protocol):
@@ -42,5 +42,12 @@ MODELS: Final[tuple[RegimeModel, ...]] = (
         hmmlearn_hmm.fit,
         "The Gaussian model fitted by hmmlearn, of one column or of several: an independent peer, some twenty times slower.",
         "hmmlearn 0.3, GaussianHMM",
+    ),
+    RegimeModel(
+        "jump",
+        jump.fit,
+        "Statistical jump model: bars cluster around centres, each change of state costs a fixed price; few and long regimes.",
+        "Nystrup, Lindström, Madsen (2020), Expert Systems with Applications 150, 113307; "
+        "Shu, Yu, Mulvey (2024), Journal of Asset Management 25, 493-507",
     ),
 )

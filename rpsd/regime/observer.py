@@ -138,7 +138,7 @@ def _column(one: Observed, x: Vector, table: Mapping[str, Vector], whole: npt.ND
     elif one.kind == "log_return":
         found = log_returns(cells[0])[whole]
     else:
-        found = _of_losses(x, one, memory)
+        found = _of_returns(x, one, memory)
     return np.asarray(found)
 
 
@@ -154,14 +154,15 @@ def _above_average(values: Vector, half_life: int, memory: Vector) -> Vector:
     return np.array(found, np.float64)
 
 
-def _of_losses(x: Vector, one: Observed, memory: Vector) -> Vector:
-    """Weighted downside deviation of x (m,) up to each bar, as a log, or the weighted mean over it. memory: both sums, sum of weights."""
-    keep = 0.5 ** (1 / one.half_life)
-    total, losses, weight = memory.tolist()
+def _of_returns(x: Vector, one: Observed, memory: Vector) -> Vector:
+    """What the weighted returns x (m,) up to each bar come to. memory: their sum, the sum of their squares or the losses', the weights."""
+    keep, all_count = 0.5 ** (1 / one.half_life), one.kind == "volatility"
+    total, squares, weight = memory.tolist()
     found = []
     for value in x.tolist():
-        total, losses, weight = keep * total + value, keep * losses + min(value, 0.0) ** 2, keep * weight + 1.0
-        deviation = _FLOOR + math.sqrt(losses / weight)
-        found.append(math.log(deviation) if one.kind == "downside" else total / weight / deviation)
-    memory[:] = total, losses, weight
+        total, weight = keep * total + value, keep * weight + 1.0
+        squares = keep * squares + (value if all_count else min(value, 0.0)) ** 2
+        mean, deviation = total / weight, _FLOOR + math.sqrt(squares / weight)
+        found.append(mean if one.kind == "mean" else mean / deviation if one.kind == "sortino" else math.log(deviation))
+    memory[:] = total, squares, weight
     return np.array(found, np.float64)

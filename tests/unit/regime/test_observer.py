@@ -14,7 +14,10 @@ from rpsd.core.observed import observed, sources
 from rpsd.regime.observe import checked_rows, observations
 from rpsd.regime.observer import Observer
 
-EVERY = ("return", "range", "volume", "value:vix", "diff:vix", "log_return:vix", "downside:5", "sortino:3")
+EVERY = (
+    *("return", "range", "volume", "value:vix", "diff:vix", "log_return:vix"),
+    *("downside:5", "sortino:3", "mean:3", "volatility:5"),
+)
 MINUTE_NS = DAY_NS // 1440
 
 
@@ -76,7 +79,8 @@ def test_each_column_is_what_its_name_says() -> None:
     volume = np.log1p(b.cells["volume"])[1:]
     for row in (first, 60, 118):
         fives, threes, before = weights(5, row + 1), weights(3, row + 1), weights(21, row)
-        losses = np.minimum(x[: row + 1], 0) ** 2
+        so_far = x[: row + 1]
+        losses = np.minimum(so_far, 0) ** 2
         expected = [
             x[row],
             np.log(0.01 + 100 * np.log(b.cells["high"] / b.cells["low"]))[row + 1],
@@ -85,7 +89,9 @@ def test_each_column_is_what_its_name_says() -> None:
             vix[row + 1] - vix[row],
             100 * np.log(vix[row + 1] / vix[row]),
             np.log(0.01 + np.sqrt((fives * losses).sum() / fives.sum())),
-            (threes * x[: row + 1]).sum() / threes.sum() / (0.01 + np.sqrt((threes * losses).sum() / threes.sum())),
+            (threes * so_far).sum() / threes.sum() / (0.01 + np.sqrt((threes * losses).sum() / threes.sum())),
+            (threes * so_far).sum() / threes.sum(),
+            np.log(0.01 + np.sqrt((fives * so_far**2).sum() / fives.sum())),
         ]
         np.testing.assert_allclose(seen.z[row - first], expected, rtol=1e-9, atol=1e-12)
     assert np.array_equal(seen.z[:, 0], seen.x)
@@ -121,7 +127,7 @@ def test_incomplete_bars_are_told() -> None:
         (["return", "range", "downside:1"], 2),
         (["return", "sortino:999"], 1),
         (["return", "value:t"], 1),
-        (["return", *(f"value:c{i}" for i in range(8))], 8),
+        (["return", *(f"value:c{i}" for i in range(10))], 10),
     ],
 )
 def test_names_are_refused_by_place(names: list[str], place: int) -> None:
