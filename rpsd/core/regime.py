@@ -10,6 +10,9 @@ REGIME_TYPES: Final[dict[str, int | None]] = {"2_state": 2, "3_state": 3, "4_sta
 MODES: Final = ("filtered", "walk_forward", "smoothed")
 """How hindsight enters a path: in the parameters alone, not at all, in every bar."""
 
+INCLUDED: Final[dict[str, bool]] = {"prices": False, "probabilities": False, "residuals": True, "viterbi": True}
+"""What a detection can carry beside its answer -> whether it must be computed with the fit."""
+
 
 def states_of(regime_type: str) -> int | None:
     """The number of states, None for `auto`. Raises UnknownRegimeType for any other word.

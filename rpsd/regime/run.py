@@ -1,6 +1,6 @@
 """One flow from prices to the regime answer."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import numpy as np
 from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
 from rpsd.core.model import Packet
+from rpsd.core.observed import RETURN
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.regime import mode as known_mode
 from rpsd.core.regime import states_of
@@ -17,7 +18,7 @@ from rpsd.regime import MODELS, Fit
 from rpsd.regime.hmm import filtered, smoothed, stationary, viterbi
 from rpsd.regime.labels import NAMES, named
 from rpsd.regime.observe import Observations, observations
-from rpsd.regime.residual import predictive_probabilities, pseudo_residuals, residual_facts
+from rpsd.regime.residual import predictive_probabilities, pseudo_residuals, qq, residual_facts
 from rpsd.regime.select import choose
 from rpsd.regime.soundness import doubts, sound
 from rpsd.regime.statistics import calendar, expected_duration, spells, statistics
@@ -60,21 +61,25 @@ def detect(
     seed: int,
     refit_every: int = 21,
     include: Collection[str] = (),
+    columns: Sequence[str] = RETURN,
+    cells: Mapping[str, Vector] | None = None,
 ) -> Packet:
     """Regimes of prices (n,) at t (n,) in ns UTC, fitted on this range alone; the path has a row for each bar that has a return.
 
+    The model sees `columns` as core.observed names them, made of the prices and the stored columns `cells` (n,) that they need.
     mode `filtered`: causal rows under parameters of the whole range, so hindsight up to its end. `smoothed`: hindsight. `walk_forward`:
     causal throughout; bars of the burn-in have no row. Head: regime_type, n_states, mode, causal, causal_from_ns, trained_until_ns,
     current, states, labels, log_likelihood, aic, bic, converged, iterations, annualisation, selection, warnings, model. Arrays: t, states,
-    probabilities (m, k), transition_matrix (k, k), stationary (k,) and the model's startprob, means, variances, weights. `include` adds
-    `residuals` (m,), scores of each return in the density foretold for it by the parameters of its row, with their `residuals` in the head,
-    and `viterbi` (m,), the likeliest path under the last parameters, which is hindsight in every mode.
-    Raises InvalidRequest, NotFinite, NotPositive, TooShort, ConstantSeries, DegenerateFit.
+    probabilities (m, k), transition_matrix (k, k), stationary (k,) and the model's startprob, means, variances, weights.
+    `include` adds `residuals` (m,), the score of each return in the density foretold for it by the parameters of its row, with `qq`
+    (4, at most 201) of their QQ picture and their facts in the head, and `viterbi` (m,), the likeliest path under the last parameters,
+    which is hindsight in every mode.
+    Raises InvalidRequest, UnknownColumn, NotFinite, NotPositive, TooShort, ConstantSeries, DegenerateFit.
     """
     if refit_every < 1:
         raise InvalidRequest("refit_every is below 1", errors=[Fault("/refit_every", "expected 1 or more")])
     k, mode = states_of(regime_type), known_mode(mode)
-    seen = observations(prices, t, interval, k or 1)
+    seen = observations(prices, t, interval, k or 1, columns=columns, cells=cells)
     params = replace(params, k=k or 1)
     walks = mode == "walk_forward"
     fitted = _walked(seen, k, params, seed, refit_every) if walks else _at_once(seen, k, params, seed, mode)
@@ -88,8 +93,8 @@ def _at_once(seen: Observations, k: int | None, params: HmmParameters, seed: int
     if k is None:
         choice = choose(seen.x, seed)
         params, selection = replace(params, k=choice.k), choice.table
-    state = named(sound(fit(seen.x, params, seed=seed)))
-    probabilities = (smoothed if mode == "smoothed" else filtered)(state, seen.x)
+    state = named(sound(fit(seen.x, params, seed=seed, z=seen.z)))
+    probabilities = (smoothed if mode == "smoothed" else filtered)(state, seen.rows)
     end = int(seen.t[-1])
     causal_from = None if mode == "smoothed" else end
     return Labelled(state, path_of(seen.t, probabilities, mode, causal_from, end), selection, ())
@@ -102,7 +107,7 @@ def _walked(seen: Observations, k: int | None, params: HmmParameters, seed: int,
     if k is None:
         choice = choose(seen.x[: burn_in(1)], seed)
         params, selection = replace(params, k=choice.k), choice.table
-    walk = walk_forward(seen.x, params, fit, seed=seed, refit_every=refit_every)
+    walk = walk_forward(seen.x, params, fit, seed=seed, refit_every=refit_every, z=seen.z)
     t = seen.t[walk.first :]
     path = path_of(t, walk.probabilities, "walk_forward", int(t[0]), int(seen.t[walk.fitted_on - 1]))
     skipped = f"{walk.skipped} of {walk.refits} refits were degenerate; the model before them stayed in use"
@@ -114,9 +119,10 @@ def _included(answer: Packet, seen: Observations, fitted: Labelled, include: Col
     head, arrays, state = dict(answer.head), dict(answer.arrays), fitted.state
     if "residuals" in include:
         walk, start = fitted.walk, state.arrays["startprob"]
-        tails = foretold(walk, seen.x) if walk else predictive_probabilities(state, start, seen.x, seen.z)
+        tails = foretold(walk, seen.x, seen.z) if walk else predictive_probabilities(state, start, seen.x, seen.z)
         arrays["residuals"] = pseudo_residuals(*tails)
         head["residuals"] = residual_facts(arrays["residuals"])
+        arrays["qq"] = np.stack(qq(arrays["residuals"]))
     if "viterbi" in include:
         arrays["viterbi"] = viterbi(state, seen.rows)[seen.x.size - fitted.path.t.size :]
     return Packet(head, arrays)

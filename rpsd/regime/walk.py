@@ -43,34 +43,40 @@ def burn_in(k: int) -> int:
     return max(BURN_IN, BARS_PER_STATE * k)
 
 
-def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit_every: int) -> Walk:
+def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit_every: int, z: Matrix | None = None) -> Walk:
     """Regimes of x (n,), returns in percent: a cold fit on the burn-in, then a warm refit every refit_every bars on all bars before.
 
-    Causal throughout: row t is the same whatever follows bar t; a refit takes its labels from the one before it. Raises TooShort when no
-    bar is left after the burn-in, DegenerateFit when the first fit is. Cost: n / refit_every warm fits.
+    z (n, d), the returns first, is what the model sees; x alone when None. Causal throughout: row t is the same whatever follows bar t; a
+    refit takes its labels from the one before it. Raises TooShort when no bar is left after the burn-in, DegenerateFit when the first fit
+    is. Cost: n / refit_every warm fits.
     """
-    first = burn_in(params.k)
+    first, rows = burn_in(params.k), x if z is None else z
     if x.size <= first:
         raise TooShort(f"{x.size} returns; walk-forward needs more than its burn-in of {first}")
-    state = named(sound(fit(x[:first], params, seed=seed)))
-    rows, stretches, refits, skipped, fitted_on = [], [], 0, 0, first
+
+    def fitted(end: int, warm: Packet | None = None) -> Packet:
+        return sound(fit(x[:end], params, seed=seed, warm=warm, z=None if z is None else z[:end]))
+
+    state = named(fitted(first))
+    told, stretches, refits, skipped, fitted_on = [], [], 0, 0, first
     for start in range(first, x.size, refit_every):
         if start > first:
             refits += 1
             try:
-                state, fitted_on = matched(sound(fit(x[:start], params, seed=seed, warm=state)), state)[0], start
+                state, fitted_on = matched(fitted(start, state), state)[0], start
             except DegenerateFit:
                 skipped += 1
         stretches.append((start, state))
-        rows.append(filtered(state, x[: start + refit_every])[start:])
-    return Walk(first, np.concatenate(rows), state, fitted_on, refits, skipped, tuple(stretches))
+        told.append(filtered(state, rows[: start + refit_every])[start:])
+    return Walk(first, np.concatenate(told), state, fitted_on, refits, skipped, tuple(stretches))
 
 
-def foretold(walk: Walk, x: Vector) -> tuple[Vector, Vector]:
+def foretold(walk: Walk, x: Vector, z: Matrix | None = None) -> tuple[Vector, Vector]:
     """P(X_t ≤ x_t | past) and P(X_t > x_t | past) (n - first,) of a walk over x (n,), each under its row's parameters. Causal."""
+    rows = x if z is None else z
     ends = [start for start, _ in walk.stretches[1:]] + [x.size]
     tails = []
     for (start, state), end in zip(walk.stretches, ends, strict=True):
-        prior = ahead(state, filtered(state, x[:start])[-1])
-        tails.append(predictive_probabilities(state, prior, x[start:end]))
+        prior = ahead(state, filtered(state, rows[:start])[-1])
+        tails.append(predictive_probabilities(state, prior, x[start:end], None if z is None else z[start:end]))
     return np.concatenate([lower for lower, _ in tails]), np.concatenate([upper for _, upper in tails])

@@ -1,7 +1,7 @@
 """Prices for the regime models: which column of a series, which rows, and what a caller may send instead."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -17,15 +17,16 @@ _PREFERRED: Final[tuple[str, ...]] = ("close", "adj_close", "value", "price")
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Prices (n,) at times t (n,) in ns UTC, none missing."""
+    """Prices (n,) at times t (n,) in ns UTC, none missing; `cells`: further columns (n,) by name, NaN where a cell is missing."""
 
     t: Times
     values: Vector
+    cells: Mapping[str, Vector] = field(default_factory=dict)
 
     def within(self, start_ns: int, end_ns: int) -> "Prices":
         """Those from start_ns to end_ns, both inclusive."""
         kept = slice(int(np.searchsorted(self.t, start_ns, "left")), int(np.searchsorted(self.t, end_ns, "right")))
-        return Prices(self.t[kept], self.values[kept])
+        return Prices(self.t[kept], self.values[kept], {name: cells[kept] for name, cells in self.cells.items()})
 
 
 def column_of(info: SeriesInfo) -> str:
@@ -38,21 +39,30 @@ def column_of(info: SeriesInfo) -> str:
     )
 
 
-def stored_prices(c: Connection, info: SeriesInfo, start_ns: int | None, end_ns: int | None) -> Prices:
-    """Prices of the series from start_ns to end_ns (inclusive) without the rows that miss theirs. Raises UnknownColumn."""
-    name = column_of(info)
-    samples = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=[name]).closing()
-    there = ~np.isnan(samples.columns[name])
-    return Prices(samples.t[there], samples.columns[name][there])
+def stored_prices(c: Connection, info: SeriesInfo, start_ns: int | None, end_ns: int | None, further: Sequence[str] = ()) -> Prices:
+    """Prices of the series from start_ns to end_ns (inclusive) with further columns, without the rows that miss their price.
 
-
-def given_prices(observations: Any, interval: str, start_ns: int) -> Prices:
-    """Prices that a caller sent: (t, prices), {"t": ns, "close": prices}, or bare prices, one a bar from start_ns on.
-
-    Raises InvalidRequest, and BadRows as Samples does.
+    Raises UnknownColumn.
     """
+    name = column_of(info)
+    samples = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=list(dict.fromkeys([name, *further]))).closing()
+    there = ~np.isnan(samples.columns[name])
+    return Prices(samples.t[there], samples.columns[name][there], {column: samples.columns[column][there] for column in further})
+
+
+def given_prices(observations: Any, interval: str, start_ns: int, further: Sequence[str] = ()) -> Prices:
+    """Prices that a caller sent: (t, prices), {"t": ns, "close": prices} or bare prices, one a bar from start_ns on.
+
+    `further` columns come from the mapping or, after a tuple's prices, from a mapping by name; None and NaN are missing cells.
+    Raises InvalidRequest, UnknownColumn, and BadRows as Samples does.
+    """
+    given: Mapping[str, Any] = {}
     if isinstance(observations, Mapping):
-        observations = (observations.get("t"), observations.get("close"))
+        given, observations = observations, (observations.get("t"), observations.get("close"))
+    elif isinstance(observations, tuple) and len(observations) == 3:
+        given, observations = {**observations[2], "close": observations[1]}, observations[:2]
+    if absent := [name for name in further if name not in given]:
+        raise UnknownColumn(f"the observations have no column {', '.join(absent)}")
     try:
         if isinstance(observations, tuple) and len(observations) == 2:
             t, values = np.array(observations[0], np.int64), np.array(observations[1], np.float64)
@@ -67,8 +77,17 @@ def given_prices(observations: Any, interval: str, start_ns: int) -> Prices:
             raise InvalidRequest("observations are not prices", errors=[Fault("/observations", 'expected {"t": [...], "close": [...]}')])
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidRequest("observations are not numbers", errors=[Fault("/observations", "expected numbers")]) from error
+    cells = {name: _cells(name, given[name]) for name in further}
     try:
-        Samples(t, {"close": values})
+        Samples(t, {"close": values, **{name: column for name, column in cells.items() if name != "close"}})
     except BadRows as error:
         raise BadRows(error.detail, errors=[Fault(f"/observations{fault.pointer}", fault.reason) for fault in error.errors]) from error
-    return Prices(t, values)
+    return Prices(t, values, cells)
+
+
+def _cells(name: str, given: Any) -> Vector:
+    """A further column as numbers. Raises InvalidRequest."""
+    try:
+        return np.array(given, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidRequest(f"{name} is not a list of numbers", errors=[Fault(f"/observations/{name}", "expected numbers")]) from error

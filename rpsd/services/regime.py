@@ -1,29 +1,23 @@
 """Market regimes in the user's words: fitted to a range on demand, trained for serving, told live."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from rpsd.config import Settings
-from rpsd.core import instant, market
+from rpsd.core import market
 from rpsd.core.errors import BadRange, Fault, RpsdError
-from rpsd.core.model import Packet, fingerprint
-from rpsd.core.regime import mode as known_mode
 from rpsd.core.regime import states_of
-from rpsd.services.cache import PacketCache
 from rpsd.services.compute import Compute, Progress
+from rpsd.services.detection import RegimeDetection, Wish
 from rpsd.services.live_regime import LiveRegimes
 from rpsd.services.model import ModelService, RegimeName
-from rpsd.services.price import Prices, given_prices, stored_prices
-from rpsd.services.regime_answer import detected
 from rpsd.services.training import RegimeTraining
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
 from rpsd.telemetry import Metrics
 
-_SEED: Final = 0
 _LEAST_BARS: Final = 250
 """A trading year: a shorter daily series is not retrained by itself."""
 
@@ -43,55 +37,23 @@ class RegimeService:
         clock: Callable[[], int],
     ) -> None:
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
-        self._cache = PacketCache(settings.performance.cache_size, settings.performance.cache_ttl)
+        self._detection = RegimeDetection(settings, database, compute, metrics, clock)
         self._live = live
         self._training = RegimeTraining(settings, database, compute, model, clock)
 
     def cached(self) -> int:
         """How many fits the cache holds."""
-        return len(self._cache)
+        return self._detection.cached()
 
-    def detect(
-        self,
-        ticker: str,
-        start_ns: int,
-        end_ns: int,
-        *,
-        regime_type: str | None = None,
-        interval: str = "1d",
-        mode: str = "filtered",
-        refit_every: int = 21,
-        observations: Any = None,
-    ) -> dict[str, Any]:
+    def detect(self, ticker: str, start_ns: int, end_ns: int, *, observations: Any = None, **options: Any) -> dict[str, Any]:
         """Regimes of exactly [start_ns, end_ns] of the stored series, or of `observations`; cached by data and settings, never registered.
 
-        Raises BadSymbol, BadRange (end not after start, or in the future), UnknownRegimeType, UnknownSeries, UnknownColumn, InvalidRequest,
-        TooShort, ConstantSeries, NotPositive, DegenerateFit, DeadlineExceeded, WorkerFailed.
+        The options are the fields of Wish. Raises as RegimeDetection.detect.
         """
         started = time.perf_counter()
-        symbol, interval, regime_type = market.symbol(ticker), market.interval(interval), self._type(regime_type)
-        known_mode(mode)
-        self._check_range(start_ns, end_ns)
-        if observations is not None:
-            prices = given_prices(observations, interval, start_ns).within(start_ns, end_ns)
-        else:
-            prices = self._database.read(
-                lambda c: stored_prices(c, rows.require(c, symbol, interval), start_ns, end_ns),
-                deadline_seconds=self._settings.server.request_timeout,
-            )
-        head = {
-            "regime_type": regime_type,
-            "mode": mode,
-            "params": {"engine": self._settings.regimes.engine},
-            "interval": interval,
-            "seed": _SEED,
-            "refit_every": refit_every,
-        }
-        packet, hit = self._cache.fetch(_key(head, prices), lambda: self._fit(head, prices))
-        (self._metrics.cache_hits_total if hit else self._metrics.cache_misses_total).labels("regime").inc()
-        seconds = time.perf_counter() - started
-        self._count(regime_type, seconds)
-        return detected(symbol, interval, packet) | {"cache": "hit" if hit else "miss", "processing_time": round(seconds, 6)}
+        answer = self._detection.detect(ticker, start_ns, end_ns, Wish(**options), observations)
+        self._count(answer["regime_type"], seconds := time.perf_counter() - started)
+        return answer | {"processing_time": round(seconds, 6)}
 
     def current(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
         """The regime of the last closed bar by the production model, causal. Raises UnknownSeries, NoModel."""
@@ -181,21 +143,10 @@ class RegimeService:
 
         return self._database.read(run)
 
-    def _fit(self, head: dict[str, Any], prices: Prices) -> Packet:
-        task = Packet(head, {"prices": prices.values, "t": prices.t})
-        return self._compute.run("regime_detect", task, deadline_seconds=self._settings.server.request_timeout)
-
     def _type(self, regime_type: str | None) -> str:
         chosen = regime_type or self._settings.regimes.default_regime_type
         states_of(chosen)
         return chosen
-
-    def _check_range(self, start_ns: int, end_ns: int) -> None:
-        if end_ns <= start_ns:
-            raise BadRange("the end is not after the start", errors=[Fault("/end_date", "not after start_date")])
-        if end_ns > self._clock():
-            reason = f"{instant.text(end_ns)} is in the future"
-            raise BadRange(reason, errors=[Fault("/end_date", reason)])
 
     def _name(self, symbol: str, interval: str, regime_type: str | None) -> RegimeName:
         return RegimeName(market.symbol(symbol), market.interval(interval), self._type(regime_type))
@@ -203,9 +154,3 @@ class RegimeService:
     def _count(self, regime_type: str, seconds: float, predictions: int = 1) -> None:
         self._metrics.model_predictions_total.labels("regime", regime_type).inc(predictions)
         self._metrics.prediction_seconds.labels("regime").observe(seconds)
-
-
-def _key(head: dict[str, Any], prices: Prices) -> str:
-    """What a fit depends on: the question and the very data."""
-    words = json.dumps(head, sort_keys=True) + fingerprint(prices.t, prices.values)
-    return hashlib.sha256(words.encode()).hexdigest()

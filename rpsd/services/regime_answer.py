@@ -1,6 +1,6 @@
 """Packets of the regime room in the shape of the contract."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rpsd.core import instant
@@ -36,8 +36,35 @@ def fit_facts(packet: Packet) -> dict[str, Any]:
     return {name: packet.head[name] for name in names}
 
 
-def detected(ticker: str, interval: str, packet: Packet) -> dict[str, Any]:
-    """The answer of a detection, but for cache and processing_time."""
+def forecast_rows(transition_matrix: Array, p: Array, steps: int, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """State probabilities 1 to `steps` bars after the one that p (k,) describes."""
+    told = []
+    for step in range(1, steps + 1):
+        p = p @ transition_matrix
+        told.append({"step": step, "probabilities": dict(zip(labels, p.tolist(), strict=True))})
+    return told
+
+
+def pictured(packet: Packet, t: Times, prices: Array, include: Collection[str]) -> dict[str, Any]:
+    """What pictures are drawn from, as far as it is asked for: names of core.regime.INCLUDED; columns beside `regimes`, row by row.
+
+    `prices` alone has a row for every bar of the range, with its time.
+    """
+    head, arrays, told = packet.head, packet.arrays, dict[str, Any]()
+    if "prices" in include:
+        told["prices"] = {"t": instant.texts(t), "close": prices.tolist()}
+    if "probabilities" in include:
+        told["probabilities"] = dict(zip(head["labels"], arrays["probabilities"].T.tolist(), strict=True))
+    if "residuals" in include:
+        picture = dict(zip(("expected", "observed", "lower", "upper"), arrays["qq"].tolist(), strict=True))
+        told["residuals"] = {**head["residuals"], "values": arrays["residuals"].tolist(), "qq": picture}
+    if "viterbi" in include:
+        told["viterbi"] = {"states": arrays["viterbi"].tolist(), "causal": False}
+    return told
+
+
+def detected(ticker: str, interval: str, packet: Packet, ahead: int) -> dict[str, Any]:
+    """The answer of a detection with a forecast of so many bars, but for pictures, cache and processing_time."""
     head, arrays = packet.head, packet.arrays
     return {
         "ticker": ticker,
@@ -54,6 +81,7 @@ def detected(ticker: str, interval: str, packet: Packet) -> dict[str, Any]:
         "states": head["states"],
         "transition_matrix": arrays["transition_matrix"].tolist(),
         "stationary": arrays["stationary"].tolist(),
+        "forecast": forecast_rows(arrays["transition_matrix"], arrays["probabilities"][-1], ahead, head["labels"]),
         **fit_facts(packet),
         "model": head["model"],
         "model_version": None,

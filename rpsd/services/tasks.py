@@ -6,31 +6,37 @@ from typing import Final
 import numpy as np
 
 from rpsd.core.model import Packet
+from rpsd.core.observed import RETURN
 from rpsd.core.parameters import HmmParameters, build
 
 Report = Callable[[float, str], None]
 """Called with the progress in [0, 1] and a few words."""
 Task = Callable[[Packet, Report], Packet]
+_CELLS: Final = "cells/"
 
 
 def regime_detect(packet: Packet, report: Report) -> Packet:
     """Regimes of prices (n,) at t (n,) int64 ns.
 
-    Head: regime_type, mode, params (mapping), interval, seed, refit_every (21 when absent). Answer and errors: regime.run.detect.
+    Head: regime_type, mode, params (mapping), interval, seed, refit_every, columns and include. The array cells/NAME (n,) is a stored
+    column that these columns need. Answer and errors: regime.run.detect.
     """
     from rpsd.regime import run  # numerics wait for the first task
 
     report(0.0, "fitting")
-    head = packet.head
+    head, arrays = packet.head, packet.arrays
     return run.detect(
-        packet.arrays["prices"],
-        packet.arrays["t"],
+        arrays["prices"],
+        arrays["t"],
         regime_type=head["regime_type"],
         mode=head["mode"],
         params=build(HmmParameters, head["params"]),
         interval=head["interval"],
         seed=head["seed"],
         refit_every=head.get("refit_every", 21),
+        include=head.get("include", ()),
+        columns=head.get("columns", RETURN),
+        cells={name.removeprefix(_CELLS): cells for name, cells in arrays.items() if name.startswith(_CELLS)},
     )
 
 

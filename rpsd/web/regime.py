@@ -23,14 +23,19 @@ Interval = Annotated[str, msgspec.Meta(min_length=1, max_length=8)]
 
 
 class Observations(Body):
-    """Prices that are not stored: times and positive prices of equal length."""
+    """Bars that are not stored: times and positive prices of equal length, and the further columns that a model may see."""
 
     t: Annotated[list[Instant], msgspec.Meta(min_length=1)]
     close: list[float]
+    columns: dict[str, list[float | None]] | None = None
 
 
 class DetectBody(Body):
-    """A range of a stored series (or of `observations`) and how its regimes are told."""
+    """A range of a stored series (or of `observations`) and how its regimes are told.
+
+    `engine`, `emission` and `columns` stand in for the settings of these names; `include` adds what pictures are drawn from; `ahead` is how
+    many bars the forecast reaches.
+    """
 
     ticker: Symbol
     start_date: Instant
@@ -39,6 +44,11 @@ class DetectBody(Body):
     interval: Interval = "1d"
     mode: Literal["filtered", "walk_forward", "smoothed"] = "filtered"
     refit_every: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 21
+    engine: Annotated[str, msgspec.Meta(max_length=32)] | None = None
+    emission: Annotated[str, msgspec.Meta(max_length=32)] | None = None
+    columns: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(min_length=1, max_length=8)] | None = None
+    include: Annotated[list[Literal["prices", "probabilities", "residuals", "viterbi"]], msgspec.Meta(max_length=4)] | None = None
+    ahead: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 21
     observations: Observations | list[float] | None = None
 
 
@@ -98,6 +108,11 @@ def detect(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
         interval=asked.interval,
         mode=asked.mode,
         refit_every=asked.refit_every,
+        engine=asked.engine,
+        emission=asked.emission,
+        columns=asked.columns,
+        include=asked.include or (),
+        ahead=asked.ahead,
         observations=_observed(asked.observations),
     )
     exchange.samples = len(found.get("regimes", ()))
@@ -105,14 +120,14 @@ def detect(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
 
 
 def _observed(given: Observations | list[float] | None) -> Any:
-    """Times (n,) in ns and prices (n,), or prices alone, one a bar from the start. Raises InvalidRequest when their lengths differ."""
+    """Times (n,) in ns, prices (n,) and further columns, or prices alone, one a bar from the start. Raises InvalidRequest."""
     if not isinstance(given, Observations):
         return given
     if len(given.t) != len(given.close):
         reason = f"{len(given.close)} prices for {len(given.t)} times"
         raise InvalidRequest(f"/observations/close: {reason}", errors=[Fault("/observations/close", reason)])
     t = [instant(at, f"/observations/t/{row}") for row, at in enumerate(given.t)]
-    return np.array(t, np.int64), np.array(given.close, np.float64)
+    return np.array(t, np.int64), np.array(given.close, np.float64), given.columns or {}
 
 
 @post(

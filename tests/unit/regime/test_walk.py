@@ -9,6 +9,7 @@ import numpy as np
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
+from rpsd.core.result import Matrix
 from rpsd.regime import hmm
 from rpsd.regime.walk import burn_in, walk_forward
 
@@ -18,9 +19,9 @@ TWO = HmmParameters(k=2)
 def test_each_fit_sees_only_the_bars_before_those_it_serves(two: Any) -> None:
     seen: list[tuple[int, bool]] = []
 
-    def recorded(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None) -> Packet:
+    def recorded(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
         seen.append((x.size, warm is not None))
-        return hmm.fit(x, params, seed=seed, warm=warm)
+        return hmm.fit(x, params, seed=seed, warm=warm, z=z)
 
     walk = walk_forward(two.x[:400], TWO, recorded, seed=0, refit_every=50)
     assert seen == [(250, False), (300, True), (350, True)]
@@ -31,8 +32,8 @@ def test_each_fit_sees_only_the_bars_before_those_it_serves(two: Any) -> None:
 
 
 def test_a_degenerate_refit_leaves_the_model_before_it_in_use(two: Any) -> None:
-    def collapsing(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None) -> Packet:
-        state = hmm.fit(x, params, seed=seed, warm=warm)
+    def collapsing(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
+        state = hmm.fit(x, params, seed=seed, warm=warm, z=z)
         return state if x.size < 300 else Packet({**state.head, "collapsed": [0]}, state.arrays)
 
     walk = walk_forward(two.x[:400], TWO, collapsing, seed=0, refit_every=30)
