@@ -1,66 +1,70 @@
 """Where a model's filter stands after the last bar, moved on bar by bar in O(k²) and kept as bytes."""
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
+from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
 from rpsd.core.result import Matrix
 from rpsd.regime.hmm import ahead, filter_from
-from rpsd.regime.observe import log_returns, spans_one_bar
+from rpsd.regime.observe import Observations
+from rpsd.regime.observer import Carry, Observer
 
 _FORMAT: Final = 1
-_HEAD: Final = struct.Struct("<Hqqdqqqq")
+_HEAD: Final = struct.Struct("<HHqqqqqq")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The filter after the bar at t (ns UTC) of that price: p (k,), its likeliest state, since when (ns) and for how many bars.
+    """The filter after the bar at carry.t (ns UTC): p (k,), its likeliest state, since when (ns) and for how many bars.
 
-    `taken` counts the bars taken in since the training. `seen_ns` is the last bar looked at; t lags behind it where prices are missing.
+    `carry` is what the next bar needs of those before. `looked` counts the bars looked at since the training, `seen_ns` is the last of
+    them; carry.t lags behind it where bars could not be observed.
     """
 
-    t: int
-    price: float
+    carry: Carry
     p: Vector
     state: int
     since_ns: int
     bars: int
-    taken: int
+    looked: int
     seen_ns: int
+
+
+def continuation(seen: Observations) -> tuple[dict[str, Any], dict[str, Vector]]:
+    """What the packet of a trained model keeps of its last bar, in its head and arrays, so that live bars go on from there."""
+    return {"step_ns": seen.observer.step_ns, "carry_ns": seen.carry.t}, {"carry": seen.carry.memory}
 
 
 def beginning(state: Packet) -> Standing:
     """Where a trained model stands: after its last training bar."""
-    current, until_ns = state.head["current"], int(state.head["trained_until_ns"])
+    current, carry = state.head["current"], Carry(int(state.head["carry_ns"]), state.arrays["carry"])
     now, since_ns, bars = int(current["state"]), int(current["since_ns"]), int(current["bars_in_regime"])
-    return Standing(until_ns, float(state.head["last_price"]), state.arrays["alpha"], now, since_ns, bars, 0, until_ns)
+    return Standing(carry, state.arrays["alpha"], now, since_ns, bars, 0, carry.t)
 
 
-def advance(state: Packet, at: Standing, t: Times, prices: Vector, interval: str) -> tuple[Standing, Times, Matrix]:
-    """The standing after closed bars at t (n,) in ns UTC, all after at.seen_ns, of prices (n,); times (m,) and filter (m, k) of its steps.
+def advance(
+    state: Packet, at: Standing, t: Times, prices: Vector, cells: Mapping[str, Vector] | None = None
+) -> tuple[Standing, Times, Matrix]:
+    """The standing after closed bars at t (n,) in ns UTC, all after at.seen_ns, of prices (n,) and the cells (n,) of each stored column.
 
-    A missing price, or one that is not positive, has no return and is passed over, and so is an intraday return across a gap, such as a
-    night. However the bars are split over calls, the steps are the same bit for bit. Causal. Cost O(n k²).
+    Beside it the times (m,) of its steps and the filter (m, k) after each. A bar that cannot be observed is passed over, and so is an
+    intraday return across a gap, such as a night. However the bars are split over calls, the steps are the same bit for bit. Causal.
+    Cost O(n k²).
     """
     if not t.size:
         return at, t, np.empty((0, at.p.size))
-    sane = prices > 0  # False for a missing one
-    seen_ns, length = int(t[-1]), INTERVALS[interval]
-    t, prices = t[sane], prices[sane]
-    moments = np.concatenate([[at.t], t])
-    x = log_returns(np.concatenate([[at.price], prices]))
-    whole = spans_one_bar(np.diff(moments), length) if 0 < length < DAY_NS else np.ones(x.size, np.bool_)
-    p, steps, alpha = at.p, t[whole], np.empty((0, at.p.size))
-    if steps.size:
-        alpha, _ = filter_from(state, ahead(state, p), x[whole])
+    sight = Observer.of(state.head["columns"], state.head["step_ns"]).observe(at.carry, t, prices, cells or {})
+    p, alpha = at.p, np.empty((0, at.p.size))
+    if sight.t.size:
+        alpha, _ = filter_from(state, ahead(state, p), sight.z)
         p = alpha[-1]
-    now, since_ns, bars = _run(at, steps, alpha)
-    last, price = (int(t[-1]), float(prices[-1])) if t.size else (at.t, at.price)
-    return Standing(last, price, p, now, since_ns, bars, at.taken + int(t.size), seen_ns), steps, alpha
+    now, since_ns, bars = _run(at, sight.t, alpha)
+    return Standing(sight.carry, p, now, since_ns, bars, at.looked + int(t.size), int(t[-1])), sight.t, alpha
 
 
 def _run(at: Standing, steps: Times, alpha: Matrix) -> tuple[int, int, int]:
@@ -80,13 +84,14 @@ def _run(at: Standing, steps: Times, alpha: Matrix) -> tuple[int, int, int]:
 
 def pack(at: Standing) -> bytes:
     """The standing as bytes, little-endian, every bit of it."""
-    head = _HEAD.pack(_FORMAT, at.t, at.seen_ns, at.price, at.state, at.since_ns, at.bars, at.taken)
-    return head + np.ascontiguousarray(at.p, "<f8").tobytes()
+    head = _HEAD.pack(_FORMAT, at.p.size, at.carry.t, at.seen_ns, at.state, at.since_ns, at.bars, at.looked)
+    return head + np.concatenate([at.p, at.carry.memory]).astype("<f8", copy=False).tobytes()
 
 
 def unpack(data: bytes) -> Standing | None:
     """The standing that pack() made; None when another release of rpsd has packed it another way."""
     if int.from_bytes(data[:2], "little") != _FORMAT:
         return None
-    _, t, seen_ns, price, state, since_ns, bars, taken = _HEAD.unpack_from(data)
-    return Standing(t, price, np.frombuffer(data, "<f8", offset=_HEAD.size), state, since_ns, bars, taken, seen_ns)
+    _, k, t, seen_ns, state, since_ns, bars, looked = _HEAD.unpack_from(data)
+    numbers = np.frombuffer(data, "<f8", offset=_HEAD.size)
+    return Standing(Carry(t, numbers[k:]), numbers[:k], state, since_ns, bars, looked, seen_ns)

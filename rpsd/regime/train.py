@@ -20,6 +20,7 @@ from rpsd.regime.residual import predictive_probabilities
 from rpsd.regime.run import ENGINES, Labelled, Selection, answered, path_of
 from rpsd.regime.select import choose
 from rpsd.regime.soundness import sound
+from rpsd.regime.standing import continuation
 
 Report = Callable[[float, str], None]
 """Called with the share done and a few words."""
@@ -72,8 +73,9 @@ def train_many(
     states until then. Hindsight up to trained_until_ns, causal after it.
     Head: that of the fit and of `run.detect` in mode filtered, `interval`, `evaluation` (None when the range is too short to hold bars
     out), `drift`, `cold_tried`, `fresh` (whether fresh starts won), `cold_gain` (nats), `split_like` (returns since the predecessor that
-    look like a split), `labels_kept`, `last_price`. Arrays: those of the fit, stationary, alpha (k,) the filter at the end, pits the
-    predictive probabilities on record, trial the packed fit without the held-out bars. Errors: as `run.detect`.
+    look like a split), `labels_kept`, `last_price`, and what `standing.continuation` keeps. Arrays: those of the fit, stationary, alpha (k,)
+    the filter at the end, carry what the next bar needs, pits the predictive probabilities on record, trial the packed fit without the
+    held-out bars. Errors: as `run.detect`.
     """
     done: Fits = {}
     plans: dict[int, _Plan] = {}
@@ -209,9 +211,10 @@ def _told(plan: _Plan, fitted: Packet | RpsdError, gain: float | None, trial: ev
         raise fitted
     case, seen, rival = plan.case, plan.seen, plan.rival
     state, kept = (named(sound(fitted)), False) if rival is None else matched(sound(fitted), rival)
-    probabilities, end = hmm.filtered(state, seen.x), int(seen.t[-1])
+    probabilities, end = hmm.filtered(state, seen.rows), int(seen.t[-1])
     path = path_of(seen.t, probabilities, "filtered", end, end)
     answer = answered(seen, Labelled(state, path, plan.selection, ()), case.regime_type, case.interval)
+    going_on, carried = continuation(seen)
     warned = () if trial else (Warned("not_evaluated", f"{seen.x.size} returns are too few to hold some out"),)
     head = {
         **state.head,
@@ -225,10 +228,11 @@ def _told(plan: _Plan, fitted: Packet | RpsdError, gain: float | None, trial: ev
         "split_like": _split_like(plan),
         "labels_kept": kept,
         "last_price": float(case.prices[-1]),
+        **going_on,
         "warnings": [*answer.head["warnings"], *(asdict(warning) for warning in warned)],
     }
     record = np.empty(0) if head["fresh"] else plan.record
-    arrays = {"stationary": answer.arrays["stationary"], "alpha": probabilities[-1].copy(), "pits": record}
+    arrays = {"stationary": answer.arrays["stationary"], "alpha": probabilities[-1].copy(), "pits": record, **carried}
     if trial is not None:
         arrays["trial"] = np.frombuffer(trial.state.pack(), np.uint8)
     return Packet(head, {**state.arrays, **arrays})

@@ -135,22 +135,35 @@ class Follower:
 
 def stored(c: Connection, info: SeriesInfo, column: str, after_ns: int | None, most: int) -> Iterator[Stretch]:
     """The first `most` samples after after_ns, a slice at a time; of ticks of one time the last."""
+    for found in slices(c, info, [column], after_ns, most):
+        yield stretch_of(found, column, INTERVALS[info.interval], found.n)
+
+
+def slices(c: Connection, info: SeriesInfo, columns: list[str], after_ns: int | None, most: int) -> Iterator[Samples]:
+    """The first `most` rows of the columns after after_ns, a slice at a time; of ticks of one time the last."""
     at = after_ns
     while most > 0:
         spare = MOST_LAYERS if SEQUENCE in info.columns else 0
         asked = min(SLICE, most) + spare
         start_ns = None if at is None else at + 1
-        found = rows.read(c, info, start_ns=start_ns, columns=[column], limit=asked)
+        found = rows.read(c, info, start_ns=start_ns, columns=columns, limit=asked)
         is_last = found.n < asked
         if spare:
             found = _whole_times(found, is_last=is_last)
-        stretch = stretch_of(found, column, INTERVALS[info.interval], min(SLICE, most))
-        if not stretch.t.size:
+        first = _first(found, min(SLICE, most))
+        if not first.n:
             return
-        yield stretch
-        if is_last and stretch.t[-1] == found.t[-1]:
+        yield first
+        if is_last and first.n == found.n:
             return
-        at, most = int(stretch.t[-1]), most - stretch.t.size
+        at, most = int(first.t[-1]), most - first.n
+
+
+def _first(found: Samples, n: int) -> Samples:
+    if found.n <= n:
+        return found
+    known = None if found.known_at is None else found.known_at[:n]
+    return Samples(found.t[:n], {name: values[:n] for name, values in found.columns.items()}, known)
 
 
 def _whole_times(found: Samples, *, is_last: bool) -> Samples:

@@ -47,7 +47,7 @@ class _Served:
     @property
     def has_new_bars(self) -> bool:
         """Whether bars have closed since the model was trained."""
-        return self.standing.t > self.model.trained_until_ns
+        return self.standing.carry.t > self.model.last_bar_ns
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ class LiveRegimes:
         labels, arrays = served.model.packet.head["labels"], served.model.packet.arrays
         forecast = hmm.forecast(served.model.packet, served.standing.p, steps).tolist()
         return self._about(served) | {
-            "t": moment(served.standing.t),
+            "t": moment(served.standing.carry.t),
             "labels": labels,
             "transition_matrix": arrays["transmat"].tolist(),
             "stationary": arrays["stationary"].tolist(),
@@ -167,7 +167,7 @@ class LiveRegimes:
         standing, head = served.standing, served.model.packet.head
         stay = float(served.model.packet.arrays["transmat"][standing.state, standing.state])
         possible = standing.p[standing.p > 0]
-        days = (standing.t - standing.since_ns + INTERVALS[served.name.interval]) / DAY_NS
+        days = (standing.carry.t - standing.since_ns + INTERVALS[served.name.interval]) / DAY_NS
         current = {
             "regime": head["labels"][standing.state],
             "state": standing.state,
@@ -180,7 +180,7 @@ class LiveRegimes:
             "expected_remaining": expected_duration(stay),
             "leaving": {horizon: 1 - stay ** int(horizon) for horizon in head["current"]["leaving"]},
         }
-        return self._about(served) | {"t": moment(standing.t), "in_sample": not served.has_new_bars, "current": current_of(current)}
+        return self._about(served) | {"t": moment(standing.carry.t), "in_sample": not served.has_new_bars, "current": current_of(current)}
 
     def _serve(self, name: RegimeName) -> _Served:
         """The production model with its filter moved on to the last closed bar. Raises UnknownSeries, NoModel, CorruptData."""

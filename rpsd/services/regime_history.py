@@ -1,6 +1,7 @@
 """The path of a live regime: bars of the training window filtered again, later ones as they were served."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,7 @@ from rpsd.core import instant
 from rpsd.core.errors import UnknownColumn
 from rpsd.core.market import Samples, SeriesInfo
 from rpsd.core.model import ModelVersion, Packet, fingerprint
+from rpsd.core.observed import observed, sources
 from rpsd.services.cache import PacketCache
 from rpsd.services.model import RegimeName
 from rpsd.services.price import Prices, stored_prices
@@ -20,6 +22,14 @@ from rpsd.store import derived
 from rpsd.store.db import Connection, Database
 
 _NOTHING: Final = Samples(np.empty(0, np.int64), {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a model sees of its training window: its columns by name, and prices with the stored cells beside them."""
+
+    columns: tuple[str, ...]
+    prices: Prices
 
 
 class RegimeHistory:
@@ -43,16 +53,17 @@ class RegimeHistory:
     ) -> dict[str, Any]:
         """The first `limit` rows from start_ns to end_ns, both inclusive: causal, regimes, next and cache. Raises DeadlineExceeded."""
         window = int(version.card["window"]["from_ns"]), int(packet.head["trained_until_ns"])
+        columns = tuple(packet.head["columns"])
 
-        def read(c: Connection) -> tuple[Prices, Samples]:
+        def read(c: Connection) -> tuple[_Seen, Samples]:
             try:
                 kept = derived.read_group(c, info, group_of(name), start_ns, end_ns, limit + 1)[1]
             except UnknownColumn:  # nothing was served yet
                 kept = _NOTHING
-            return stored_prices(c, info, *window), kept
+            return _Seen(columns, stored_prices(c, info, *window, sources(observed(columns)))), kept
 
-        prices, kept = self._database.read(read, deadline_seconds=self._deadline)
-        fitted, hit = self._in_sample(info, version, packet, prices)
+        seen, kept = self._database.read(read, deadline_seconds=self._deadline)
+        fitted, hit = self._in_sample(info, version, packet, seen)
         t, alpha = fitted.arrays["t"], fitted.arrays["alpha"]
         first = 0 if start_ns is None else int(np.searchsorted(t, start_ns, "left"))
         last = t.size if end_ns is None else int(np.searchsorted(t, end_ns, "right"))
@@ -71,17 +82,19 @@ class RegimeHistory:
             "cache": "hit" if hit else "miss",
         }
 
-    def _in_sample(self, info: SeriesInfo, version: ModelVersion, packet: Packet, prices: Prices) -> tuple[Packet, bool]:
+    def _in_sample(self, info: SeriesInfo, version: ModelVersion, packet: Packet, window: _Seen) -> tuple[Packet, bool]:
         """The training window filtered under parameters that have seen it, t (n,) and alpha (n, k), and whether it was cached."""
 
         def make() -> Packet:
             from rpsd.regime import hmm  # numerics wait for the warm-up
             from rpsd.regime.observe import observations
 
-            seen = observations(prices.values, prices.t, info.interval, 1)
-            return Packet({}, {"t": seen.t, "alpha": hmm.filtered(packet, seen.x)})
+            prices = window.prices
+            seen = observations(prices.values, prices.t, info.interval, 1, columns=window.columns, cells=prices.cells)
+            return Packet({}, {"t": seen.t, "alpha": hmm.filtered(packet, seen.rows)})
 
-        key = f"{version.name} {version.digest} {fingerprint(prices.t, prices.values)}"
+        data = fingerprint(window.prices.t, window.prices.values, *window.prices.cells.values())
+        key = f"{version.name} {version.digest} {data}"
         return self._cache.fetch(hashlib.sha256(key.encode()).hexdigest(), make)
 
     def _served(self, name: str, kept: Samples) -> dict[int, dict[str, Any]]:

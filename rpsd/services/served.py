@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from rpsd.core.errors import NoModel
 from rpsd.core.model import Packet
 from rpsd.store import model as rows
 from rpsd.store.db import Connection
@@ -12,6 +13,8 @@ from rpsd.store.db import Connection
 _REMEMBERED: Final = 4096
 _NOT_SERVED: Final = frozenset({"states", "selection", "evaluation", "annualisation"})
 """What a header tells of the fit alone: the larger part of it."""
+_OF_THE_FIT: Final = frozenset({"trace", "trial", "pits"})
+"""Arrays that serve retraining alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class ServedModel:
         """The last bar that the parameters have seen."""
         return int(self.packet.head["trained_until_ns"])
 
+    @property
+    def last_bar_ns(self) -> int:
+        """The last bar of the training window; it lies behind trained_until_ns when it followed a gap."""
+        return int(self.packet.head["carry_ns"])
+
 
 class ServedModels:
     """The most recently used ones; a version never changes."""
@@ -37,16 +45,21 @@ class ServedModels:
         self._lock = threading.Lock()
 
     def of(self, c: Connection, name: str, version: int) -> ServedModel:
-        """That version. Raises UnknownModel, CorruptData."""
+        """That version. Raises UnknownModel, CorruptData, NoModel for one that an older release has fitted."""
         key = (name, version)
         with self._lock:
             if (held := self._held.get(key)) is not None:
                 self._held.move_to_end(key)
                 return held
         created_ns, whole = rows.find(c, name, version).created_ns, rows.packet(c, name, version)
+        if "carry" not in whole.arrays:
+            raise NoModel(
+                f"version {version} of {name} was fitted by an older rpsd, which did not keep what this one goes on from",
+                hint=f"Train it: POST /api/v1/models/{name}/retrain.",
+            )
         head = {word: value for word, value in whole.head.items() if word not in _NOT_SERVED}
         # copies: a view would keep the whole packet in memory
-        arrays = {word: array.copy() for word, array in whole.arrays.items() if word != "trace"}
+        arrays = {word: array.copy() for word, array in whole.arrays.items() if word not in _OF_THE_FIT}
         made = ServedModel(name, version, created_ns, Packet(head, arrays))
         with self._lock:
             self._held[key] = made

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rpsd.core.errors import RpsdError
-from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Times, Upsert
+from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Times, Upsert, Vector
+from rpsd.core.observed import observed, sources
 from rpsd.core.regime import REGIME_TYPES
 from rpsd.core.result import Matrix
-from rpsd.services.following import Stretch, stored, stretch_of
+from rpsd.services.following import slices
 from rpsd.services.model import RegimeName
 from rpsd.services.price import column_of
 from rpsd.services.served import ServedModel, ServedModels
@@ -101,7 +102,7 @@ class Standings:
         info: SeriesInfo,
         stood: Stood,
         changed_ns: int | None = None,
-        given: Stretch | None = None,
+        given: Samples | None = None,
         most: int | None = None,
     ) -> Move:
         """Where the filter stands after the closed bars behind it; nothing is written. Raises UnknownColumn, CorruptData.
@@ -113,10 +114,11 @@ class Standings:
         at, back_to_ns = self._start(c, model, stood, changed_ns)
         stood = replace(stood, seen_ns=at.seen_ns)
         if given is None:
-            stretches: Iterable[Stretch] = stored(c, info, column_of(info), at.seen_ns, _AT_ONCE if most is None else most)
+            names = [column_of(info), *_sources(model)]
+            slabs: Iterable[Samples] = slices(c, info, list(dict.fromkeys(names)), at.seen_ns, _AT_ONCE if most is None else most)
         else:
-            stretches = [given]
-        return self._over(stretches, info, model, (stood, at, back_to_ns))
+            slabs = [given]
+        return self._over(slabs, info, model, (stood, at, back_to_ns))
 
     def _start(self, c: Connection, model: ServedModel, stood: Stood, changed_ns: int | None) -> "tuple[Standing, int | None]":
         """Where to go on from, and from when on checkpoints count for nothing (None: they all hold)."""
@@ -131,29 +133,29 @@ class Standings:
         at = None if held is None else numerics.unpack(held)
         return at or numerics.beginning(model.packet), changed_ns
 
-    def _over(
-        self, stretches: Iterable[Stretch], info: SeriesInfo, model: ServedModel, start: "tuple[Stood, Standing, int | None]"
-    ) -> Move:
-        """The move over the stretches as far as their bars have closed."""
+    def _over(self, slabs: Iterable[Samples], info: SeriesInfo, model: ServedModel, start: "tuple[Stood, Standing, int | None]") -> Move:
+        """The move over the rows as far as their bars have closed."""
         from rpsd.regime import standing as numerics  # numerics wait for the warm-up
 
         stood, at, back_to_ns = start
         length = INTERVALS[info.interval]
         closed_ns, waits_ns = self._clock() - length, None
         steps, alphas, checkpoints = [], [np.empty((0, at.p.size))], []
-        for stretch in stretches:
-            closed = int(np.searchsorted(stretch.t, closed_ns, "right"))
+        for slab in slabs:
+            prices, cells = _cells(slab, column_of(info)), {name: _cells(slab, name) for name in _sources(model)}
+            closed = int(np.searchsorted(slab.t, closed_ns, "right"))
             for begin in range(0, closed, _PIECE):
                 piece = slice(begin, min(begin + _PIECE, closed))
                 before = at
-                at, t, alpha = numerics.advance(model.packet, at, stretch.t[piece], stretch.values[piece], info.interval)
+                beside = {name: values[piece] for name, values in cells.items()}
+                at, t, alpha = numerics.advance(model.packet, at, slab.t[piece], prices[piece], beside)
                 steps.append(t)
                 alphas.append(alpha)
-                if at.taken // _PIECE > before.taken // _PIECE:
+                if at.looked // _PIECE > before.looked // _PIECE:
                     kept = replace(stood, seen_ns=at.seen_ns, waits_ns=None, state=numerics.pack(at))
-                    checkpoints.append((at.taken // _PIECE, kept))
-            if closed < stretch.t.size:
-                waits_ns = int(stretch.t[closed]) + length
+                    checkpoints.append((at.looked // _PIECE, kept))
+            if closed < slab.n:
+                waits_ns = int(slab.t[closed]) + length
                 break
         else:
             if info.last_ns is not None and at.seen_ns < info.last_ns:
@@ -167,7 +169,7 @@ class Standings:
         changed_ns, level = done.changed_ns, stood.seen_ns is not None and stood.seen_ns == done.before_ns
         assert changed_ns is not None  # follow() has looked
         if level and stood.seen_ns is not None and changed_ns > stood.seen_ns and SEQUENCE not in info.columns and samples.n <= _AT_ONCE:
-            given = stretch_of(samples, column_of(info), INTERVALS[info.interval], samples.n)
+            given = samples
         name = RegimeName.parse(stood.name)
         move = self.moved(c, info, stood, changed_ns, given)
         if move.stood != stood or move.back_to_ns is not None:
@@ -205,6 +207,17 @@ class Standings:
         self._complained.add(name)
         code = error.code if isinstance(error, RpsdError) else "internal_error"
         logger(operation="live", model=name).error("a live regime stays behind", outcome="error", error_code=code, exc_info=error)
+
+
+def _sources(model: ServedModel) -> tuple[str, ...]:
+    """The stored columns that the model sees beside the price."""
+    return sources(observed(model.packet.head["columns"]))
+
+
+def _cells(slab: Samples, name: str) -> Vector:
+    """The column (n,), missing throughout where the rows lack it."""
+    found = slab.columns.get(name)
+    return np.full(slab.n, np.nan) if found is None else found
 
 
 def _group(c: Connection, info: SeriesInfo, name: RegimeName, now_ns: int) -> derived.GroupInfo:

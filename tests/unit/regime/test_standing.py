@@ -10,8 +10,8 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.regime import hmm
 from rpsd.regime.observe import log_returns
-from rpsd.regime.run import train
 from rpsd.regime.standing import Standing, advance, beginning, pack, unpack
+from rpsd.regime.train import train
 
 
 def trained(interval_ns: int, interval: str) -> Packet:
@@ -44,14 +44,14 @@ def same(a: Standing, b: Standing) -> bool:
     is_daily=st.booleans(),
 )
 def test_a_split_changes_no_bit(prices: list[float], gaps: list[int], cut: int, is_daily: bool, daily: Packet, minutes: Packet) -> None:
-    state, interval, step = (daily, "1d", DAY_NS) if is_daily else (minutes, "1m", 60 * SECOND_NS)
+    state, step = (daily, DAY_NS) if is_daily else (minutes, 60 * SECOND_NS)
     begin = beginning(state)
-    t = begin.t + np.cumsum(gaps[: len(prices)]) * step
+    t = begin.carry.t + np.cumsum(gaps[: len(prices)]) * step
     values = np.array(prices)
-    whole, steps, alpha = advance(state, begin, t, values, interval)
-    half, first_steps, first = advance(state, begin, t[:cut], values[:cut], interval)
+    whole, steps, alpha = advance(state, begin, t, values)
+    half, first_steps, first = advance(state, begin, t[:cut], values[:cut])
     half = unpack(pack(half)) or begin
-    end, last_steps, last = advance(state, half, t[cut:], values[cut:], interval)
+    end, last_steps, last = advance(state, half, t[cut:], values[cut:])
     assert same(end, whole)
     assert np.concatenate([first_steps, last_steps]).tolist() == steps.tolist()
     assert np.concatenate([first, last]).tobytes() == alpha.tobytes()
@@ -62,25 +62,25 @@ def test_it_counts_the_run_of_the_likeliest_state(daily: Packet) -> None:
     begin = beginning(daily)
     rng = np.random.default_rng(9)
     wild = (np.arange(60) // 20) % 2 == 1
-    prices = begin.price * np.exp(np.cumsum(np.where(wild, rng.normal(-0.01, 0.03, 60), rng.normal(0.001, 0.003, 60))))
-    t = begin.t + (1 + np.arange(60)) * DAY_NS
-    standing, _, alpha = advance(daily, begin, t, prices, "1d")
+    prices = begin.carry.memory[2] * np.exp(np.cumsum(np.where(wild, rng.normal(-0.01, 0.03, 60), rng.normal(0.001, 0.003, 60))))
+    t = begin.carry.t + (1 + np.arange(60)) * DAY_NS
+    standing, _, alpha = advance(daily, begin, t, prices)
     path = alpha.argmax(axis=1)
     changes = np.flatnonzero(np.diff(path)) + 1
     assert changes.size
     assert (standing.state, standing.bars, standing.since_ns) == (path[-1], 60 - changes[-1], t[changes[-1]])
-    x = log_returns(np.concatenate([[begin.price], prices]))
+    x = log_returns(np.concatenate([[begin.carry.memory[2]], prices]))
     assert alpha.tobytes() == hmm.filter_from(daily, hmm.ahead(daily, begin.p), x)[0].tobytes()
-    calm, _, _ = advance(daily, begin, t[:0], prices[:0], "1d")
+    calm, _, _ = advance(daily, begin, t[:0], prices[:0])
     assert same(calm, begin)
 
 
 def test_a_return_over_a_night_is_no_step(minutes: Packet) -> None:
     begin = beginning(minutes)
-    t = begin.t + np.array([1, 2, 600]) * 60 * SECOND_NS
-    after, steps, _ = advance(minutes, begin, t, np.array([100.0, 101.0, 120.0]), "1m")
+    t = begin.carry.t + np.array([1, 2, 600]) * 60 * SECOND_NS
+    after, steps, _ = advance(minutes, begin, t, np.array([100.0, 101.0, 120.0]))
     assert steps.tolist() == t[:2].tolist()
-    assert (after.t, after.price, after.taken) == (t[2], 120.0, 3)  # its price is where the next return begins
+    assert (after.carry.t, after.carry.memory[2], after.looked) == (t[2], 120.0, 3)  # its price is where the next return begins
 
 
 def test_bytes_of_another_format_are_not_read(daily: Packet) -> None:

@@ -12,7 +12,9 @@ from rpsd.config import read
 from rpsd.core import instant
 from rpsd.core.errors import NoModel, Unavailable
 from rpsd.core.market import DAY_NS, Samples
+from rpsd.core.model import Packet
 from rpsd.services import standing as moving
+from rpsd.services.model import Verdict
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import derived, model, series, standing
 from tests.conftest import Clock
@@ -108,7 +110,7 @@ def test_an_open_bar_is_taken_in_once_it_has_closed(stocked: Services, clock: Cl
     assert stood(stocked).seen_ns == FIRST + DAY_NS
     from rpsd.regime.standing import unpack
 
-    assert unpack(stood(stocked).state or b"").price == 65.0
+    assert unpack(stood(stocked).state or b"").carry.memory[2] == 65.0
 
 
 def opened(directory: Path) -> Services:
@@ -317,6 +319,60 @@ def test_history_is_cached_by_data_and_model(stocked: Services, clock: Clock) ->
 
 def content(told: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in told.items() if name != "cache"}
+
+
+def bars_of(prices: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    spread = np.abs(rng.normal(0.0, 0.01, prices.size)) + 1e-3
+    return {"close": prices, "high": prices * (1 + spread), "low": prices * (1 - spread), "volume": rng.integers(1, 999, prices.size) * 1.0}
+
+
+def test_a_model_of_several_columns_is_moved_by_whole_bars(services: Services, clock: Clock) -> None:
+    from rpsd.core.parameters import HmmParameters
+    from rpsd.regime import MODELS, hmm
+    from rpsd.regime.labels import named
+    from rpsd.regime.observe import observations
+    from rpsd.regime.standing import continuation
+
+    columns, names = ("return", "range", "volume"), ("high", "low", "volume")
+    cells = bars_of(two_moods(700), 1)
+    t = daily(two_moods(700)).t
+    services.series.append("X", "1d", Samples(t.copy(), {name: values.copy() for name, values in cells.items()}))
+    services.regime.train(NAME)
+    [(version, alone)] = [found for found in [services.model.production(NAME)] if found]
+    seen = observations(cells["close"], t, "1d", 2, columns=columns, cells={name: cells[name] for name in names})
+    state = named(MODELS[0].fit(seen.x, HmmParameters(k=2), seed=0, z=seen.z))
+    head, arrays = continuation(seen)
+    head = {**alone.head, **state.head, **head, "columns": list(columns)}
+    arrays = {**alone.arrays, **state.arrays, **arrays, "alpha": hmm.filtered(state, seen.rows)[-1].copy()}
+    services.model.register(NAME, Packet(head, arrays), dict(version.card), Verdict(True, "by hand"), "me")
+
+    clock.now_ns = LATER
+    fresh = bars_of(two_moods(730)[700:], 2)
+    for day in range(30):
+        bar = {name: values[day : day + 1].copy() for name, values in fresh.items() if not (day == 10 and name == "volume")}
+        services.series.append("X", "1d", Samples(FIRST + np.array([day]) * DAY_NS, bar))
+    assert kept(services).n == 29  # without a volume the bar of day 10 cannot be seen
+    services.series.append("X", "1d", Samples(FIRST + np.array([10]) * DAY_NS, {"volume": fresh["volume"][10:11].copy()}))
+    assert kept(services).n == 30
+    whole = {name: np.concatenate([cells[name], fresh[name]]) for name in cells}
+    t = np.concatenate([t, FIRST + np.arange(30) * DAY_NS])
+    all_seen = observations(whole["close"], t, "1d", 2, columns=columns, cells={name: whole[name] for name in names})
+    alpha = hmm.filtered(state, all_seen.rows)
+    current = services.regime.current("X", "1d", "2_state")
+    assert (current["model_version"], list(current["current"]["probabilities"].values())) == (2, alpha[-1].tolist())
+    told = services.regime.history("X", "1d", "2_state", end_ns=FIRST - DAY_NS)["regimes"]
+    assert [row["probability"] for row in told] == alpha[: len(told)].max(axis=1).tolist()
+
+
+def test_a_model_of_an_older_release_says_so(stocked: Services, clock: Clock) -> None:
+    [(version, packet)] = [found for found in [stocked.model.production(NAME)] if found]
+    old = Packet(packet.head, {name: array for name, array in packet.arrays.items() if name != "carry"})
+    stocked.model.register(NAME, old, dict(version.card), Verdict(True, "by hand"), "me")
+    clock.now_ns = LATER
+    post(stocked, [0], [60.0])
+    with pytest.raises(NoModel, match="older rpsd"):
+        stocked.regime.current("X", "1d", "2_state")
 
 
 def test_a_state_that_another_release_packed_begins_anew(stocked: Services, clock: Clock) -> None:
