@@ -68,8 +68,8 @@ def fit_rows(x: Vector, z: Matrix, params: HmmParameters, *, seed: int, warm: Pa
     """The model state of z (n, d), whose first column is x (n,), log returns in percent, by EM from several starts.
 
     EM never lowers the likelihood penalised by a sticky Dirichlet prior on the moves. No direction of a state's dispersion falls below
-    `variance_floor` in units of the columns' variances. Degrees of freedom are estimated for each state; one of more than 50 is made
-    Gaussian. With `warm`, EM goes on from there. Hindsight: parameters see all of z. Raises TooShort, NotFinite, ConstantSeries.
+    `variance_floor` in units of the columns' variances. The states share their degrees of freedom, estimated; above GAUSSIAN_DF all
+    are made Gaussian. With `warm`, EM goes on from there. Hindsight: parameters see all of z. Raises TooShort, NotFinite, ConstantSeries.
     Cost O(n (k^2 + k d^2)) an iteration. Source: Peel, McLachlan (2000), Statistics and Computing 10, 339-348 (the t, by ECM); Rabiner
     (1989), Proc. IEEE 77(2), section IV.
     """
@@ -80,13 +80,13 @@ def fit_rows(x: Vector, z: Matrix, params: HmmParameters, *, seed: int, warm: Pa
     heavy = params.emission != "gaussian"
     if warm is not None:
         p = columns.inward(parameters(warm))
-        run = Run(replace(p, df=np.minimum(p.df, GAUSSIAN_DF) if heavy else np.full(params.k, np.inf)), np.empty(0))
+        run = Run(replace(p, df=np.full(params.k, min(float(p.df[0]), GAUSSIAN_DF) if heavy else np.inf)), np.empty(0))
     else:
         groups = groupings(u, params.k, params.starts, np.random.default_rng(seed))
         run = _best([Run(beginning(u, group, prior, heavy=heavy), np.empty(0)) for group in groups], u, params, prior)
     run = continued(run, params.max_iterations, u, params, prior)
-    if params.emission == "auto" and (light := (run.parameters.df > GAUSSIAN_DF) & np.isfinite(run.parameters.df)).any():
-        settled = replace(run.parameters, df=np.where(light, np.inf, run.parameters.df))
+    if params.emission == "auto" and GAUSSIAN_DF < run.parameters.df[0] < np.inf:
+        settled = replace(run.parameters, df=np.full(params.k, np.inf))
         run = continued(Run(settled, np.empty(0)), params.max_iterations, u, params, prior)
     of_z = run.trace - z.shape[0] * np.log(columns.scale).sum()
     narrowest = np.linalg.eigvalsh(run.parameters.dispersion)[:, 0]
@@ -160,8 +160,8 @@ def continued(run: Run, evaluations: int, u: Matrix, params: HmmParameters, prio
 def em_step(u: Matrix, p: Parameters, prior: Prior) -> tuple[Parameters, float]:
     """The parameters after one step of EM on u (n, d), and the penalised log-likelihood in nats of those before it.
 
-    States of infinite df stay Gaussian. Source: Peel, McLachlan (2000), equations 12-18; the floor: a scatter matrix with its eigenvalues
-    raised to the floor is the maximiser among matrices that obey it.
+    The states share one df, as those of p do; if it is infinite they stay Gaussian. Source: Peel, McLachlan (2000), equations 12-18; the
+    floor: a scatter matrix with its eigenvalues raised to the floor is the maximiser among matrices that obey it.
     """
     counts, floor = prior
     model, n, k = model_of(p), u.shape[0], p.df.size
@@ -171,16 +171,16 @@ def em_step(u: Matrix, p: Parameters, prior: Prior) -> tuple[Parameters, float]:
     moves = expected_moves(p.transmat, done[1], gamma) + counts
     total = moves.sum(axis=1, keepdims=True)
     transmat = np.divide(moves, total, out=p.transmat.copy(), where=total > 0)
-    location, dispersion, df = p.location.copy(), p.dispersion.copy(), p.df.copy()
+    location, dispersion, spread = p.location.copy(), p.dispersion.copy(), 0.0
     for j in np.flatnonzero(gamma.sum(axis=0) > 0).tolist():
         pull = _pull(u, j, model)
         heavy = gamma[:, j] * pull
         location[j] = heavy @ u / heavy.sum()
         rest = u - location[j]
         dispersion[j] = _floored((heavy[:, None] * rest).T @ rest / gamma[:, j].sum(), floor)
-        if np.isfinite(df[j]):
-            df[j] = next_df(p.df[j], u.shape[1], float(gamma[:, j] @ (np.log(pull) - pull) / gamma[:, j].sum()))
-    return Parameters(gamma[0] / gamma[0].sum(), transmat, location, dispersion, df), penalised
+        spread += float(gamma[:, j] @ (np.log(pull) - pull)) / n
+    df = next_df(float(p.df[0]), u.shape[1], spread) if np.isfinite(p.df[0]) else np.inf
+    return Parameters(gamma[0] / gamma[0].sum(), transmat, location, dispersion, np.full(k, df)), penalised
 
 
 def expected_moves(transmat: Matrix, alpha: Matrix, gamma: Matrix) -> Matrix:

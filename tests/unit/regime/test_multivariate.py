@@ -128,3 +128,11 @@ def test_one_bar_at_a_time_equals_the_batch_bit_for_bit() -> None:
     for t in range(200, 300):
         p = hmm.step(state, p, z[t])
         assert np.array_equal(p, whole[t])
+
+
+def test_states_share_their_degrees_of_freedom_and_pay_for_them_once() -> None:
+    z, _ = planted(1200, 5.0, seed=8)
+    heavy, light = (multivariate.fit_rows(z[:, 0], z, HmmParameters(k=2, starts=4, emission=word), seed=0) for word in ("t", "gaussian"))
+    assert np.unique(heavy.arrays["df"]).size == 1
+    free = [(one.head["aic"] + 2 * one.head["log_likelihood"]) / 2 for one in (heavy, light)]
+    assert free == pytest.approx([14, 13])  # one start, two moves, four means, six dispersions
