@@ -32,15 +32,27 @@ class Trial:
     one_state: Packet
 
 
-def held_out(x: Vector, trial: Trial, rival: tuple[Packet, Times] | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The predecessor: its own trial fit, which saw no bar after until_ns, beside the times t (n,) in ns UTC of the bars to judge by.
+
+    Trial against trial is the fair match: the model in production itself has seen nearly all of the bars that are held out now.
+    """
+
+    state: Packet
+    until_ns: int
+    t: Times
+
+
+def held_out(x: Vector, trial: Trial, rival: Rival | None) -> dict[str, Any]:
     """Predictive log-likelihood in nats per bar of the last 20 % of x (n,), in percent, by the trial, one state and the predecessor.
 
-    `gain` is that over one state of the same emission: at or below zero the regimes foretell nothing. `rival` is the predecessor with the
-    times (n,) of x. Causal: each bar is judged by the density that stood before it. Cost O(n k^2).
+    `gain` is that over one state of the same emission: at or below zero the regimes foretell nothing. None stands for
+    a predecessor that is not there. Causal: each bar is judged by the density that stood before it. Cost O(n k^2).
     """
     split = seen_by_trial(x.size)
     mine, alone = (_per_bar(state, x, split) for state in (trial.state, trial.one_state))
-    theirs = None if rival is None else _fair(*rival, x, split)
+    theirs = None if rival is None else _fair(rival, x, split)
     return {
         "held_out_bars": int(x.size - split),
         "log_likelihood_per_bar": mine,
@@ -55,16 +67,16 @@ def _per_bar(state: Packet, x: Vector, split: int) -> float:
     return float(evidence.mean())
 
 
-def _fair(predecessor: Packet, t: Times, x: Vector, split: int) -> float:
-    """The predecessor's figure without what it owes to the held-out bars that it was fitted on.
+def _fair(rival: Rival, x: Vector, split: int) -> float:
+    """The rival's figure without what it owes to held-out bars that it has seen after all, as when the window has grown.
 
     That advantage is of its free parameters over its bars in nats a bar, for the share that it saw.
     Source: Akaike (1974), IEEE Trans. Autom. Control 19(6), 716-723.
     """
-    head = predecessor.head
-    saw = float(np.mean(t[split:] <= head["trained_until_ns"]))
+    head = rival.state.head
+    saw = float(np.mean(rival.t[split:] <= rival.until_ns))
     optimism = free_parameters(int(head["k"]), int(head["d"]), str(head["emission"])) / int(head["n"])
-    return _per_bar(predecessor, x, split) - saw * optimism
+    return _per_bar(rival.state, x, split) - saw * optimism
 
 
 def steadiness(state: Packet, probabilities: Matrix, before: Labels | None) -> dict[str, Any]:

@@ -57,10 +57,21 @@ class _Plan:
     drift: drift.Drift | None
 
     @property
+    def split(self) -> int:
+        """How many bars the trial fit may see."""
+        return evaluate.seen_by_trial(self.seen.x.size)
+
+    @property
     def trial(self) -> Packet | None:
-        """The predecessor's own trial fit, which saw no bar that is held out now."""
-        held = None if self.rival is None else self.rival.arrays.get("trial")
-        return None if held is None else Packet.unpack(held.tobytes())
+        """The predecessor's own trial fit to go on from, unless it saw a bar that is held out now."""
+        rival = _trial_of(self.rival)
+        return None if rival is None or rival[1] > self.seen.t[self.split - 1] else rival[0]
+
+
+def _trial_of(previous: Packet | None) -> tuple[Packet, int] | None:
+    """The trial fit of a model, and the time of the last bar that it saw."""
+    held = None if previous is None else previous.arrays.get("trial")
+    return None if previous is None or held is None else (Packet.unpack(held.tobytes()), int(previous.head["trial_until_ns"]))
 
 
 def train_many(
@@ -72,10 +83,10 @@ def train_many(
     too where the case asks or the predecessor has drifted HIGH; they win by more than WORTH_NATS. `auto` keeps its predecessor's number of
     states until then. Hindsight up to trained_until_ns, causal after it.
     Head: that of the fit and of `run.detect` in mode filtered, `interval`, `evaluation` (None when the range is too short to hold bars
-    out), `drift`, `cold_tried`, `fresh` (whether fresh starts won), `cold_gain` (nats), `split_like` (returns since the predecessor that
-    look like a split), `labels_kept`, `last_price`, and what `standing.continuation` keeps. Arrays: those of the fit, stationary, alpha (k,)
-    the filter at the end, carry what the next bar needs, pits the predictive probabilities on record, trial the packed fit without the
-    held-out bars. Errors: as `run.detect`.
+    out), `trial_until_ns`, `drift`, `cold_tried`, `fresh` (whether fresh starts won), `cold_gain` (nats), `split_like` (returns since the
+    predecessor that look like a split), `labels_kept`, `last_price`, and what `standing.continuation` keeps. Arrays: those of the fit,
+    stationary, alpha (k,) the filter at the end, carry what the next bar needs, pits the predictive probabilities on record, trial the
+    packed fit without the held-out bars. Errors: as `run.detect`.
     """
     done: Fits = {}
     plans: dict[int, _Plan] = {}
@@ -174,7 +185,7 @@ def _is_broken(state: Packet) -> bool:
 
 def _trials(plans: Mapping[int, _Plan], seed: int) -> dict[int, evaluate.Trial]:
     """The fits on the bars before the held-out ones, of as many states and of one; none where those bars are too few."""
-    before = {i: plan.seen.x[: evaluate.seen_by_trial(plan.seen.x.size)] for i, plan in plans.items()}
+    before = {i: plan.seen.x[: plan.split] for i, plan in plans.items()}
     long = {i: plan for i, plan in plans.items() if before[i].size >= BARS_PER_STATE * plan.params.k}
     mine = _fit_all(((i, p, before[i], None if p.cold else p.trial) for i, p in long.items()), seed)
     alone = _fit_all(((i, replace(p, params=replace(p.params, k=1)), before[i], None) for i, p in long.items()), seed)
@@ -221,6 +232,7 @@ def _told(plan: _Plan, fitted: Packet | RpsdError, gain: float | None, trial: ev
         **answer.head,
         "interval": case.interval,
         "evaluation": _evaluation(plan, state, probabilities, trial),
+        "trial_until_ns": None if trial is None else int(seen.t[plan.split - 1]),
         "drift": None if plan.drift is None else plan.drift.as_facts(),
         "cold_tried": plan.cold,
         "fresh": plan.cold and fitted.head["started"] == "cold",
@@ -243,7 +255,8 @@ def _evaluation(plan: _Plan, state: Packet, probabilities: Matrix, trial: evalua
         return None
     x, rival = plan.seen.x, plan.rival
     before = None if rival is None else hmm.filtered(rival, x).argmax(axis=1)
-    judged = evaluate.held_out(x, trial, None if plan.case.previous is None else (plan.case.previous, plan.seen.t))
+    theirs = _trial_of(plan.case.previous)
+    judged = evaluate.held_out(x, trial, None if theirs is None else evaluate.Rival(*theirs, plan.seen.t))
     return judged | {"filtered": evaluate.steadiness(state, probabilities, before)}
 
 

@@ -13,7 +13,8 @@ _TOLERANCE_NATS: Final = 2.0
 def judged(candidate: Packet, rules: Promotion, *, rival: bool) -> Verdict:
     """Whether the candidate may serve: enough bars, no sign of broken data, a held-out gain over one state, and not worse than before.
 
-    `rival`: a model is in production and young enough to compare with. Worse is by more than two nats over all held-out bars.
+    `rival`: a model is in production and young enough to compare with. Worse is by more than two nats over all held-out bars,
+    its fit without them against that of the model in production.
     """
     if (fault := _fault(candidate, rules)) is not None:
         return Verdict(False, fault)

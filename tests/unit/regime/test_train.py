@@ -138,3 +138,18 @@ def test_new_moves_that_look_like_splits_are_counted() -> None:
     done: Any = one(case(split, previous=first))
     assert done.head["split_like"] == 1
     assert one(case(split)).head["split_like"] == 0  # nothing to compare with: the warning alone tells
+
+
+def test_a_day_more_hardly_changes_what_is_held_against_the_predecessor() -> None:
+    """Trial against trial: the model in production has seen the bars that are held out, and would win by that alone."""
+    for seed in range(6):
+        y = prices(500, seed)
+        told = one(case(y, previous=one(case(y[:-1])))).head["evaluation"]
+        assert abs(told["predecessor_per_bar"] - told["log_likelihood_per_bar"]) * told["held_out_bars"] < 1.0
+
+
+def test_a_trial_that_saw_held_out_bars_is_not_gone_on_from() -> None:
+    y = prices(600)
+    short = one(Case(y[300:], days(600)[300:], "2_state", "1d"))
+    grown = one(case(y, previous=short))  # twice the window: more bars are held out than then
+    assert Packet.unpack(grown.arrays["trial"].tobytes()).head["started"] == "cold"
