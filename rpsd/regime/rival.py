@@ -21,7 +21,7 @@ _FREE: Final = 5
 
 def one_state_bic(x: Vector) -> float:
     """BIC of one state, Gaussian or Student t, whichever is lower, for x (n,) of at least twenty returns in percent."""
-    return min(float(hmm.fit(x, HmmParameters(k=1, emission=word), seed=0).head["bic"]) for word in ("gaussian", "t"))
+    return min(float(hmm.fit(x, HmmParameters(k=1, starts=1, emission=word), seed=0).head["bic"]) for word in ("gaussian", "t"))
 
 
 def garch_aic(x: Vector) -> float:

@@ -188,7 +188,7 @@ def _trials(plans: Mapping[int, _Plan], seed: int) -> dict[int, evaluate.Trial]:
     before = {i: plan.seen.x[: plan.split] for i, plan in plans.items()}
     long = {i: plan for i, plan in plans.items() if before[i].size >= BARS_PER_STATE * plan.params.k}
     mine = _fit_all(((i, p, before[i], None if p.cold else p.trial) for i, p in long.items()), seed)
-    alone = _fit_all(((i, replace(p, params=replace(p.params, k=1)), before[i], None) for i, p in long.items()), seed)
+    alone = _fit_all(((i, replace(p, params=replace(p.params, k=1, starts=1)), before[i], None) for i, p in long.items()), seed)
     return {i: evaluate.Trial(state, one) for i in long if isinstance(state := mine[i], Packet) and isinstance(one := alone[i], Packet)}
 
 
