@@ -1,15 +1,19 @@
 """Who takes part in the regime tables: the truth's parameters, every engine of the catalogue, a trivial baseline, and the peers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from rpsd.core.errors import RpsdError
+from rpsd.core.market import DAY_NS, Vector
+from rpsd.core.observed import RETURN, sight_of
 from rpsd.core.parameters import HmmParameters
+from rpsd.core.result import Matrix
 from rpsd.regime import MODELS, RegimeModel
 from rpsd.regime.hmm import filtered, smoothed
+from rpsd.regime.observe import observations
 from rpsd.regime.walk import walk_forward
 from tests.quality import regime_peers as peers
 from tests.quality.regime_peers import Decoded, likeliest
@@ -26,7 +30,7 @@ REFIT_EVERY: Final = 21
 VARIANTS: Final[Mapping[str, tuple[Mapping[str, Any], ...]]] = {
     "numba": ({}, {"emission": "gaussian"}, {"emission": "t"}),
     "hmmlearn": ({},),
-    "jump": ({},),
+    "jump": ({}, {"jump_penalty": peers.TUNED}),
 }
 """Settings besides the defaults, by engine; an engine that is not named here takes part with its defaults."""
 
@@ -43,19 +47,37 @@ class Engine:
         """How the tables name it."""
         return " ".join([f"`{self.model.name}`", *(f"{name}={value}" for name, value in self.settings.items())])
 
-    def params(self, k: int) -> Any:
+    def params(self, k: int) -> HmmParameters:
         """Its parameters for k states."""
-        kind = getattr(self.model, "params", HmmParameters)
-        own = {"engine": self.model.name} if "engine" in {f.name for f in fields(kind)} else {}
-        return kind(k=k, **own, **self.settings)
+        return HmmParameters(k=k, engine=self.model.name, **self.settings)
 
     def decoded(self, drawn: Draw, k: int) -> Decoded:
         """Fitted on the seen bars; then filter and smoother over all of them. An engine that refuses answers one state."""
+        z = seen_by(self.model.name, drawn.x)
+        late = 0 if z is None else drawn.x.size - z.shape[0]  # bars before a weighted column has its first value
+        rows = drawn.x if z is None else z
+        fitted_on = None if z is None else z[: drawn.train - late].copy()
         try:
-            state = self.model.fit(drawn.seen.copy(), self.params(k), seed=0)
+            state = self.model.fit(drawn.x[late : drawn.train].copy(), self.params(k), seed=0, z=fitted_on)
         except RpsdError:
             return Decoded(*(np.zeros(drawn.x.size, np.int64),) * 2)
-        return likeliest(filtered(state, drawn.x), smoothed(state, drawn.x))
+        found = likeliest(filtered(state, rows), smoothed(state, rows))
+        return Decoded(*(np.pad(states, (late, 0), mode="edge") for states in (found.filtered, found.smoothed)))
+
+
+def seen_by(engine: str, x: Vector) -> Matrix | None:
+    """What a model of the engine sees of returns x (n,) in percent, by the product's own observer; None: the returns alone.
+
+    (m, d) for the last m bars: the first ones, for which a column has no value yet, are passed over.
+    """
+    columns = sight_of(engine, RETURN)
+    if columns == RETURN:
+        return None
+    close = 100.0 * np.exp(np.concatenate([[0.0], np.cumsum(x / 100.0)]))
+    found = observations(close, np.arange(close.size) * DAY_NS, "1d", 1, columns=columns)
+    assert found.z is not None
+    assert found.t[0] == (close.size - found.x.size) * DAY_NS
+    return found.z
 
 
 def engines() -> list[Engine]:

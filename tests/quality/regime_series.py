@@ -23,6 +23,13 @@ WINDOW: Final = 1250
 EVERY: Final = 42
 """Windows of five years every two months: 91 fits of the S&P's 5,030 returns."""
 
+CADENCES: Final = {
+    "5 years, every 42 bars": (WINDOW, EVERY),
+    "5 years, every 21 bars, as walk-forward refits": (WINDOW, 21),
+    "2 years, every bar, as production retrains": (504, 1),
+}
+"""Bars of a window, and bars from one to the next."""
+
 STOCKS: Final = Path(__file__).with_name("data") / "us_stocks_1d.csv"
 K: Final = 3
 SESSIONS: Final = 252
@@ -90,6 +97,15 @@ def warm_refits(parts: list[Vector], k: int = K) -> Refit:
             state = matched(sound(_fitted(engine, x, k, state)), state)[0]
         paths.append(_both(state, x))
     return Refit(f"{engine.label} warm, matched", paths)
+
+
+def cadences() -> dict[str, tuple[int, float, float]]:
+    """The S&P refitted warm at each of CADENCES: number of fits, days relabelled on the filtered and on the most likely path."""
+    found = {}
+    for label, (size, every) in CADENCES.items():
+        refit = warm_refits(windows(sp500(), size, every))
+        found[label] = (len(refit.paths), refit.relabelled("filtered", every), refit.relabelled("most likely", every))
+    return found
 
 
 def _fitted(engine: Engine, x: Vector, k: int, warm: Packet | None = None) -> Packet:

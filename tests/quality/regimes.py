@@ -32,7 +32,6 @@ PEERS = {
     "jumpmodels": "jumpmodels, mean and volatility",
     "baseline": BASELINE,
 }
-DAILY = 504  # bars of the default train_window, two years
 
 
 def note(found: Found, name: str, value: float, op: str, bound: float) -> None:
@@ -69,7 +68,8 @@ def compare_series(found: Found) -> None:
     note(found, "relabelled_refits", found.fits, ">=", 90)
     note(found, "relabelled_filtered", production["filtered"], "<=", 0.04)
     note(found, "relabelled_most_likely", production["most likely"], "<=", 0.04)
-    note(found, "relabelled_daily", found.daily, "<=", 0.04)
+    for label, (_, filtered, likely) in list(found.cadences.items())[1:]:
+        note(found, f"relabelled_{'daily' if 'every bar' in label else 'monthly'}", max(filtered, likely), "<=", 0.04)
     note(found, "names_fits_all_distinct", series.distinct(found.names), ">=", 9)
     honest = [found.leaks[way] for way, claim in leak.CLAIMS.items() if claim == "causal"]
     note(found, "leak_most_standard_errors", max(abs(e.sharpe) / e.error for e in honest), "<=", leak.SURE)
@@ -90,12 +90,10 @@ def measured(options: argparse.Namespace) -> Found:
     x = series.sp500()
     parts = series.windows(x, series.WINDOW, series.EVERY)
     refits = [*series.our_refits(parts), *series.their_refits(parts)]
-    daily = series.windows(x, DAILY, 1)
-    warm = series.warm_refits(daily)
     ways = [(r.label, {path: r.relabelled(path, series.EVERY) for path in r.paths[0]}) for r in refits]
     found = Found(
         date=f"{datetime.now(UTC):%Y-%m-%d}", seeds=options.seeds, block=options.block, scores=scores, auto=auto.rendered(answers),
-        refits=ways, fits=len(parts), daily=warm.relabelled("filtered", 1), daily_fits=len(daily), names=series.names(),
+        refits=ways, fits=len(parts), cadences=series.cadences(), names=series.names(),
         leaks=leak.earned(options.block, options.series, options.workers), series=options.series,
     )  # fmt: skip
     compare(found)

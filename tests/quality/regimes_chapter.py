@@ -62,9 +62,9 @@ S&P 500, 1999 to 2018, daily, three states. {fits} fits of windows of {window} b
 the days common to two successive windows that the later fit labels otherwise than the earlier one. hmmlearn starts at random.
 
 {relabelled}
-As production does it, a warm refit after every bar of a window of two years, `regimes.train_window`: {daily_fits} fits, of which each
-labels {daily} of its days otherwise than the one of the day before.
+What moves labels is the window: when a crash leaves it, three states are found among quieter days. Warm and matched, by how often:
 
+{cadences}
 ## Names on real series
 
 Twenty years of days, 1999 to 2018. Mean and volatility are a year's. A low confidence says that the data do not tell the means apart;
@@ -93,8 +93,7 @@ class Found:
     auto: str
     refits: list[tuple[str, dict[str, float]]]
     fits: int
-    daily: float
-    daily_fits: int
+    cadences: dict[str, tuple[int, float, float]]
     names: list[NamedState]
     leaks: dict[str, Earned]
     series: int
@@ -154,6 +153,12 @@ def relabelled(found: Sequence[tuple[str, dict[str, float]]]) -> str:
     return table(["labels", "filtered path", "most likely path"], rows)
 
 
+def cadences(found: dict[str, tuple[int, float, float]]) -> str:
+    """Shares of days by cadence."""
+    rows = [[label, str(fits), number(filtered), number(likely)] for label, (fits, filtered, likely) in found.items()]
+    return table(["window and refits", "fits", "filtered path", "most likely path"], rows)
+
+
 def names(found: Sequence[NamedState]) -> str:
     """States of real series."""
     rows = [
@@ -187,6 +192,6 @@ def render(found: Found) -> str:
         date=found.date, seeds=found.seeds, block=found.block, train=TRAIN, test=TEST, scenarios=scenarios(), refit=REFIT_EVERY,
         filtered=accuracy(found.scores, "filtered"), penalty=PENALTY, tuned=TUNED, smoothed=accuracy(found.scores, "smoothed"),
         flicker=flicker(found.scores), auto=found.auto, fits=found.fits, window=WINDOW, every=EVERY, relabelled=relabelled(found.refits),
-        daily_fits=found.daily_fits, daily=number(found.daily), names=names(found.names), series=found.series, leaks=leaks(found.leaks),
+        cadences=cadences(found.cadences), names=names(found.names), series=found.series, leaks=leaks(found.leaks),
         bars=bars(found.bars),
     )  # fmt: skip
