@@ -44,17 +44,17 @@ class Rival:
     t: Times
 
 
-def held_out(x: Vector, trial: Trial, rival: Rival | None) -> dict[str, Any]:
-    """Predictive log-likelihood in nats per bar of the last 20 % of x (n,), in percent, by the trial, one state and the predecessor.
+def held_out(z: Vector | Matrix, trial: Trial, rival: Rival | None) -> dict[str, Any]:
+    """Predictive log-likelihood in nats per bar of the last 20 % of z (n, d), or returns (n,), by the trial, one state, the predecessor.
 
     `gain` is that over one state of the same emission: at or below zero the regimes foretell nothing. None stands for
     a predecessor that is not there. Causal: each bar is judged by the density that stood before it. Cost O(n k^2).
     """
-    split = seen_by_trial(x.size)
-    mine, alone = (_per_bar(state, x, split) for state in (trial.state, trial.one_state))
-    theirs = None if rival is None else _fair(rival, x, split)
+    split = seen_by_trial(z.shape[0])
+    mine, alone = (_per_bar(state, z, split) for state in (trial.state, trial.one_state))
+    theirs = None if rival is None else _fair(rival, z, split)
     return {
-        "held_out_bars": int(x.size - split),
+        "held_out_bars": int(z.shape[0] - split),
         "log_likelihood_per_bar": mine,
         "one_state_per_bar": alone,
         "gain": mine - alone,
@@ -62,12 +62,12 @@ def held_out(x: Vector, trial: Trial, rival: Rival | None) -> dict[str, Any]:
     }
 
 
-def _per_bar(state: Packet, x: Vector, split: int) -> float:
-    _, evidence = filter_from(state, ahead(state, filtered(state, x[:split])[-1]), x[split:])
+def _per_bar(state: Packet, z: Vector | Matrix, split: int) -> float:
+    _, evidence = filter_from(state, ahead(state, filtered(state, z[:split])[-1]), z[split:])
     return float(evidence.mean())
 
 
-def _fair(rival: Rival, x: Vector, split: int) -> float:
+def _fair(rival: Rival, z: Vector | Matrix, split: int) -> float:
     """The rival's figure without what it owes to held-out bars that it has seen after all, as when the window has grown.
 
     That advantage is of its free parameters over its bars in nats a bar, for the share that it saw.
@@ -76,7 +76,7 @@ def _fair(rival: Rival, x: Vector, split: int) -> float:
     head = rival.state.head
     saw = float(np.mean(rival.t[split:] <= rival.until_ns))
     optimism = free_parameters(int(head["k"]), int(head["d"]), str(head["emission"])) / int(head["n"])
-    return _per_bar(rival.state, x, split) - saw * optimism
+    return _per_bar(rival.state, z, split) - saw * optimism
 
 
 def steadiness(state: Packet, probabilities: Matrix, before: Labels | None) -> dict[str, Any]:

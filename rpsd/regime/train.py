@@ -1,7 +1,7 @@
 """Models for serving: many series fitted at once, each from its predecessor or afresh, judged on bars held out, and named."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import numpy as np
 from rpsd.core.errors import RpsdError
 from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
+from rpsd.core.observed import RETURN
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.regime import states_of
 from rpsd.core.result import Matrix, Warned
@@ -33,7 +34,10 @@ WORTH_NATS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A model to fit: prices (n,) at t (n,) in ns UTC; `previous` a packet of train_many; `cold` asks for fresh starts as well."""
+    """A model to fit: prices (n,) at t (n,) in ns UTC; `previous` a packet of train_many; `cold` asks for fresh starts as well.
+
+    `columns` is what the model sees of each bar, `cells` the stored columns (n,) that they need.
+    """
 
     prices: Vector
     t: Times
@@ -41,6 +45,8 @@ class Case:
     interval: str
     previous: Packet | None = None
     cold: bool = False
+    columns: tuple[str, ...] = RETURN
+    cells: Mapping[str, Vector] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -128,8 +134,9 @@ def train(
 
 
 def _planned(case: Case, params: HmmParameters, seed: int, tolerance: drift.Tolerance) -> _Plan:
-    wanted, previous = states_of(case.regime_type), case.previous
-    seen = observations(case.prices, case.t, case.interval, wanted or 1)
+    wanted, before = states_of(case.regime_type), case.previous
+    previous = before if before is not None and before.head["columns"] == list(case.columns) else None
+    seen = observations(case.prices, case.t, case.interval, wanted or 1, columns=case.columns, cells=case.cells)
     record, judged = (np.empty(0), None) if previous is None else _since(previous, seen, tolerance)
     cold = case.cold or previous is None or (judged is not None and judged.severity == "HIGH")
     k, selection = (wanted, ()) if wanted is not None else _chosen(seen, None if cold else previous, seed)
@@ -161,8 +168,8 @@ def _since(previous: Packet, seen: Observations, tolerance: drift.Tolerance) -> 
 
 def _fitted(plans: Mapping[int, _Plan], seed: int) -> dict[int, tuple[Packet | RpsdError, float | None]]:
     """The fit of each plan, and what fresh starts gained in nats of penalised likelihood where both ways were gone."""
-    warm = _fit_all(((i, p, p.seen.x, p.rival) for i, p in plans.items() if p.rival is not None), seed)
-    fresh = _fit_all(((i, p, p.seen.x, None) for i, p in plans.items() if p.cold), seed)
+    warm = _fit_all(((i, p, p.seen.rows, p.rival) for i, p in plans.items() if p.rival is not None), seed)
+    fresh = _fit_all(((i, p, p.seen.rows, None) for i, p in plans.items() if p.cold), seed)
     return {i: _better(warm.get(i), fresh.get(i)) for i in plans}
 
 
@@ -185,14 +192,14 @@ def _is_broken(state: Packet) -> bool:
 
 def _trials(plans: Mapping[int, _Plan], seed: int) -> dict[int, evaluate.Trial]:
     """The fits on the bars before the held-out ones, of as many states and of one; none where those bars are too few."""
-    before = {i: plan.seen.x[: plan.split] for i, plan in plans.items()}
-    long = {i: plan for i, plan in plans.items() if before[i].size >= BARS_PER_STATE * plan.params.k}
+    before = {i: plan.seen.rows[: plan.split] for i, plan in plans.items()}
+    long = {i: plan for i, plan in plans.items() if plan.split >= BARS_PER_STATE * plan.params.k}
     mine = _fit_all(((i, p, before[i], None if p.cold else p.trial) for i, p in long.items()), seed)
     alone = _fit_all(((i, replace(p, params=replace(p.params, k=1, starts=1)), before[i], None) for i, p in long.items()), seed)
     return {i: evaluate.Trial(state, one) for i in long if isinstance(state := mine[i], Packet) and isinstance(one := alone[i], Packet)}
 
 
-def _fit_all(asked: Iterable[tuple[int, _Plan, Vector, Packet | None]], seed: int) -> Fits:
+def _fit_all(asked: Iterable[tuple[int, _Plan, Vector | Matrix, Packet | None]], seed: int) -> Fits:
     """One batch for each set of parameters, those that go on from a model apart from those that begin afresh."""
     done: Fits = {}
     by_kind = sorted(asked, key=lambda one: (one[1].params.k, one[3] is not None))
@@ -204,13 +211,15 @@ def _fit_all(asked: Iterable[tuple[int, _Plan, Vector, Packet | None]], seed: in
     return done
 
 
-def _fit_many(xs: list[Vector], params: HmmParameters, seed: int, warms: list[Packet] | None) -> list[Packet | RpsdError]:
-    if params.engine == "numba":
-        return hmm.fit_many(xs, params, seed=seed, warms=warms)
+def _fit_many(rows: list[Vector | Matrix], params: HmmParameters, seed: int, warms: list[Packet] | None) -> list[Packet | RpsdError]:
+    """Fits of returns (n,) or rows (n, d), the returns first; returns alone go through the lanes of the numba engine together."""
+    if params.engine == "numba" and all(one.ndim == 1 for one in rows):
+        return hmm.fit_many(rows, params, seed=seed, warms=warms)
     fit, done = ENGINES[params.engine], list[Packet | RpsdError]()
-    for i, x in enumerate(xs):
+    for i, one in enumerate(rows):
+        x, z = (one, None) if one.ndim == 1 else (np.ascontiguousarray(one[:, 0]), one)
         try:
-            done.append(fit(x, params, seed=seed, warm=None if warms is None else warms[i]))
+            done.append(fit(x, params, seed=seed, warm=None if warms is None else warms[i], z=z))
         except RpsdError as error:
             done.append(error)
     return done
@@ -231,6 +240,7 @@ def _told(plan: _Plan, fitted: Packet | RpsdError, gain: float | None, trial: ev
         **state.head,
         **answer.head,
         "interval": case.interval,
+        "columns": list(case.columns),
         "evaluation": _evaluation(plan, state, probabilities, trial),
         "trial_until_ns": None if trial is None else int(seen.t[plan.split - 1]),
         "drift": None if plan.drift is None else plan.drift.as_facts(),
@@ -253,10 +263,11 @@ def _told(plan: _Plan, fitted: Packet | RpsdError, gain: float | None, trial: ev
 def _evaluation(plan: _Plan, state: Packet, probabilities: Matrix, trial: evaluate.Trial | None) -> dict[str, Any] | None:
     if trial is None:
         return None
-    x, rival = plan.seen.x, plan.rival
-    before = None if rival is None else hmm.filtered(rival, x).argmax(axis=1)
-    theirs = _trial_of(plan.case.previous)
-    judged = evaluate.held_out(x, trial, None if theirs is None else evaluate.Rival(*theirs, plan.seen.t))
+    rows, rival = plan.seen.rows, plan.rival
+    before = None if rival is None else hmm.filtered(rival, rows).argmax(axis=1)
+    previous = plan.case.previous
+    theirs = None if previous is None or previous.head["columns"] != list(plan.case.columns) else _trial_of(previous)
+    judged = evaluate.held_out(rows, trial, None if theirs is None else evaluate.Rival(*theirs, plan.seen.t))
     return judged | {"filtered": evaluate.steadiness(state, probabilities, before)}
 
 

@@ -43,9 +43,10 @@ def regime_detect(packet: Packet, report: Report) -> Packet:
 def regime_train(packet: Packet, report: Report) -> Packet:
     """Models of many series.
 
-    Head: cases [{regime_type, interval, cold}], params (mapping), seed, drift {psi, false_alarm_rate}. Arrays of case i: prices/i (n,),
-    t/i (n,) int64 ns, and previous/i (uint8), the packed predecessor, if there is one. Answer: array i (uint8) the packed model of case i,
-    or in the head's `refused` under i what refuses it: {code, detail}. Errors of a case: regime.train.train_many.
+    Head: cases [{regime_type, interval, cold, cells}], params (mapping), columns, seed, drift {psi, false_alarm_rate}. Arrays of case i:
+    prices/i (n,), t/i (n,) int64 ns, cells/i/NAME (n,) for each of its cells, and previous/i (uint8), the packed predecessor, if any.
+    Answer: array i (uint8) the packed model of case i, or in the head's `refused` under i what refuses it: {code, detail}. Errors of a
+    case: regime.train.train_many.
     """
     from rpsd.core.errors import RpsdError
     from rpsd.regime import drift, train  # numerics wait for the first task
@@ -55,7 +56,9 @@ def regime_train(packet: Packet, report: Report) -> Packet:
     for i, case in enumerate(head["cases"]):
         held = arrays.get(f"previous/{i}")
         previous = None if held is None else Packet.unpack(held.tobytes())
-        cases.append(train.Case(arrays[f"prices/{i}"], arrays[f"t/{i}"], case["regime_type"], case["interval"], previous, case["cold"]))
+        cells = {name: arrays[f"{_CELLS}{i}/{name}"] for name in case["cells"]}
+        prices, t, columns = arrays[f"prices/{i}"], arrays[f"t/{i}"], tuple(head["columns"])
+        cases.append(train.Case(prices, t, case["regime_type"], case["interval"], previous, case["cold"], columns, cells))
     tolerance = drift.Tolerance(tuple(head["drift"]["psi"]), head["drift"]["false_alarm_rate"])
     done = train.train_many(cases, build(HmmParameters, head["params"]), seed=head["seed"], tolerance=tolerance, report=report)
     refused = {str(i): {"code": one.code, "detail": one.detail} for i, one in enumerate(done) if isinstance(one, RpsdError)}

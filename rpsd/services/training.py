@@ -15,6 +15,7 @@ from rpsd.core import instant
 from rpsd.core.errors import ERRORS, Cancelled, CorruptData, DeadlineExceeded, InternalError, RpsdError, TooShort, WorkerFailed
 from rpsd.core.market import INTERVALS, SECOND_NS
 from rpsd.core.model import Array, ModelVersion, Packet, fingerprint
+from rpsd.core.observed import observed, sight_of, sources
 from rpsd.core.parameters import HmmParameters, build
 from rpsd.services import gate
 from rpsd.services.compute import Compute, Progress
@@ -165,30 +166,46 @@ class RegimeTraining:
         info = rows.require(c, wanted.symbol, wanted.interval)
         closed_ns = self._clock() - INTERVALS[wanted.interval]
         last_ns = min(info.last_ns if info.last_ns is not None else closed_ns, closed_ns)
-        prices = stored_prices(c, info, last_ns - int(self._settings.regimes.train_window * SECOND_NS), last_ns)
+        prices = stored_prices(
+            c, info, last_ns - int(self._settings.regimes.train_window * SECOND_NS), last_ns, sources(observed(self._columns()))
+        )
         if prices.t.size < 2:
             raise TooShort(f"{wanted.symbol} {wanted.interval} has {prices.t.size} closed bars in the training window")
         return prices
 
     def _task(self, asked: list[_Asked]) -> Packet:
         cases = [
-            {"regime_type": one.wanted.regime_type, "interval": one.wanted.interval, "cold": one.before is None or one.is_old}
+            {
+                "regime_type": one.wanted.regime_type,
+                "interval": one.wanted.interval,
+                "cold": one.before is None or one.is_old,
+                "cells": list(one.prices.cells),
+            }
             for one in asked
         ]
         tolerance = {"psi": list(self._settings.drift.psi), "false_alarm_rate": self._settings.drift.false_alarm_rate}
         arrays: dict[str, Array] = {f"prices/{i}": one.prices.values for i, one in enumerate(asked)}
         arrays |= {f"t/{i}": one.prices.t for i, one in enumerate(asked)}
+        arrays |= {f"cells/{i}/{name}": cells for i, one in enumerate(asked) for name, cells in one.prices.cells.items()}
         packed = {i: one.before[1].pack() for i, one in enumerate(asked) if one.before is not None}
         arrays |= {f"previous/{i}": np.frombuffer(data, np.uint8) for i, data in packed.items()}
-        return Packet({"cases": cases, "params": self._params(), "seed": _SEED, "drift": tolerance}, arrays)
+        return Packet({"cases": cases, "params": self._params(), "columns": self._columns(), "seed": _SEED, "drift": tolerance}, arrays)
 
     def _params(self) -> dict[str, Any]:
         return {"engine": self._settings.regimes.engine, "emission": self._settings.regimes.emission}
 
+    def _columns(self) -> list[str]:
+        """What a model sees of each bar by the settings. Raises InvalidRequest for columns that are none."""
+        return [one.name for one in observed(sight_of(self._settings.regimes.engine, self._settings.regimes.columns))]
+
     def _is_same(self, version: ModelVersion, prices: Prices) -> bool:
         """Whether a fit would see just what the version saw, by the same code, and is not due from cold starts."""
-        same = version.data_fingerprint == fingerprint(prices.t, prices.values) and version.card.get("rpsd") == __version__
-        return same and self._params().items() <= version.card["params"].items() and not self._is_old(version)
+        same = version.data_fingerprint == _fingerprint(prices) and version.card.get("rpsd") == __version__
+        return same and self._is_asked(version) and not self._is_old(version)
+
+    def _is_asked(self, version: ModelVersion) -> bool:
+        """Whether the version was fitted as the settings ask for."""
+        return bool(self._params().items() <= version.card["params"].items() and version.card["columns"] == self._columns())
 
     def _is_old(self, version: ModelVersion) -> bool:
         """Whether fresh starts were last tried for the version longer than max_model_age ago."""
@@ -206,7 +223,7 @@ class RegimeTraining:
             "regime_type": one.wanted.regime_type,
             "model": fitted.head["model"],
             "window": _window_facts(prices),
-            "data_fingerprint": fingerprint(prices.t, prices.values),
+            "data_fingerprint": _fingerprint(prices),
             "params": {**asdict(build(HmmParameters, self._params())), "k": fitted.head["n_states"]},
             "seed": _SEED,
             **{name: fitted.head[name] for name in _TOLD},
@@ -221,6 +238,10 @@ class RegimeTraining:
 
 def _gathered(ended: "set[Future[dict[str, Outcome]]]") -> dict[str, Outcome]:
     return {name: outcome for future in ended for name, outcome in future.result().items()}
+
+
+def _fingerprint(prices: Prices) -> str:
+    return fingerprint(prices.t, prices.values, *prices.cells.values())
 
 
 def _rebuilt(told: dict[str, str]) -> RpsdError:

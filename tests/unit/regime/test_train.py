@@ -8,6 +8,7 @@ import pytest
 from rpsd.core.errors import ConstantSeries, RpsdError
 from rpsd.core.market import DAY_NS
 from rpsd.core.model import Packet
+from rpsd.core.observed import RETURN, sight_of
 from rpsd.core.parameters import HmmParameters
 from rpsd.regime.drift import LEAST_BARS, Tolerance
 from rpsd.regime.train import WORTH_NATS, Case, train_many
@@ -153,3 +154,32 @@ def test_a_trial_that_saw_held_out_bars_is_not_gone_on_from() -> None:
     short = one(Case(y[300:], days(600)[300:], "2_state", "1d"))
     grown = one(case(y, previous=short))  # twice the window: more bars are held out than then
     assert Packet.unpack(grown.arrays["trial"].tobytes()).head["started"] == "cold"
+
+
+def test_models_of_more_columns_are_judged_on_all_of_them() -> None:
+    y = prices(500)
+    volume = np.exp(np.random.default_rng(2).normal(10, 0.3, 500) + np.abs(np.diff(np.log(y), prepend=np.log(y[0]))) * 20)
+
+    def seen(end: int, previous: Packet | None = None) -> Packet:
+        return one(Case(y[:end], days(end), "2_state", "1d", previous, columns=("return", "volume"), cells={"volume": volume[:end]}))
+
+    first = seen(480)
+    assert (first.head["d"], first.head["columns"]) == (2, ["return", "volume"])
+    warm = seen(500, first)
+    assert (warm.head["started"], warm.arrays["pits"].size) == ("warm", 20)
+    assert warm.head["evaluation"]["predecessor_per_bar"] is not None
+    alone = one(case(y, previous=first))  # a model that sees something else is no predecessor to go on from or to compare with
+    assert (alone.head["started"], alone.head["evaluation"]["predecessor_per_bar"]) == ("cold", None)
+
+
+@pytest.mark.parametrize("engine", ["hmmlearn", "jump"])
+def test_every_engine_trains(engine: str) -> None:
+    y, params, previous = prices(500), HmmParameters(starts=2, engine=engine), None
+    for end in (490, 500):
+        asked = Case(y[:end], days(end), "2_state", "1d", previous, columns=sight_of(engine, RETURN))
+        done = train_many([asked], params, seed=0, tolerance=Tolerance())[0]
+        assert isinstance(done, Packet), done
+        assert done.head["evaluation"] is not None
+        previous = done
+    assert previous is not None
+    assert previous.head["started"] == "warm"

@@ -48,8 +48,14 @@ def test_detect_answers_as_in_process(compute):
 
 
 def cases(*series, cold=True):
-    told = [{"regime_type": "2_state", "interval": "1d", "cold": cold} for _ in series]
-    return {"cases": told, "params": {"starts": 2}, "seed": 5, "drift": {"psi": [0.1, 0.2, 0.3], "false_alarm_rate": 0.01}}
+    told = [{"regime_type": "2_state", "interval": "1d", "cold": cold, "cells": []} for _ in series]
+    return {
+        "cases": told,
+        "params": {"starts": 2},
+        "columns": ["return"],
+        "seed": 5,
+        "drift": {"psi": [0.1, 0.2, 0.3], "false_alarm_rate": 0.01},
+    }
 
 
 def test_train_answers_as_in_process_and_starts_from_its_predecessor(compute):
