@@ -9,7 +9,6 @@ from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
 from rpsd.core.result import Labels, Matrix
 from rpsd.regime.hmm import ahead, filter_from, filtered, stationary
-from rpsd.regime.state import free_parameters
 
 _HELD_OUT: Final = 5
 """One bar in so many, the last ones, is held out."""
@@ -75,7 +74,8 @@ def _fair(rival: Rival, z: Vector | Matrix, split: int) -> float:
     """
     head = rival.state.head
     saw = float(np.mean(rival.t[split:] <= rival.until_ns))
-    optimism = free_parameters(int(head["k"]), int(head["d"]), str(head["emission"])) / int(head["n"])
+    free = float(head["aic"]) / 2 + float(head["log_likelihood"])  # as its own family counts them
+    optimism = free / int(head["n"])
     return _per_bar(rival.state, z, split) - saw * optimism
 
 
