@@ -8,7 +8,10 @@ import pytest
 from tests.docs.pages import ROOT
 
 MANUAL = ROOT / "rpsd" / "manual"
-CHAPTERS = ("index", "install", "operate", "methods", "denoising_quality", "regimes", "errors", "decisions", "settings", "metrics", "cli")
+CHAPTERS = (
+    "index", "install", "operate", "methods", "denoising_quality", "regimes", "regimes_quality", "errors", "decisions", "settings",
+    "metrics", "cli",
+)  # fmt: skip
 
 
 def text(chapter: str) -> str:
