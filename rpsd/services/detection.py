@@ -11,7 +11,7 @@ from rpsd.config import Settings
 from rpsd.core import instant, market
 from rpsd.core.errors import BadRange, Fault, InvalidRequest
 from rpsd.core.model import Packet, fingerprint
-from rpsd.core.observed import observed, sources
+from rpsd.core.observed import observed, sight_of, sources
 from rpsd.core.parameters import HmmParameters, build
 from rpsd.core.regime import INCLUDED, states_of
 from rpsd.core.regime import mode as known_mode
@@ -95,6 +95,7 @@ class RegimeDetection:
                 raise InvalidRequest(f"{name[:40]!r} cannot be included", errors=[Fault(f"/include/{place}", reason)])
         if not 0 <= wish.ahead <= MOST_AHEAD:
             raise InvalidRequest("ahead is out of bounds", errors=[Fault("/ahead", f"expected 0 to {MOST_AHEAD}")])
+        columns = sight_of(params["engine"], defaults.columns if wish.columns is None else wish.columns)
         return {
             "regime_type": regime_type,
             "mode": known_mode(wish.mode),
@@ -102,7 +103,7 @@ class RegimeDetection:
             "interval": interval,
             "seed": SEED,
             "refit_every": wish.refit_every,
-            "columns": [one.name for one in observed(defaults.columns if wish.columns is None else wish.columns)],
+            "columns": [one.name for one in observed(columns)],
             "include": [name for name in INCLUDED if name in wish.include and INCLUDED[name]],
         }
 
