@@ -75,13 +75,13 @@ def _log_peak(df: float, d: int) -> float:
     return math.lgamma((df + d) / 2) - math.lgamma(df / 2) - 0.5 * d * math.log(df * math.pi)
 
 
-def free_parameters(k: int, d: int = 1, shapes: int = 0) -> int:
-    """Start distribution, moves, locations, dispersions, and the as many different degrees of freedom as `shapes`.
+def free_parameters(k: int, d: int = 1, emission: str = "gaussian") -> int:
+    """Start distribution, moves, locations, dispersions, and the degrees of freedom that Student t states share.
 
     >>> free_parameters(3)
     14
     """
-    return (k - 1) + k * (k - 1) + k * (d + d * (d + 1) // 2) + shapes
+    return (k - 1) + k * (k - 1) + k * (d + d * (d + 1) // 2) + (1 if emission == "t" else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def described(z: Matrix, fitted: Fitted, prior: Prior) -> Packet:
     log_likelihood = kernels.forward(z, model, done)
     kernels.smooth(p.transmat, done, gamma)
     emission = "gaussian" if np.isinf(p.df).all() else "t"
-    free = free_parameters(k, d, shapes=np.unique(p.df[np.isfinite(p.df)]).size)
+    free = free_parameters(k, d, emission)
     bic = free * float(np.log(n)) - 2 * log_likelihood
     sure = gamma[gamma > 0]
     collapsed = fitted.collapsed
