@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from rpsd import samples
-from rpsd.cli.plot import Shown, picture
+from rpsd.cli.plot.denoised import Shown, picture
 from rpsd.core.parameters import GuardrailParameters
 from rpsd.denoise import run
 from rpsd.services.csv import CsvReader

@@ -136,7 +136,7 @@ def _compared(
 def _keep(samples: "Samples", column: str, result: "DenoiseResult", output: Path | None, plot: Path | None) -> None:
     """Write what was asked for; each file whole or not at all, the picture first: it is the likelier to fail."""
     if plot is not None:
-        from rpsd.cli.plot import Shown, picture
+        from rpsd.cli.plot.denoised import Shown, picture
 
         with whole(plot) as partial:
             picture(partial, Shown(samples.t, samples.columns[column], result, column))

@@ -1,24 +1,20 @@
-"""The picture of a denoised series, through the optional extra `plot`; the one home of matplotlib."""
+"""The picture of a denoised series."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core.errors import MissingExtra
+from rpsd.cli.plot.canvas import BOX, GRID, INK, MONOSPACED, TimeAxis, figure
 
 if TYPE_CHECKING:
     from rpsd.core.market import Times, Vector
     from rpsd.core.result import DenoiseResult, Guardrail
 
 _SIZE: Final = (12.0, 7.0)
-_DPI: Final = 100
 # Okabe and Ito (2008): told apart with any colour vision, and in grey by their lightness
-_INK, _ORIGINAL, _DENOISED, _REMOVED = "#222222", "#b3b3b3", "#0072B2", "#009E73"
+_ORIGINAL, _DENOISED, _REMOVED = "#b3b3b3", "#0072B2", "#009E73"
 _OTHERS: Final = ("#D55E00", "#CC79A7", "#E69F00")
-_MOST_BREAKS: Final = 3.0
-"""Median steps without a sample after which the line is broken: a night is not a straight line."""
-_MOST_LABELS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +40,13 @@ def picture(file: Path, shown: Shown, part: slice = slice(None)) -> None:
 
     `part` shows some of the rows; the guardrails are those of the whole. The same input gives the same bytes. Raises MissingExtra, OSError.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtra("a picture needs matplotlib, which is not installed", hint="Install it: pip install 'rpsd[plot]'") from error
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": _INK, "text.color": _INK}):
-        figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained", facecolor="white")
-        FigureCanvasAgg(figure)
-        grid = figure.add_gridspec(2, 2, height_ratios=(3, 1), width_ratios=(3.2, 1))
-        top = figure.add_subplot(grid[0, 0])
-        below = figure.add_subplot(grid[1, 0], sharex=top)
-        figure.suptitle(_title(shown), x=0.01, ha="left", fontsize=13)
+    with figure(file, *_SIZE) as drawn:
+        grid = drawn.add_gridspec(2, 2, height_ratios=(3, 1), width_ratios=(3.2, 1))
+        top = drawn.add_subplot(grid[0, 0])
+        below = drawn.add_subplot(grid[1, 0], sharex=top)
+        drawn.suptitle(_title(shown), x=0.01, ha="left", fontsize=13)
         _draw_lines(top, below, shown, part)
-        _draw_box(figure.add_subplot(grid[:, 1]), shown.result)
-        figure.savefig(file, format="png", metadata={"Software": None})
+        _draw_box(drawn.add_subplot(grid[:, 1]), shown.result)
 
 
 def _title(shown: Shown) -> str:
@@ -71,7 +57,7 @@ def _title(shown: Shown) -> str:
 def _draw_lines(top: Any, below: Any, shown: Shown, part: slice) -> None:
     """The series above, what was removed below, over the same dates."""
     t, y, x = shown.t[part], shown.y[part], shown.result.values[part]
-    axis = _Axis.of(t)
+    axis = TimeAxis.of(t)
     unit = f" ({shown.unit})" if shown.unit else ""
     top.plot(axis.places, axis.broken(y), color=_ORIGINAL, linewidth=2.2, label="original")
     if shown.result.lower is not None and shown.result.upper is not None:
@@ -83,58 +69,13 @@ def _draw_lines(top: Any, below: Any, shown: Shown, part: slice) -> None:
     top.set_ylabel(f"{shown.column}{unit}")
     top.legend(loc="best", frameon=True, framealpha=0.9)
     top.tick_params(labelbottom=False)
-    below.axhline(0.0, color=_INK, linewidth=0.8)
+    below.axhline(0.0, color=INK, linewidth=0.8)
     below.plot(axis.places, axis.broken(y - x), color=_REMOVED, linewidth=0.8)
     below.set_ylabel(f"removed{unit}")
     axis.label(below)
     for axes in (top, below):
-        axes.grid(True, color="#e5e5e5", linewidth=0.6)
+        axes.grid(True, color=GRID, linewidth=0.6)
         axes.margins(x=0.01)
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """Where rows lie: by time, or one after another when most of the time is nights. Lines are broken at `gaps`, row numbers (k,)."""
-
-    t: "Times"
-    gaps: "Times"
-    places: Any
-    closed: bool
-
-    @classmethod
-    def of(cls, t: "Times") -> "_Axis":
-        import numpy as np
-
-        steps = np.diff(t)
-        gaps = np.flatnonzero(steps > _MOST_BREAKS * np.median(steps)) + 1 if steps.size else np.zeros(0, np.int64)
-        closed = bool(gaps.size) and int(steps[gaps - 1].sum()) > (int(t[-1]) - int(t[0])) // 2
-        if closed:
-            places: Any = np.insert(np.arange(t.size, dtype=np.float64), gaps, gaps - 0.5)
-        else:
-            places = np.insert(t, gaps, t[gaps - 1] + 1).astype("datetime64[ns]")
-        return cls(t, gaps, places, closed)
-
-    def broken(self, values: "Vector") -> "Vector":
-        """The values (n,) with a NaN in each gap, so that no line crosses it."""
-        import numpy as np
-
-        return np.insert(values, self.gaps, np.nan)
-
-    def label(self, axes: Any) -> None:
-        """Dates below the axes; where nights are left out, at the first row of each session, or of every so many."""
-        import numpy as np
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-        axes.set_xlabel("time (UTC), gaps left out" if self.closed else "time (UTC)")
-        if not self.closed:
-            locator = AutoDateLocator()
-            axes.xaxis.set_major_locator(locator)
-            axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-            return
-        begins = np.concatenate([[0], self.gaps])
-        begins = begins[:: max(1, -(-begins.size // _MOST_LABELS))]
-        days = np.datetime_as_string(self.t[begins].astype("datetime64[ns]"), unit="m")
-        axes.set_xticks(begins, [day.replace("T", "\n") for day in days.tolist()])
 
 
 def _draw_box(axes: Any, result: "DenoiseResult") -> None:
@@ -156,8 +97,7 @@ def _draw_box(axes: Any, result: "DenoiseResult") -> None:
         lines += [f"{name:<26}{words[guard.passed]:>7}", f"  {_measured(guard)}"]
     if not result.guardrails:
         lines.append("none were computed")
-    style = {"boxstyle": "round,pad=0.7", "facecolor": "#f7f7f7", "edgecolor": "#bbbbbb"}
-    axes.text(0.02, 0.98, "\n".join(lines), va="top", family="DejaVu Sans Mono", fontsize=8.5, linespacing=1.35, bbox=style)
+    axes.text(0.02, 0.98, "\n".join(lines), va="top", family=MONOSPACED, fontsize=8.5, linespacing=1.35, bbox=BOX)
 
 
 def _measured(guard: "Guardrail") -> str:

@@ -1,0 +1,1 @@
+"""Pictures through the optional extra `plot`; the one home of matplotlib."""
