@@ -90,6 +90,11 @@ class Client:
         """Every stored series."""
         return list(self.pages("/api/v1/series", "series"))
 
+    def series_info(self, symbol: str, interval: str) -> dict[str, Any]:
+        """One series: columns, first and last time, rows, gaps."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/series/{symbol}/{interval}")
+        return found
+
     def append(self, symbol: str, interval: str, columns: Mapping[str, Sequence[Any]], **params: Any) -> dict[str, Any]:
         """Store rows given as columns, `t` among them: ISO times or int64 ns."""
         body = {name: list(values) for name, values in columns.items()}
@@ -151,6 +156,18 @@ class Client:
         """The current regime by the production model."""
         params = {"interval": interval, "regime_type": regime_type}
         found: dict[str, Any] = self.ask("GET", f"/api/v1/regimes/{symbol}", params=params)
+        return found
+
+    def regime_statistics(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
+        """What each regime of the production model was like."""
+        params = {"interval": interval, "regime_type": regime_type}
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/regimes/{symbol}/statistics", params=params)
+        return found
+
+    def regime_transitions(self, symbol: str, interval: str = "1d", regime_type: str | None = None, *, steps: int = 1) -> dict[str, Any]:
+        """The moves of the production model, and a forecast of 1 to `steps` bars."""
+        params = {"interval": interval, "regime_type": regime_type, "steps": steps}
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/regimes/{symbol}/transitions", params=params)
         return found
 
     def models(self) -> list[dict[str, Any]]:

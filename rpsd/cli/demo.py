@@ -161,7 +161,7 @@ def _load(services: "Services", name: str) -> None:
 
 def summary(found: Found) -> str:
     """What the demo found, for a terminal of 100 columns."""
-    from rpsd.cli import report
+    from rpsd.cli import regime_report, report
 
     return "\n".join(
         [
@@ -174,7 +174,7 @@ def summary(found: Found) -> str:
             _RULE,
             f" S&P 500 ({INDEX}), {found.info['first'][:10]} to {found.info['last'][:10]}: regimes",
             _RULE,
-            report.regimes(found.regimes),
+            regime_report.regimes(found.regimes),
             _RULE,
         ]
     )

@@ -16,6 +16,8 @@ BY = "cli"
 """Who the audit log names for what the command line does by itself."""
 FINAL = ("succeeded", "failed", "cancelled", "interrupted")
 """States in which a run stays."""
+STEPS = 21
+"""Bars that the forecast of a regime reaches: a month of days."""
 _POLL_SECONDS = 0.2
 _CHUNK = 1 << 20
 
@@ -56,8 +58,14 @@ class Live:
         return self._client.samples_csv(symbol, interval, limit=None, kind=media, **chosen)
 
     def regime(self, symbol: str, interval: str, regime_type: str | None) -> dict[str, Any]:
-        """The current regime by the production model."""
-        return self._client.regime(symbol, interval, regime_type)
+        """The current regime by the production model, what each was like, their moves and a forecast."""
+        asked = symbol, interval, regime_type
+        now, told = self._client.regime(*asked), self._client.regime_statistics(*asked)
+        return tabled(now, told, self._client.regime_transitions(*asked, steps=STEPS))
+
+    def series_info(self, symbol: str, interval: str) -> dict[str, Any]:
+        """Columns, first and last time and more of one series."""
+        return self._client.series_info(symbol, interval)
 
     def detect(self, symbol: str, start: str, end: str, options: dict[str, Any]) -> dict[str, Any]:
         """Regimes fitted on exactly this range."""
@@ -176,3 +184,9 @@ def failure(run: dict[str, Any]) -> RpsdError | None:
 
     code = run.get("error_code") or ("cancelled" if run["state"] == "cancelled" else "worker_failed")
     return rebuilt(500, {"code": code, "detail": f"job {run['name']} {run['state']}: {run.get('message') or 'no reason was recorded'}"})
+
+
+def tabled(now: dict[str, Any], statistics: dict[str, Any], transitions: dict[str, Any]) -> dict[str, Any]:
+    """The current regime by a stored model with its states, how many were tried, its moves and the forecast."""
+    tables = {name: statistics[name] for name in ("states", "selection", "annualisation", "evaluation")}
+    return now | tables | {name: transitions[name] for name in ("transition_matrix", "stationary", "forecast")}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rpsd.cli.files import kind_of
-from rpsd.cli.live import BY, FINAL, Progress, read_chunks
+from rpsd.cli.live import BY, FINAL, STEPS, Progress, read_chunks, tabled
 
 if TYPE_CHECKING:
     from rpsd.services.wiring import Services
@@ -58,8 +58,13 @@ class Local:
             yield piece.encode()
 
     def regime(self, symbol: str, interval: str, regime_type: str | None) -> dict[str, Any]:
-        """The current regime by the production model."""
-        return self._services.regime.current(symbol, interval, regime_type)
+        """The current regime by the production model, what each was like, their moves and a forecast."""
+        asked, service = (symbol, interval, regime_type), self._services.regime
+        return tabled(service.current(*asked), service.statistics(*asked), service.transitions(*asked, steps=STEPS))
+
+    def series_info(self, symbol: str, interval: str) -> dict[str, Any]:
+        """Columns, first and last time and more of one series."""
+        return self._services.series.info(symbol, interval)
 
     def detect(self, symbol: str, start: str, end: str, options: dict[str, Any]) -> dict[str, Any]:
         """Regimes fitted on exactly this range."""

@@ -86,6 +86,21 @@ def _wrapped(line: str, indent: int) -> str:
     return textwrap.fill(line, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
+def indented(text: str) -> str:
+    """Every line two columns further in."""
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def moment(text: str) -> str:
+    """The time; of midnight its date."""
+    return text.removesuffix(_MIDNIGHT)
+
+
+def doubt(code: str, detail: str) -> str:
+    """A warning of an answer, for its end."""
+    return textwrap.fill(f"{code}: {detail}", WIDTH, initial_indent="  doubtful  ", subsequent_indent=" " * 12)
+
+
 def complain(error: RpsdError, as_json: bool) -> int:
     """Print the error on stderr; the exit code that its kind gives."""
     if as_json:

@@ -1,9 +1,9 @@
-"""Results in words: what a denoising removed, and where the regimes stand."""
+"""A denoising in words: what was removed, and what the guardrails say."""
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rpsd.cli.output import WIDTH, table
+from rpsd.cli.output import WIDTH, doubt, indented, table
 
 if TYPE_CHECKING:
     from rpsd.core.result import DenoiseResult
@@ -33,8 +33,8 @@ def denoised(result: "DenoiseResult", n: int, seconds: float) -> str:
         (name, guard.value, guard.threshold, "-" if guard.passed is None else "passed" if guard.passed else failed)
         for name, guard in result.guardrails.items()
     ]
-    text = "\n".join(rows) + "\n\n" + _indented(table(("guardrail", "value", "threshold", "verdict"), guards))
-    warnings = [_doubt(warned.code, warned.detail) for warned in result.warnings]
+    text = "\n".join(rows) + "\n\n" + indented(table(("guardrail", "value", "threshold", "verdict"), guards))
+    warnings = [doubt(warned.code, warned.detail) for warned in result.warnings]
     return "\n".join([text, *warnings])
 
 
@@ -42,74 +42,3 @@ def _view(result: "DenoiseResult") -> str:
     if result.causal:
         return "causal: each value uses the past alone"
     return f"lag: each value waits for {result.lag} more" if result.lag else "hindsight: values use both sides of them"
-
-
-def _doubt(code: str, detail: str) -> str:
-    return textwrap.fill(f"{code}: {detail}", WIDTH, initial_indent="  doubtful  ", subsequent_indent=" " * 12)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
-
-
-def _moment(text: str) -> str:
-    """The time; of midnight its date."""
-    return text.removesuffix("T00:00:00Z")
-
-
-def current(answer: dict[str, Any]) -> str:
-    """The current regime in two sentences."""
-    now = answer["current"]
-    name = now["regime"].replace("_", " ")
-    remaining = now.get("expected_remaining")
-    ahead = f", about {remaining:.0f} more expected" if isinstance(remaining, int | float) else ""
-    probability = now["probabilities"].get(now["regime"], now.get("confidence"))
-    others = ", ".join(f"{label.replace('_', ' ')} {share:.1%}" for label, share in now["probabilities"].items() if label != now["regime"])
-    seen = f"  as of               {_moment(answer['t'])}, the last bar stored\n" if isinstance(answer.get("t"), str) else ""
-    return (
-        f"{seen}  now                 {name}, probability {probability:.1%} ({others})\n"
-        f"  since               {_moment(now['since'])} ({now['days_in_regime']:,} bars{ahead})"
-    )
-
-
-def hindsight(answer: dict[str, Any]) -> str:
-    """What of a regime answer is hindsight."""
-    until = _moment(str(answer.get("trained_until") or answer.get("causal_from")))
-    if answer.get("model_version"):  # an answer of a stored model; a fit of a range has no version
-        fitted = "and saw this bar, too" if answer.get("in_sample") else "and never saw this bar"
-        return f"  model               {answer['model']}, version {answer['model_version']}; fitted up to {until} {fitted}"
-    if answer.get("causal"):
-        return "  hindsight           none: every probability uses only what was known at its bar"
-    if answer.get("mode") == "smoothed":
-        return f"  hindsight           all of it: states look both ways, parameters were fitted up to {until}"
-    return (
-        f"  hindsight           the parameters: they were fitted on the whole range, up to {until}\n"
-        "                      the probability of a bar uses that bar and those before it"
-    )
-
-
-def states(answer: dict[str, Any]) -> str:
-    """The states side by side."""
-    rows = [
-        (
-            state["label"].replace("_", " "),
-            f"{state['annual_return']:+.1%}",
-            f"{state['annual_volatility']:.1%}",
-            f"{state['max_drawdown']:.1%}",
-            f"{state['expected_duration']:.0f} bars",
-            f"{state['occupancy']:.1%}",
-            state["episodes"],
-        )
-        for state in answer["states"]
-    ]
-    headers = ("regime", "return p.a.", "volatility p.a.", "max drawdown", "lasts", "share", "episodes")
-    return _indented(table(headers, rows))
-
-
-def regimes(answer: dict[str, Any]) -> str:
-    """Current regime, hindsight and the table of states."""
-    parts = [current(answer), hindsight(answer)]
-    if answer.get("states"):
-        parts += ["", states(answer)]
-    parts += [_doubt(warned["code"], warned["detail"]) for warned in answer.get("warnings") or ()]
-    return "\n".join(parts)

@@ -66,8 +66,8 @@ class RegimeDetection:
         future), UnknownRegimeType, BadParameter, UnknownSeries, UnknownColumn, InvalidRequest, BadRows, NotFinite, NotPositive, TooShort,
         ConstantSeries, DegenerateFit, DeadlineExceeded, WorkerFailed.
         """
-        symbol, interval = market.symbol(ticker), market.interval(wish.interval)
-        head = self._head(wish, interval)
+        symbol, head = market.symbol(ticker), question(self._settings, wish)
+        interval = head["interval"]
         self._check_range(start_ns, end_ns)
         wanted = sources(observed(head["columns"]))
         if observations is not None:
@@ -82,35 +82,8 @@ class RegimeDetection:
         answer = detected(symbol, interval, packet, wish.ahead) | pictured(packet, prices.t, prices.values, wish.include)
         return answer | {"columns": head["columns"], "cache": "hit" if hit else "miss"}
 
-    def _head(self, wish: Wish, interval: str) -> dict[str, Any]:
-        """The question as the worker reads it. Raises as `detect`."""
-        defaults = self._settings.regimes
-        regime_type, params = wish.regime_type or defaults.default_regime_type, {"engine": defaults.engine, "emission": defaults.emission}
-        params |= {name: given for name in params if (given := getattr(wish, name)) is not None}
-        states_of(regime_type)
-        build(HmmParameters, params, "")
-        for place, name in enumerate(wish.include):
-            if name not in INCLUDED:
-                reason = f"expected one of {', '.join(INCLUDED)}"
-                raise InvalidRequest(f"{name[:40]!r} cannot be included", errors=[Fault(f"/include/{place}", reason)])
-        if not 0 <= wish.ahead <= MOST_AHEAD:
-            raise InvalidRequest("ahead is out of bounds", errors=[Fault("/ahead", f"expected 0 to {MOST_AHEAD}")])
-        columns = sight_of(params["engine"], defaults.columns if wish.columns is None else wish.columns)
-        return {
-            "regime_type": regime_type,
-            "mode": known_mode(wish.mode),
-            "params": params,
-            "interval": interval,
-            "seed": SEED,
-            "refit_every": wish.refit_every,
-            "columns": [one.name for one in observed(columns)],
-            "include": [name for name in INCLUDED if name in wish.include and INCLUDED[name]],
-        }
-
     def _fit(self, head: dict[str, Any], prices: Prices) -> Packet:
-        arrays = {"prices": prices.values, "t": prices.t, **{f"cells/{name}": cells for name, cells in prices.cells.items()}}
-        task = Packet(head, arrays)
-        return self._compute.run("regime_detect", task, deadline_seconds=self._settings.server.request_timeout)
+        return self._compute.run("regime_detect", asked(head, prices), deadline_seconds=self._settings.server.request_timeout)
 
     def _check_range(self, start_ns: int, end_ns: int) -> None:
         if end_ns <= start_ns:
@@ -118,6 +91,37 @@ class RegimeDetection:
         if end_ns > self._clock():
             reason = f"{instant.text(end_ns)} is in the future"
             raise BadRange(reason, errors=[Fault("/end_date", reason)])
+
+
+def question(settings: Settings, wish: Wish) -> dict[str, Any]:
+    """The head of the task `regime_detect`. Raises BadSymbol (the interval), UnknownRegimeType, BadParameter, InvalidRequest."""
+    defaults = settings.regimes
+    regime_type, params = wish.regime_type or defaults.default_regime_type, {"engine": defaults.engine, "emission": defaults.emission}
+    params |= {name: given for name in params if (given := getattr(wish, name)) is not None}
+    states_of(regime_type)
+    build(HmmParameters, params, "")
+    for place, name in enumerate(wish.include):
+        if name not in INCLUDED:
+            reason = f"expected one of {', '.join(INCLUDED)}"
+            raise InvalidRequest(f"{name[:40]!r} cannot be included", errors=[Fault(f"/include/{place}", reason)])
+    if not 0 <= wish.ahead <= MOST_AHEAD:
+        raise InvalidRequest("ahead is out of bounds", errors=[Fault("/ahead", f"expected 0 to {MOST_AHEAD}")])
+    columns = sight_of(params["engine"], defaults.columns if wish.columns is None else wish.columns)
+    return {
+        "regime_type": regime_type,
+        "mode": known_mode(wish.mode),
+        "params": params,
+        "interval": market.interval(wish.interval),
+        "seed": SEED,
+        "refit_every": wish.refit_every,
+        "columns": [one.name for one in observed(columns)],
+        "include": [name for name in INCLUDED if name in wish.include and INCLUDED[name]],
+    }
+
+
+def asked(head: dict[str, Any], prices: Prices) -> Packet:
+    """The question about these prices as the worker reads it."""
+    return Packet(head, {"prices": prices.values, "t": prices.t, **{f"cells/{name}": cells for name, cells in prices.cells.items()}})
 
 
 def _key(head: dict[str, Any], prices: Prices) -> str:

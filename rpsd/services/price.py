@@ -30,13 +30,16 @@ class Prices:
 
 
 def column_of(info: SeriesInfo) -> str:
-    """The price column: close, adj_close, value or price, else the only one. Raises UnknownColumn."""
-    for name in _PREFERRED + (info.columns if len(info.columns) == 1 else ()):
-        if name in info.columns:
+    """The price column of a series. Raises UnknownColumn."""
+    return price_column(info.columns, f"{info.symbol} {info.interval}")
+
+
+def price_column(columns: Sequence[str], owner: str) -> str:
+    """close, adj_close, value or price, else the only column. Raises UnknownColumn, which names the owner of the columns."""
+    for name in (*_PREFERRED, *(columns if len(columns) == 1 else ())):
+        if name in columns:
             return name
-    raise UnknownColumn(
-        f"{info.symbol} {info.interval} has no column of prices ({', '.join(_PREFERRED)}); it has {', '.join(info.columns)}"
-    )
+    raise UnknownColumn(f"{owner} has no column of prices ({', '.join(_PREFERRED)}); it has {', '.join(columns)}")
 
 
 def stored_prices(c: Connection, info: SeriesInfo, start_ns: int | None, end_ns: int | None, further: Sequence[str] = ()) -> Prices:
@@ -45,7 +48,13 @@ def stored_prices(c: Connection, info: SeriesInfo, start_ns: int | None, end_ns:
     Raises UnknownColumn.
     """
     name = column_of(info)
-    samples = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=list(dict.fromkeys([name, *further]))).closing()
+    samples = rows.read(c, info, start_ns=start_ns, end_ns=end_ns, columns=list(dict.fromkeys([name, *further])))
+    return prices_of(samples, name, further)
+
+
+def prices_of(samples: Samples, name: str, further: Sequence[str] = ()) -> Prices:
+    """The column `name` as prices with further columns: the last row of each time, without the rows that miss their price."""
+    samples = samples.closing()
     there = ~np.isnan(samples.columns[name])
     return Prices(samples.t[there], samples.columns[name][there], {column: samples.columns[column][there] for column in further})
 

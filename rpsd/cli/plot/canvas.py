@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core.errors import MissingExtra
+from rpsd.core.market import DAY_NS
 
 if TYPE_CHECKING:
     from rpsd.core.market import Times, Vector
@@ -18,6 +19,8 @@ MONOSPACED: Final = "DejaVu Sans Mono"
 _DPI: Final = 100
 _MOST_BREAKS: Final = 3.0
 """Median steps without a sample after which the line is broken: a night is not a straight line."""
+_MOST_DAYS: Final = 10.0
+"""The same for days and weeks: holidays are no gap."""
 _MOST_LABELS: Final = 8
 
 
@@ -56,7 +59,8 @@ class TimeAxis:
         import numpy as np
 
         steps = np.diff(t)
-        gaps = np.flatnonzero(steps > _MOST_BREAKS * np.median(steps)) + 1 if steps.size else np.zeros(0, np.int64)
+        usual = float(np.median(steps)) if steps.size else 0.0
+        gaps = np.flatnonzero(steps > (_MOST_BREAKS if usual < DAY_NS else _MOST_DAYS) * usual) + 1
         closed = bool(gaps.size) and int(steps[gaps - 1].sum()) > (int(t[-1]) - int(t[0])) // 2
         if closed:
             places: Any = np.insert(np.arange(t.size, dtype=np.float64), gaps, gaps - 0.5)

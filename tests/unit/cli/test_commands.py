@@ -39,7 +39,6 @@ def test_a_wrong_command_line_exits_with_64(rpsd: Run) -> None:
     assert "(usage)" in err
     assert rpsd("nonsense")[0] == 64
     assert rpsd("retrain")[0] == 64
-    assert rpsd("regimes", "A", "--start", "2024-01-01")[0] == 64
 
 
 def test_an_error_is_told_in_words_or_json(rpsd: Run) -> None:

@@ -1,8 +1,10 @@
 """What people read on a terminal of 100 columns."""
 
+from typing import Any
+
 import pytest
 
-from rpsd.cli import report
+from rpsd.cli import regime_report
 from rpsd.cli.jobs import told
 from rpsd.cli.models import flat
 from rpsd.cli.output import WIDTH, complain, pairs, table
@@ -80,11 +82,19 @@ def test_a_run_says_how_far_and_how_long() -> None:
 
 
 def test_a_current_regime_says_as_of_when_and_by_which_model() -> None:
-    now = {"regime": "Bear", "probabilities": {"Bear": 0.9, "Bull": 0.1}, "since": "2024-01-02T00:00:00Z", "days_in_regime": 3}
+    now: dict[str, Any] = {
+        "regime": "Bear",
+        "probabilities": {"Bear": 0.9, "Bull": 0.1},
+        "confidence": 0.9,
+        "since": "2024-01-02T00:00:00Z",
+    }
+    now["bars_in_regime"] = 3
     stored = {"t": "2024-01-04T00:00:00Z", "current": now, "model": "regime:A:1d:2_state", "model_version": 4, "causal": True}
-    text = report.regimes({**stored, "trained_until": "2023-12-29T00:00:00Z", "in_sample": False})
+    text = regime_report.regimes({**stored, "trained_until": "2023-12-29T00:00:00Z", "in_sample": False})
     assert "as of               2024-01-04" in text
     assert "regime:A:1d:2_state, version 4; fitted up to 2023-12-29 and never saw this bar" in text
-    fitted = report.regimes({"current": now, "model": "gaussian_hmm/numba", "causal": False, "trained_until": "2023-12-29T00:00:00Z"})
+    fitted = regime_report.regimes(
+        {"current": now, "model": "gaussian_hmm/numba", "causal": False, "trained_until": "2023-12-29T00:00:00Z"}
+    )
     assert "version" not in fitted
     assert "fitted on the whole range" in fitted
