@@ -1,7 +1,6 @@
 """The path of a live regime: bars of the training window filtered again, later ones as they were served."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -22,14 +21,6 @@ from rpsd.store import derived
 from rpsd.store.db import Connection, Database
 
 _NOTHING: Final = Samples(np.empty(0, np.int64), {})
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a model sees of its training window: its columns by name, and prices with the stored cells beside them."""
-
-    columns: tuple[str, ...]
-    prices: Prices
 
 
 class RegimeHistory:
@@ -53,17 +44,18 @@ class RegimeHistory:
     ) -> dict[str, Any]:
         """The first `limit` rows from start_ns to end_ns, both inclusive: causal, regimes, next and cache. Raises DeadlineExceeded."""
         window = int(version.card["window"]["from_ns"]), int(packet.head["trained_until_ns"])
+
         columns = tuple(packet.head["columns"])
 
-        def read(c: Connection) -> tuple[_Seen, Samples]:
+        def read(c: Connection) -> tuple[Prices, Samples]:
             try:
                 kept = derived.read_group(c, info, group_of(name), start_ns, end_ns, limit + 1)[1]
             except UnknownColumn:  # nothing was served yet
                 kept = _NOTHING
-            return _Seen(columns, stored_prices(c, info, *window, sources(observed(columns)))), kept
+            return stored_prices(c, info, *window, sources(observed(columns))), kept
 
-        seen, kept = self._database.read(read, deadline_seconds=self._deadline)
-        fitted, hit = self._in_sample(info, version, packet, seen)
+        prices, kept = self._database.read(read, deadline_seconds=self._deadline)
+        fitted, hit = self._in_sample(info, version, packet, prices)
         t, alpha = fitted.arrays["t"], fitted.arrays["alpha"]
         first = 0 if start_ns is None else int(np.searchsorted(t, start_ns, "left"))
         last = t.size if end_ns is None else int(np.searchsorted(t, end_ns, "right"))
@@ -82,18 +74,18 @@ class RegimeHistory:
             "cache": "hit" if hit else "miss",
         }
 
-    def _in_sample(self, info: SeriesInfo, version: ModelVersion, packet: Packet, window: _Seen) -> tuple[Packet, bool]:
+    def _in_sample(self, info: SeriesInfo, version: ModelVersion, packet: Packet, prices: Prices) -> tuple[Packet, bool]:
         """The training window filtered under parameters that have seen it, t (n,) and alpha (n, k), and whether it was cached."""
 
         def make() -> Packet:
             from rpsd.regime import hmm  # numerics wait for the warm-up
             from rpsd.regime.observe import observations
 
-            prices = window.prices
-            seen = observations(prices.values, prices.t, info.interval, 1, columns=window.columns, cells=prices.cells)
+            columns = packet.head["columns"]
+            seen = observations(prices.values, prices.t, info.interval, 1, columns=columns, cells=prices.cells)
             return Packet({}, {"t": seen.t, "alpha": hmm.filtered(packet, seen.rows)})
 
-        data = fingerprint(window.prices.t, window.prices.values, *window.prices.cells.values())
+        data = fingerprint(prices.t, prices.values, *prices.cells.values())
         key = f"{version.name} {version.digest} {data}"
         return self._cache.fetch(hashlib.sha256(key.encode()).hexdigest(), make)
 

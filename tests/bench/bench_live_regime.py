@@ -10,8 +10,7 @@ import numpy as np
 
 from rpsd.config import read
 from rpsd.core.market import DAY_NS, Samples
-from rpsd.core.model import Packet
-from rpsd.services.model import Verdict
+from rpsd.services.model import Candidate, Verdict
 from rpsd.services.wiring import open_services
 from tests.bench import appliance, empty_route, load
 from tests.bench.appliance import Appliance
@@ -45,9 +44,8 @@ def fill(data: Path) -> None:
         version, packet = found
         for number in range(1, SYMBOLS):
             services.series.append(f"S{number}", "1d", samples)
-            services.model.register(
-                f"regime:S{number}:1d:3_state", Packet(packet.head, packet.arrays), dict(version.card), Verdict(True, "bench"), "bench"
-            )
+            candidate = Candidate(f"regime:S{number}:1d:3_state", packet, dict(version.card), Verdict(True, "bench"))
+            services.model.register(candidate, "bench")
 
 
 def one(server: Appliance) -> None:

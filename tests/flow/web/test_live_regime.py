@@ -76,7 +76,7 @@ def test_history_says_whether_it_was_cached(http: httpx.Client) -> None:
     [
         ("/api/v1/regimes/LR.NONE?regime_type=2_state", 404, "unknown_series"),
         ("/api/v1/regimes/LR.A?regime_type=4_state", 404, "no_model"),
-        ("/api/v1/regimes/LR.A?regime_type=9_state", 422, "invalid_request"),
+        ("/api/v1/regimes/LR.A?regime_type=9_state", 422, "unknown_regime_type"),
         ("/api/v1/regimes/LR.A?interval=9d", 422, "bad_symbol"),
         ("/api/v1/regimes/-A", 422, "bad_symbol"),
         ("/api/v1/regimes/LR.A/history?regime_type=4_state", 404, "no_model"),

@@ -14,7 +14,7 @@ from rpsd.core.errors import NoModel, Unavailable
 from rpsd.core.market import DAY_NS, Samples
 from rpsd.core.model import Packet
 from rpsd.services import standing as moving
-from rpsd.services.model import Verdict
+from rpsd.services.model import Candidate, Verdict
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import derived, model, series, standing
 from tests.conftest import Clock
@@ -308,12 +308,12 @@ def test_history_is_cached_by_data_and_model(stocked: Services, clock: Clock) ->
     again = history()
     assert (first["cache"], again["cache"]) == ("miss", "hit")
     assert content(first) == content(again)
-    post(stocked, [-100], [55.0])  # within the training window
+    post(stocked, [-100], [two_moods(700)[600] * 1.01])  # within the training window
     assert (history()["cache"], history()["cache"]) == ("miss", "hit")
     clock.now_ns = LATER
-    post(stocked, [0], [60.0])
+    post(stocked, [0], walk(1))
     assert history()["cache"] == "hit"  # a live bar is not in the window
-    stocked.regime.train(NAME)
+    assert stocked.regime.train(NAME)["promoted"]
     assert (history()["cache"], history()["cache"]) == ("miss", "hit")
 
 
@@ -345,7 +345,7 @@ def test_a_model_of_several_columns_is_moved_by_whole_bars(services: Services, c
     head, arrays = continuation(seen)
     head = {**alone.head, **state.head, **head, "columns": list(columns)}
     arrays = {**alone.arrays, **state.arrays, **arrays, "alpha": hmm.filtered(state, seen.rows)[-1].copy()}
-    services.model.register(NAME, Packet(head, arrays), dict(version.card), Verdict(True, "by hand"), "me")
+    services.model.register(Candidate(NAME, Packet(head, arrays), dict(version.card), Verdict(True, "by hand")), "me")
 
     clock.now_ns = LATER
     fresh = bars_of(two_moods(730)[700:], 2)
@@ -368,7 +368,7 @@ def test_a_model_of_several_columns_is_moved_by_whole_bars(services: Services, c
 def test_a_model_of_an_older_release_says_so(stocked: Services, clock: Clock) -> None:
     [(version, packet)] = [found for found in [stocked.model.production(NAME)] if found]
     old = Packet(packet.head, {name: array for name, array in packet.arrays.items() if name != "carry"})
-    stocked.model.register(NAME, old, dict(version.card), Verdict(True, "by hand"), "me")
+    stocked.model.register(Candidate(NAME, old, dict(version.card), Verdict(True, "by hand")), "me")
     clock.now_ns = LATER
     post(stocked, [0], [60.0])
     with pytest.raises(NoModel, match="older rpsd"):
