@@ -1,8 +1,6 @@
-"""Gaussian hidden Markov model on the appliance's own kernels: fit, filter, smooth, decode and forecast."""
+"""Hidden Markov model on the appliance's own kernels: fit, filter, smooth, decode and forecast."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -12,93 +10,55 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Labels, Matrix
 from rpsd.kernels import hmm as kernels
-from rpsd.kernels import hmm_em
 from rpsd.regime.multivariate import fit_rows
 from rpsd.regime.observe import checked
-from rpsd.regime.starts import beginnings
-from rpsd.regime.state import Fitted, Parameters, described, opened, parameters, prior_of
-
-SHORT_RUN: Final = 15
-"""EM evaluations of the first round of starts: enough to leave the beginning, few enough to afford many."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """EM under way: the model as it stands, its trace, and whether it has converged."""
-
-    model: hmm_em.Moments
-    trace: Vector
-    converged: bool = False
+from rpsd.regime.race import Race
+from rpsd.regime.state import Fitted, described, opened, prior_of
 
 
 def fit(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
     """The model state of x (n,), log returns in percent, by EM from several starts; states in rising order of variance.
 
-    EM raises the likelihood penalised by a sticky Dirichlet prior on the moves and never lowers it. With `warm`, a model state of as
+    EM raises the likelihood penalised by a sticky Dirichlet prior on the moves and never lowers it. States are Gaussian or Student t of
+    shared degrees of freedom, which are estimated; with emission auto, Gaussian where these pass 50. With `warm`, a model state of as
     many states, EM goes on from there alone. Hindsight: parameters see all of x. `converged` in the head is reported, never assumed.
     With z (n, d), whose first column is x, the model is one of all its columns: `multivariate.fit_rows`.
     Raises TooShort, NotFinite, ConstantSeries. Cost O(n k^2) an iteration.
-    Source: Rabiner (1989), Proc. IEEE 77(2), sections III-C and V; sticky prior: Fox and others (2011), Ann. Appl. Stat. 5(2A), 1020-1056.
+    Source: Rabiner (1989), Proc. IEEE 77(2), sections III-C and V; sticky prior: Fox and others (2011), Ann. Appl. Stat. 5(2A), 1020-1056;
+    Student t: Peel, McLachlan (2000), Statistics and Computing 10, 339-348.
     """
     if z is not None:
         return fit_rows(x, z, params, seed=seed, warm=warm)
-    x = checked(x, params.k)
-    prior = prior_of(x, params)
-    if warm is not None:
-        run = _Run(moments(warm), np.empty(0))
-    else:
-        starts = beginnings(x, params.k, params.starts, prior, np.random.default_rng(seed))
-        run = _best([_Run(model, np.empty(0)) for model in starts], x, params, prior)
-    run = _continued(run, params.max_iterations, x, params, prior)
-    started = "cold" if warm is None else "warm"
-    return described(x[:, None], Fitted(from_moments(run.model), run.trace, run.converged, "numba", started), prior)
+    return _fitted([checked(x, params.k)], params, seed, [warm])[0]
 
 
-def fit_many(xs: Sequence[Vector], params: HmmParameters, *, seed: int, warms: Sequence[Packet] | None = None) -> list[Packet | RpsdError]:
-    """The model states of many series, each as by `fit`; one that is refused leaves its error and does not stop the rest."""
-    done: list[Packet | RpsdError] = []
+def fit_many(
+    xs: Sequence[Vector], params: HmmParameters, *, seed: int, warms: Sequence[Packet | None] | None = None
+) -> list[Packet | RpsdError]:
+    """The model states of many series, each as by `fit`, eight side by side; one that is refused leaves its error and stops no other."""
+    done: list[Packet | RpsdError | None] = [None] * len(xs)
+    seen: dict[int, Vector] = {}
     for i, x in enumerate(xs):
         try:
-            done.append(fit(x, params, seed=seed, warm=None if warms is None else warms[i]))
+            seen[i] = checked(x, params.k)
         except RpsdError as error:
-            done.append(error)
-    return done
+            done[i] = error
+    if seen:
+        fits = _fitted(list(seen.values()), params, seed, [None if warms is None else warms[i] for i in seen])
+        for i, state in zip(seen, fits, strict=True):
+            done[i] = state
+    return [one for one in done if one is not None]
 
 
-def moments(state: Packet) -> hmm_em.Moments:
-    """startprob, transmat, means and variances of a model of one Gaussian column, in fresh arrays."""
-    p = parameters(state)
-    return p.startprob, p.transmat, p.location[:, 0].copy(), p.dispersion[:, 0, 0].copy()
-
-
-def from_moments(model: hmm_em.Moments) -> Parameters:
-    """The same as parameters of a model state."""
-    startprob, transmat, means, variances = model
-    return Parameters(startprob, transmat, means[:, None], variances[:, None, None], np.full(means.size, np.inf))
-
-
-def _best(field: list[_Run], x: Vector, params: HmmParameters, prior: hmm_em.Prior) -> _Run:
-    """The winner of rounds that halve the field and double the length of the runs.
-
-    A long plateau often precedes the highest maximum, so that one short round would choose the wrong start. Runs rank by penalised
-    likelihood, those with a state at the variance floor last. Source: Jamieson, Talwalkar (2016), AISTATS 51, 240-248.
-    """
-    length = SHORT_RUN
-    while len(field) > 1:
-        field = [_continued(run, length, x, params, prior) for run in field]
-        field.sort(key=lambda run: (bool((run.model[3] > prior[1]).all()), float(run.trace[-1])), reverse=True)
-        field, length = field[: (len(field) + 1) // 2], 2 * length
-    return field[0]
-
-
-def _continued(run: _Run, evaluations: int, x: Vector, params: HmmParameters, prior: hmm_em.Prior) -> _Run:
-    """The run after at most so many further evaluations of EM, its model changed in place."""
-    if run.converged:
-        return run
-    further = np.empty(evaluations)
-    steps, converged = hmm_em.em(x, run.model, prior, params.tolerance, further)
-    # the first evaluation is of the model that ended the run so far
-    return _Run(run.model, np.concatenate([run.trace[:-1], further[:steps]]), converged)
+def _fitted(xs: Sequence[Vector], params: HmmParameters, seed: int, warms: Sequence[Packet | None]) -> list[Packet]:
+    """The model states of series that have been checked."""
+    runs, states = Race(xs, params).fitted(warms, seed), list[Packet]()
+    for i, (x, warm) in enumerate(zip(xs, warms, strict=True)):
+        prior, p = prior_of(x, params), runs.parameters(i)
+        low = tuple(np.flatnonzero(p.dispersion[:, 0, 0] <= prior[1] * (1 + 1e-9)).tolist())  # rounding apart, at the floor
+        told = Fitted(p, runs.traces[i], bool(runs.converged[i]), "numba", "cold" if warm is None else "warm", collapsed=low)
+        states.append(described(x[:, None], told, prior))
+    return states
 
 
 def filter_from(state: Packet, prior: Vector, z: Vector | Matrix) -> tuple[Matrix, Vector]:

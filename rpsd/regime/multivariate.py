@@ -16,10 +16,7 @@ from rpsd.core.result import Cube, Labels, Matrix
 from rpsd.kernels import hmm as kernels
 from rpsd.kernels.hmm_em import Prior, penalty
 from rpsd.regime.observe import checked_rows
-from rpsd.regime.state import Fitted, Parameters, described, model_of, parameters, prior_of
-
-GAUSSIAN_DF: Final = 50.0
-"""From so many degrees of freedom on a Student t is called Gaussian."""
+from rpsd.regime.state import GAUSSIAN_DF, Fitted, Parameters, described, model_of, parameters, prior_of
 
 _START_DF: Final = 8.0
 _DF_BOUNDS: Final = (2.1, 1000.0)

@@ -18,6 +18,9 @@ from rpsd.kernels.hmm_em import Prior, penalty
 SCALE: Final = 100.0
 """Observations are log returns times this: on raw daily returns, of variance 1e-4, every prior and floor would be misjudged."""
 
+GAUSSIAN_DF: Final = 50.0
+"""With emission auto a Student t of more degrees of freedom is made Gaussian."""
+
 _PER_STATE: Final = ("startprob", "location", "dispersion", "df", "means", "variances", "weights")
 
 

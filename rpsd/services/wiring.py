@@ -28,7 +28,7 @@ from rpsd.services.standing import Standings
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 
-_WORKER_ONLY = ("hmm_em", "garch")  # kernels of fits: this process never fits, and saves their memory
+_WORKER_ONLY = ("hmm_em", "vector", "lanes", "climb", "garch")  # kernels of fits: this process never fits, and saves their memory
 
 
 @dataclass(slots=True)

@@ -25,9 +25,9 @@ def imports_numba(file: Path) -> bool:
     return any(name.partition(".")[0] == "numba" for name in imported)
 
 
-def test_numba_is_named_in_one_file(root: Path) -> None:
+def test_numba_is_named_in_two_files(root: Path) -> None:
     found = {str(file.relative_to(root)) for file in (root / "rpsd").rglob("*.py") if imports_numba(file)}
-    assert found == {"rpsd/kernels/jit.py"}
+    assert found == {"rpsd/kernels/jit.py", "rpsd/kernels/vector.py"}  # how kernels are compiled, and a type that they share
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -15,7 +15,7 @@ from rpsd.core.parameters import HmmParameters
 from rpsd.regime import hmm
 
 REFERENCE = {2: -7131.654, 3: -6900.738, 4: -6852.485, 5: -6821.840}
-FREE = {"sticky": 0.0, "spread": 0.0, "variance_floor": 1e-6, "tolerance": 1e-10, "max_iterations": 10000}
+FREE = {"emission": "gaussian", "sticky": 0.0, "spread": 0.0, "variance_floor": 1e-6, "tolerance": 1e-10, "max_iterations": 10000}
 
 
 @pytest.fixture(scope="module")
