@@ -12,7 +12,7 @@ from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Matrix
 from rpsd.regime import Fit
 from rpsd.regime.hmm import ahead, filtered
-from rpsd.regime.labels import matched, named
+from rpsd.regime.labels import named
 from rpsd.regime.observe import BARS_PER_STATE
 from rpsd.regime.residual import predictive_probabilities
 from rpsd.regime.soundness import sound
@@ -46,9 +46,9 @@ def burn_in(k: int) -> int:
 def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit_every: int, z: Matrix | None = None) -> Walk:
     """Regimes of x (n,), returns in percent: a cold fit on the burn-in, then a warm refit every refit_every bars on all bars before.
 
-    z (n, d), the returns first, is what the model sees; x alone when None. Causal throughout: row t is the same whatever follows bar t; a
-    refit takes its labels from the one before it. Raises TooShort when no bar is left after the burn-in, DegenerateFit when the first fit
-    is. Cost: n / refit_every warm fits.
+    z (n, d), the returns first, is what the model sees; x alone when None. Causal throughout: row t is the same whatever follows bar t.
+    Each refit names its states afresh: names of the burn-in, kept by matching, would still be its errors years later. Raises TooShort when
+    no bar is left after the burn-in, DegenerateFit when the first fit is. Cost: n / refit_every warm fits.
     """
     first, rows = burn_in(params.k), x if z is None else z
     if x.size <= first:
@@ -63,7 +63,7 @@ def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit
         if start > first:
             refits += 1
             try:
-                state, fitted_on = matched(fitted(start, state), state)[0], start
+                state, fitted_on = named(fitted(start, state)), start
             except DegenerateFit:
                 skipped += 1
         stretches.append((start, state))

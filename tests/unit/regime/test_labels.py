@@ -87,11 +87,11 @@ def test_names_are_distinct() -> None:
 
 def test_a_refit_keeps_the_names_of_its_states() -> None:
     """Bear and Sideways swap ranks by a hair: a fresh naming would relabel years of history, the matched one does not."""
-    before = labels.named(model([-0.02, 0.0, 0.1], [2.0, 1.0, 0.5], [300.0] * 3))
-    after = permuted(model([0.01, 0.0, 0.1], [2.05, 1.0, 0.5], [300.0] * 3), (2, 0, 1))
+    before = labels.named(model([-0.06, 0.0, 0.1], [1.0, 1.6, 0.5], [3000.0] * 3))
+    after = permuted(model([0.0, -0.02, 0.1], [1.0, 1.65, 0.5], [3000.0] * 3), (2, 0, 1))
     kept, same = labels.matched(after, before)
     assert same
-    assert np.sqrt(kept.arrays["variances"]).tolist() == pytest.approx([2.05, 1.0, 0.5])
+    assert np.sqrt(kept.arrays["variances"]).tolist() == pytest.approx([1.0, 1.65, 0.5])
     assert labels.named(after).arrays["means"].tolist() != kept.arrays["means"].tolist()
 
 
@@ -126,3 +126,14 @@ def test_the_error_of_a_heavy_tailed_mean_is_that_of_repeated_estimates() -> Non
     heavy = Packet(apart.head, {**apart.arrays, "df": np.full(2, df)})
     chance = 0.5 * (1 + erf(0.05 / float(np.std(found)) / np.sqrt(2)))  # the pooled mean lies half way
     assert labels.confidence(heavy).min() == pytest.approx(chance, abs=0.015)
+
+
+def test_few_bars_are_named_by_leverage_and_many_by_their_means() -> None:
+    """Against expectation the wild state earned more: forty bars are no evidence for that, forty thousand are."""
+    few, many = (labels.named(model([0.1, 0.0], [2.0, 0.5], [bars] * 2)) for bars in (40.0, 40_000.0))
+    assert few.arrays["variances"].tolist() == [4.0, 0.25]
+    assert many.arrays["variances"].tolist() == [0.25, 4.0]
+
+
+def test_states_of_one_volatility_are_named_by_their_means() -> None:
+    assert labels.named(model([0.5, -0.5], [1.0, 1.0], [40.0] * 2)).arrays["means"].tolist() == [-0.5, 0.5]

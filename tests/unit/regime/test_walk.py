@@ -1,7 +1,6 @@
 """Walk-forward: which bars each fit sees, and what a refit that fails leaves behind."""
 
 from dataclasses import replace
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,7 @@ def test_clear_regimes_are_told_rightly_all_the_way(two: Any) -> None:
     assert (walk.probabilities.argmax(axis=1) == two.states[walk.first :]).mean() > 0.93
 
 
-def test_states_keep_their_identity_where_means_cannot_name_them(three: Any) -> None:
-    """Means of ±0.15 % beside deviations of 2 % name nothing in a year; the states themselves must not be mixed up by refits."""
+def test_names_hold_where_a_year_cannot_settle_the_means(three: Any) -> None:
+    """Means of ±0.15 % beside deviations of 2 %: names by the means alone would be drawn by lot, and agree on a third of the bars."""
     walk = walk_forward(three.x, replace(TWO, k=3), hmm.fit, seed=0, refit_every=21)
-    told, truth = walk.probabilities.argmax(axis=1), three.states[walk.first :]
-    assert max((np.array(names)[told] == truth).mean() for names in permutations(range(3))) > 0.5
+    assert (walk.probabilities.argmax(axis=1) == three.states[walk.first :]).mean() > 0.6
