@@ -110,8 +110,15 @@ def _walked(seen: Observations, k: int | None, params: HmmParameters, seed: int,
     walk = walk_forward(seen.x, params, fit, seed=seed, refit_every=refit_every, z=seen.z)
     t = seen.t[walk.first :]
     path = path_of(t, walk.probabilities, "walk_forward", int(t[0]), int(seen.t[walk.fitted_on - 1]))
-    skipped = f"{walk.skipped} of {walk.refits} refits were degenerate; the model before them stayed in use"
-    return Labelled(walk.state, path, selection, (Warned("refit_skipped", skipped),) if walk.skipped else (), walk)
+    warnings = []
+    if walk.first > (usual := burn_in(params.k)):
+        warnings.append(
+            Warned("burn_in_extended", f"the first sound fit needed {walk.first} returns instead of {usual}; the path starts there")
+        )
+    if walk.skipped:
+        skipped = f"{walk.skipped} of {walk.refits} refits were degenerate; the model before them stayed in use"
+        warnings.append(Warned("refit_skipped", skipped))
+    return Labelled(walk.state, path, selection, tuple(warnings), walk)
 
 
 def _included(answer: Packet, seen: Observations, fitted: Labelled, include: Collection[str]) -> Packet:

@@ -47,8 +47,9 @@ def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit
     """Regimes of x (n,), returns in percent: a cold fit on the burn-in, then a warm refit every refit_every bars on all bars before.
 
     z (n, d), the returns first, is what the model sees; x alone when None. Causal throughout: row t is the same whatever follows bar t.
-    Each refit names its states afresh: names of the burn-in, kept by matching, would still be its errors years later. Raises TooShort when
-    no bar is left after the burn-in, DegenerateFit when the first fit is. Cost: n / refit_every warm fits.
+    Each refit names its states afresh: names of the burn-in, kept by matching, would still be its errors years later. A burn-in
+    whose fit is degenerate goes on for refit_every bars more. Raises TooShort when no bar is left after the burn-in, DegenerateFit when no
+    fit was sound. Cost: n / refit_every warm fits.
     """
     first, rows = burn_in(params.k), x if z is None else z
     if x.size <= first:
@@ -57,18 +58,22 @@ def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit
     def fitted(end: int, warm: Packet | None = None) -> Packet:
         return sound(fit(x[:end], params, seed=seed, warm=warm, z=None if z is None else z[:end]))
 
-    state = named(fitted(first))
+    state: Packet | None = None
     told, stretches, refits, skipped, fitted_on = [], [], 0, 0, first
     for start in range(first, x.size, refit_every):
-        if start > first:
-            refits += 1
-            try:
-                state, fitted_on = named(fitted(start, state)), start
-            except DegenerateFit:
-                skipped += 1
+        refits += state is not None
+        try:
+            state, fitted_on = named(fitted(start, state)), start
+        except DegenerateFit as error:
+            if state is None:
+                refusal = error
+                continue
+            skipped += 1
         stretches.append((start, state))
         told.append(filtered(state, rows[: start + refit_every])[start:])
-    return Walk(first, np.concatenate(told), state, fitted_on, refits, skipped, tuple(stretches))
+    if state is None:
+        raise refusal
+    return Walk(stretches[0][0], np.concatenate(told), state, fitted_on, refits, skipped, tuple(stretches))
 
 
 def foretold(walk: Walk, x: Vector, z: Matrix | None = None) -> tuple[Vector, Vector]:

@@ -4,7 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from rpsd.core.errors import DegenerateFit
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
@@ -55,3 +57,16 @@ def test_names_hold_where_a_year_cannot_settle_the_means(three: Any) -> None:
     """Means of ±0.15 % beside deviations of 2 %: names by the means alone would be drawn by lot, and agree on a third of the bars."""
     walk = walk_forward(three.x, replace(TWO, k=3), hmm.fit, seed=0, refit_every=21)
     assert (walk.probabilities.argmax(axis=1) == three.states[walk.first :]).mean() > 0.6
+
+
+def test_a_degenerate_burn_in_goes_on_until_a_fit_is_sound(two: Any) -> None:
+    def collapsing(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
+        state = hmm.fit(x, params, seed=seed, warm=warm, z=z)
+        return state if x.size > 300 else Packet({**state.head, "collapsed": [0]}, state.arrays)
+
+    walk = walk_forward(two.x[:400], TWO, collapsing, seed=0, refit_every=30)
+    assert (walk.first, walk.refits, walk.skipped) == (310, 2, 0)
+    assert walk.probabilities.shape == (90, 2)
+    assert walk_forward(two.x[:350], TWO, collapsing, seed=0, refit_every=30).first == walk.first
+    with pytest.raises(DegenerateFit):
+        walk_forward(two.x[:305], TWO, collapsing, seed=0, refit_every=30)
