@@ -19,7 +19,7 @@ from rpsd.web.wire import JSON, Body, Instant, Query, answer, instant, query, re
 RegimeType = Annotated[str, msgspec.Meta(max_length=32, extra_json_schema={"enum": list(REGIME_TYPES)})]
 """Text, so that a type that is none meets its own code below."""
 Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-Interval = Annotated[str, msgspec.Meta(min_length=1, max_length=8)]
+Interval = Annotated[str, msgspec.Meta(min_length=1, max_length=10)]
 
 
 class Observations(Body):
@@ -46,7 +46,7 @@ class DetectBody(Body):
     refit_every: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 21
     engine: Annotated[str, msgspec.Meta(max_length=32)] | None = None
     emission: Annotated[str, msgspec.Meta(max_length=32)] | None = None
-    columns: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(min_length=1, max_length=8)] | None = None
+    columns: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(min_length=1, max_length=10)] | None = None
     include: Annotated[list[Literal["prices", "probabilities", "residuals", "viterbi"]], msgspec.Meta(max_length=4)] | None = None
     ahead: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 21
     observations: Observations | list[float] | None = None
