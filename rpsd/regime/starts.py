@@ -28,7 +28,8 @@ def beginnings(x: Vector, k: int, count: int, prior: Prior, rng: np.random.Gener
 def _score(x: Vector, ranking: str, window: int) -> Vector:
     """What each bar is ranked by: a centred moving average of the distance from the median, or of the value itself."""
     base = np.abs(x - np.median(x)) if ranking == "volatility" else x
-    padded = np.pad(base, (window // 2, window - 1 - window // 2), mode="reflect")
+    before, after = window // 2, window - 1 - window // 2
+    padded = np.concatenate([base[before:0:-1], base, base[-2 : -after - 2 : -1]])  # mirrored at both ends
     total = np.concatenate([[0.0], np.cumsum(padded)])
     mean: Vector = (total[window:] - total[:-window]) / window
     return mean
@@ -37,8 +38,12 @@ def _score(x: Vector, ranking: str, window: int) -> Vector:
 def _grouped(score: Vector, shares: Vector) -> Labels:
     """Group of each bar (n,) by its rank, the groups holding the given shares of the bars in rising order."""
     n = score.size
-    group = np.empty(n, np.int64)
-    group[np.argsort(score, kind="stable")] = np.searchsorted(np.cumsum(shares)[:-1], (np.arange(n) + 0.5) / n)
+    cuts = np.floor(np.cumsum(shares)[:-1] * n + 0.5).astype(np.int64)
+    group = np.zeros(n, np.int64)
+    for least in np.partition(score, cuts)[cuts].tolist() if cuts.size else ():
+        group += score >= least
+    if np.bincount(group, minlength=shares.size).min() < 0.5 * _LEAST_SHARE * n:  # many bars alike: only their order tells them apart
+        group[np.argsort(score, kind="stable")] = np.searchsorted(cuts, np.arange(n), "right")
     return group
 
 
@@ -48,6 +53,6 @@ def _model(x: Vector, group: Labels, k: int, prior: Prior) -> Moments:
     size = np.bincount(group, minlength=k)
     means = np.bincount(group, x, k) / size
     variances = np.maximum(np.bincount(group, (x - means[group]) ** 2, k) / size, floor)
-    moves = counts + 1.0  # no move is impossible at the start, for EM could never revive it
-    np.add.at(moves, (group[:-1], group[1:]), 1.0)
+    seen = np.bincount(k * group[:-1] + group[1:], minlength=k * k).reshape(k, k)
+    moves = counts + seen + 1.0  # no move is impossible at the start, for EM could never revive it
     return np.full(k, 1 / k), moves / moves.sum(axis=1, keepdims=True), means, variances
