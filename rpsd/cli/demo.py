@@ -1,5 +1,6 @@
 """`rpsd demo`: the main job on bundled real data, from an empty directory to a serving appliance."""
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -175,6 +176,8 @@ def summary(found: Found) -> str:
             f" S&P 500 ({INDEX}), {found.info['first'][:10]} to {found.info['last'][:10]}: regimes",
             _RULE,
             regime_report.regimes(found.regimes),
+            "",
+            _paragraph(_of_regimes(found.regimes)).rstrip(),
             _RULE,
         ]
     )
@@ -207,6 +210,26 @@ def _of_closes(result: "DenoiseResult") -> str:
         f"The minute closes of {STOCK} are another matter: prices of a liquid stock are nearly a random walk. Almost every move is news "
         f"that stays; {noise} noise that the next minute takes back. {outcome} A smoother line would look better and be further from the "
         "truth."
+    )
+
+
+def _of_regimes(answer: dict[str, Any]) -> str:
+    """What the regimes are good for, and what they are not."""
+    from rpsd.regime.labels import DISTINGUISHABLE
+
+    states = sorted(answer["states"], key=lambda state: float(state["volatility"]))
+    if len(states) == 1:
+        return "In words: one regime explains the index as well as several would."
+    calm, wild = states[0], states[-1]
+    ratio = wild["volatility"] / calm["volatility"]
+    shortest = min(state["expected_duration"] or math.inf for state in states)
+    unsure = [state["label"] for state in answer["states"] if state["label_confidence"] < DISTINGUISHABLE]
+    direction = f"the data do not settle that the name fits for {' and '.join(unsure)}" if unsure else "here the names fit all the same"
+    return (
+        f"In words: what tells these regimes apart is how much the index moves: {ratio:.1f} times as much "
+        f"on a day of {wild['label']} as on one of {calm['label']}, for spells of {shortest:.0f} "
+        f"days and more. Which way it moves is less certain; {direction}. The table is hindsight, as it says above; `rpsd regimes {INDEX} "
+        "--mode walk_forward` gives rows that know nothing of what came after them."
     )
 
 

@@ -14,7 +14,7 @@ Answer = Mapping[str, Any]
 
 def regimes(answer: Answer) -> str:
     """All that the answer holds, for a terminal of 100 columns."""
-    sections = [f"{current(answer)}\n{hindsight(answer)}"]
+    sections = ["\n".join(filter(None, (current(answer), hindsight(answer), fit(answer))))]
     for heading, tell in (("", states), ("moves from bar to bar", moves), ("ahead", ahead), ("how many regimes", selection)):
         if text := tell(answer):
             sections.append(f"  {heading}\n{text}" if heading else text)
@@ -52,6 +52,16 @@ def hindsight(answer: Answer) -> str:
         f"  hindsight           the parameters: they were fitted on the whole range, up to {until}\n"
         "                      the probability of a bar uses that bar and those before it"
     )
+
+
+def fit(answer: Answer) -> str:
+    """By which model a range was told, and how well it fits; nothing for a stored model, whose card tells it."""
+    if answer.get("model_version") or "log_likelihood" not in answer:
+        return ""
+    tails = {round(state["df"], 1) for state in answer["states"] if state.get("df") is not None}
+    shape = f" with {' and '.join(f'{df:g}' for df in sorted(tails))} degrees of freedom" if tails else ""
+    words = f"{answer['model']}{shape}; log-likelihood {answer['log_likelihood']:,.1f}, BIC {answer['bic']:,.1f}"
+    return textwrap.fill(words, WIDTH, initial_indent="  model               ", subsequent_indent=" " * 22)
 
 
 def states(answer: Answer) -> str:

@@ -123,6 +123,14 @@ def test_data_models_and_regimes_through_the_socket(live: Box) -> None:
     assert "probability" in live.run("regimes", "^GSPC").stdout
     found = live.told("regimes", "^GSPC", "--start", "2014-01-01", "--end", "2018-12-31", "--regime-type", "2_state")
     assert (found["n_states"], found["causal"]) == (2, False)
+    stored = live.told("regimes", "^GSPC")
+    assert (stored["model_version"], len(stored["states"]), len(stored["transition_matrix"]), len(stored["forecast"])) == (1, 3, 3, 21)
+    picture = live.home / "regimes.png"
+    wish = ("--mode", "walk_forward", "--regime-type", "2_state")
+    drawn = live.told("regimes", "^GSPC", *wish, "--plot", str(picture))
+    assert (drawn["causal"], picture.read_bytes()[:4]) == (True, b"\x89PNG")
+    alone = live.told("regimes", str(SAMPLES / "sp500_1d.csv"), *wish, "--start", "2016-12-31")
+    assert alone["regimes"] == drawn["regimes"]
     exported = live.run("series", "export", "--symbol", "^GSPC", "--interval", "1d", "--columns", "close")
     assert len(exported.stdout.splitlines()) == 5032
 
@@ -184,7 +192,7 @@ def test_the_demo_from_an_empty_directory(tmp_path: Path) -> None:
         found.answers("/health/ready", 120)
         printed = (found.home / "out.log").read_text()
         assert all(len(line) <= 100 or "curl" in line for line in printed.splitlines())
-        for word in ("what was removed", "guardrail", "probability", "since", "hindsight"):
+        for word in ("what was removed", "guardrail", "probability", "since", "hindsight", "In words: what tells these regimes apart"):
             assert word in printed
         key = found.home / "data" / "demo.key"
         assert key.stat().st_mode & 0o777 == 0o600

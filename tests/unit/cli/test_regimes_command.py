@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rpsd import samples
+from rpsd.cli import regime_report
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -56,13 +57,22 @@ def test_the_tables_of_a_file_fit_a_terminal(rpsd: Run) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_heavy_tails_are_told_with_the_model() -> None:
+    state = {"df": 4.26, "label": "Single"}
+    told = {"model": "student_t_hmm/numba", "states": [state, state], "log_likelihood": -1234.56, "bic": 2500.0}
+    line = " ".join(regime_report.fit(told).split())
+    assert line == "model student_t_hmm/numba with 4.3 degrees of freedom; log-likelihood -1,234.6, BIC 2,500.0"
+    assert "degrees" not in regime_report.fit({**told, "states": [{**state, "df": None}]})
+    assert regime_report.fit({**told, "model_version": 3}) == ""
+
+
 def test_auto_shows_the_whole_table_and_the_reason(rpsd: Run) -> None:
     wish = ("regimes", SP500, "--regime-type", "auto", "--start", "2016-01-01")
     table = told(rpsd(*wish, "--json"))["selection"]
     text = rpsd(*wish)[1]
     [chosen] = [row for row in table if row["chosen"]]
     lines = text.splitlines()
-    start = next(n for n, line in enumerate(lines) if "log-likelihood" in line)
+    start = next(n for n, line in enumerate(lines) if line.startswith("  states  log-likelihood"))
     assert [int(line.split()[0]) for line in lines[start + 1 : start + 1 + len(table)]] == [row["n_states"] for row in table]
     assert f"chosen: {chosen['n_states']}, {chosen['reason']}" in " ".join(text.split())
 
