@@ -32,10 +32,9 @@ def current(answer: Answer) -> str:
     more = f", about {remaining:.0f} more expected" if isinstance(remaining, int | float) else ""
     others = ", ".join(f"{label} {share:.1%}" for label, share in now["probabilities"].items() if label != now["regime"])
     seen = f"  as of               {moment(answer['t'])}, the last bar stored\n" if isinstance(answer.get("t"), str) else ""
-    return (
-        f"{seen}  now                 {now['regime']}, probability {now['confidence']:.1%}{f' ({others})' if others else ''}\n"
-        f"  since               {moment(now['since'])} ({now['bars_in_regime']:,} bars{more})"
-    )
+    words = f"{now['regime']}, probability {now['confidence']:.1%}{f' ({others})' if others else ''}"
+    first = textwrap.fill(words, WIDTH, initial_indent="  now                 ", subsequent_indent=" " * 22)
+    return f"{seen}{first}\n  since               {moment(now['since'])} ({now['bars_in_regime']:,} bars{more})"
 
 
 def hindsight(answer: Answer) -> str:
@@ -59,9 +58,8 @@ def fit(answer: Answer) -> str:
     if answer.get("model_version") or "log_likelihood" not in answer:
         return ""
     tails = {round(state["df"], 1) for state in answer["states"] if state.get("df") is not None}
-    shape = f" with {' and '.join(f'{df:g}' for df in sorted(tails))} degrees of freedom" if tails else ""
-    words = f"{answer['model']}{shape}; log-likelihood {answer['log_likelihood']:,.1f}, BIC {answer['bic']:,.1f}"
-    return textwrap.fill(words, WIDTH, initial_indent="  model               ", subsequent_indent=" " * 22)
+    shape = f", {' and '.join(f'{df:g}' for df in sorted(tails))} degrees of freedom" if tails else ""
+    return f"  model               {answer['model']}{shape}; log-likelihood {answer['log_likelihood']:,.1f}"
 
 
 def states(answer: Answer) -> str:

@@ -112,7 +112,7 @@ def test_noise_and_short_series_stay_behind_the_gate(services) -> None:
 
 
 def test_an_open_bar_is_neither_trained_on_nor_served(stocked, clock) -> None:
-    extend(stocked, np.array([55.0, 56.0, 57.0]), "2024-06-01")  # the third opens on the day that the clock shows
+    extend(stocked, two_moods(703)[700:], "2024-06-01")  # the third opens on the day that the clock shows
     assert stocked.regime.train(NAME)["trained_until"] == "2024-06-02T00:00:00Z"
     assert stocked.regime.current("X", "1d", "2_state")["t"] == "2024-06-02T00:00:00Z"
     clock.now_ns += DAY_NS
