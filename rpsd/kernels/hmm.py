@@ -71,27 +71,46 @@ def log_density(t: int, j: int, z: Matrix, model: Model) -> float:
 
 
 @kernel
-def absorb(t: int, prior: Vector, z: Matrix, model: Model, done: Pass) -> float:
-    """Fill row t: density scaled by its peak, alpha = prior times density normalised by scale[t]; returns log p(z_t | past) in nats."""
+def sweep(z: Matrix, prior: Vector, model: Model, done: Pass, evidence: Vector) -> None:
+    """Fill the pass over z (n, d) and evidence log p(z_t | past) (n,) in nats, starting from prior (k,), which is lost. Causal.
+
+    One function for all bars: calls for each of them would copy the descriptions of a dozen arrays, which takes longer than the arithmetic.
+    """
+    _, transmat, location, factor, constant, df = model
     density, alpha, scale = done
-    k = prior.size
-    peak = -np.inf
-    for j in range(k):
-        density[t, j] = log_density(t, j, z, model)
-        if prior[j] > 0.0 and density[t, j] > peak:
-            peak = density[t, j]
-    total = 0.0
-    for j in range(k):
-        # an impossible state may have any density; as zero it cannot overflow and changes nothing
-        density[t, j] = math.exp(density[t, j] - peak) if prior[j] > 0.0 else 0.0
-        alpha[t, j] = prior[j] * density[t, j]
-        total += alpha[t, j]
-    weight = 1.0 / total
-    for j in range(k):
-        share = alpha[t, j] * weight
-        alpha[t, j] = share if share > NEGLIGIBLE else 0.0
-    scale[t] = total
-    return peak + math.log(total)
+    (n, d), k = z.shape, prior.size
+    for t in range(n):
+        peak = -np.inf
+        for j in range(k):
+            squared = 0.0
+            for a in range(d):
+                rest = 0.0
+                for b in range(a + 1):
+                    rest += factor[j, a, b] * (z[t, b] - location[j, b])
+                squared += rest * rest
+            height = constant[j] - 0.5 * squared
+            if df[j] < np.inf:
+                height = constant[j] - 0.5 * (df[j] + d) * math.log1p(squared / df[j])
+            density[t, j] = height
+            if prior[j] > 0.0 and height > peak:
+                peak = height
+        total = 0.0
+        for j in range(k):
+            # an impossible state may have any density; as zero it cannot overflow and changes nothing
+            density[t, j] = math.exp(density[t, j] - peak) if prior[j] > 0.0 else 0.0
+            alpha[t, j] = prior[j] * density[t, j]
+            total += alpha[t, j]
+        weight = 1.0 / total
+        for j in range(k):
+            share = alpha[t, j] * weight
+            alpha[t, j] = share if share > NEGLIGIBLE else 0.0
+        scale[t] = total
+        evidence[t] = peak + math.log(total)
+        for j in range(k):
+            reached = 0.0
+            for i in range(k):
+                reached += alpha[t, i] * transmat[i, j]
+            prior[j] = reached
 
 
 @kernel
@@ -108,23 +127,18 @@ def predict(t: int, alpha: Matrix, transmat: Matrix, prior: Vector) -> None:
 @kernel
 def forward(z: Matrix, model: Model, done: Pass) -> float:
     """Fill the pass over z (n, d); returns the log-likelihood in nats. Causal: row t depends on z[: t + 1] alone."""
-    prior = model[0].copy()
-    log_likelihood = 0.0
-    for t in range(z.shape[0]):
-        log_likelihood += absorb(t, prior, z, model, done)
-        predict(t, done[1], model[1], prior)
-    return log_likelihood
+    evidence = np.empty(z.shape[0])
+    sweep(z, model[0].copy(), model, done, evidence)
+    total = 0.0
+    for value in evidence:
+        total += value
+    return total
 
 
 @kernel
 def filter_on(z: Matrix, prior: Vector, model: Model, alpha: Matrix, evidence: Vector) -> None:
     """Fill alpha (n, k) and evidence log p(z_t | past) (n,), starting from prior = p(s_0), with the steps that `forward` takes. Causal."""
-    n, k = alpha.shape
-    ahead = prior.copy()
-    done = (np.empty((n, k)), alpha, np.empty(n))
-    for t in range(n):
-        evidence[t] = absorb(t, ahead, z, model, done)
-        predict(t, alpha, model[1], ahead)
+    sweep(z, prior.copy(), model, (np.empty(alpha.shape), alpha, np.empty(evidence.size)), evidence)
 
 
 def smoother_reference(z: Matrix, model: Model) -> Matrix:
