@@ -103,9 +103,7 @@ def _work(settings: "Settings", samples: "Samples", column: str, options: dict[s
     from rpsd.kernels import jit
 
     told(0.5, "kernels")
-    jit.warm(
-        skip=("csv", "hmm", "hmm_em", "vector", "lanes", "climb", "garch")
-    )  # compiling is not denoising: it stays out of the time that is told
+    jit.warm(skip=("csv", "hmm", *jit.FITS))  # compiling is not denoising: it stays out of the time that is told
     told(0.6, f"denoising {samples.n:,} points")
     started = time.perf_counter()
     method = options["method"] or settings.denoiser.method

@@ -22,6 +22,9 @@ constant - (df + d)/2 log(1 + |r|²/df), the multivariate Student t.
 Pass = tuple[Matrix, Matrix, Vector]
 """What the forward pass fills: density (n, k) scaled by its row's peak, alpha (n, k) the filter, scale (n,) its normaliser."""
 
+Prior = tuple[Matrix, float]
+"""counts (k, k), moves as if seen before the data: the mode under Dirichlet(counts + 1); and the least variance of a state."""
+
 NEGLIGIBLE = 1e-200
 """A probability below this is zero: its reciprocal must stay finite in the backward pass."""
 

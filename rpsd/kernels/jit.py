@@ -120,13 +120,16 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "steps"),
     partial(_warm, "csv"),
     partial(_warm, "hmm"),
-    partial(_warm, "hmm_em"),
     partial(_warm, "vector"),
     partial(_warm, "lanes"),
     partial(_warm, "climb"),
     partial(_warm, "garch"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
+
+
+FITS: Final = ("vector", "lanes", "climb", "garch")
+"""Kernels that only fits of regimes need: a process that never fits saves their memory."""
 
 
 def warm(skip: tuple[str, ...] = ()) -> None:

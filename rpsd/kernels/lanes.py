@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from rpsd.core.market import Vector
-from rpsd.kernels.hmm import filter_reference, smoother_reference
-from rpsd.kernels.hmm_em import Prior
+from rpsd.kernels.hmm import Prior, filter_reference, smoother_reference
 from rpsd.kernels.jit import kernel
 from rpsd.kernels.vector import LANES, exp, exponent, fill, load, log, mantissa, store, where_above
 

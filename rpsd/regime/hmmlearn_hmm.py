@@ -10,10 +10,9 @@ from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Matrix
-from rpsd.kernels.hmm_em import penalty
 from rpsd.regime.multivariate import Columns, Run, beginning, groupings
 from rpsd.regime.observe import checked_rows
-from rpsd.regime.state import Fitted, Parameters, described, parameters, prior_of
+from rpsd.regime.state import Fitted, Parameters, described, parameters, penalty, prior_of
 
 _SHORT_RUN: Final = 15
 """EM iterations of each start before the best goes on."""

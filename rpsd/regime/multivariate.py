@@ -14,9 +14,9 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Cube, Labels, Matrix
 from rpsd.kernels import hmm as kernels
-from rpsd.kernels.hmm_em import Prior, penalty
+from rpsd.kernels.hmm import Prior
 from rpsd.regime.observe import checked_rows
-from rpsd.regime.state import GAUSSIAN_DF, Fitted, Parameters, described, model_of, parameters, prior_of
+from rpsd.regime.state import GAUSSIAN_DF, Fitted, Parameters, described, model_of, parameters, penalty, prior_of
 
 _START_DF: Final = 8.0
 _DF_BOUNDS: Final = (2.1, 1000.0)

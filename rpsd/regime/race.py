@@ -12,8 +12,7 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Labels, Matrix
 from rpsd.kernels import climb, lanes
-from rpsd.kernels.hmm_em import Moments
-from rpsd.regime.starts import beginnings
+from rpsd.regime.starts import Moments, beginnings
 from rpsd.regime.state import GAUSSIAN_DF, Parameters, parameters, prior_of
 
 SHORT_RUN: Final = 8

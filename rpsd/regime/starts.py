@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from rpsd.core.market import Vector
-from rpsd.core.result import Labels
-from rpsd.kernels.hmm_em import Moments, Prior
+from rpsd.core.result import Labels, Matrix
+from rpsd.kernels.hmm import Prior
+
+Moments = tuple[Vector, Matrix, Vector, Vector]
+"""startprob (k,), transmat (k, k), means (k,), variances (k,) of one Gaussian column."""
 
 _RANKINGS = (("volatility", 21), ("trend", 21), ("return", 1), ("volatility", 63), ("trend", 63), ("volatility", 5))
 """What bars are ranked by, over how many bars; the first starts take these in turn, with groups of equal size."""

@@ -12,8 +12,7 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Cube, Matrix
 from rpsd.kernels import hmm as kernels
-from rpsd.kernels.hmm import Model
-from rpsd.kernels.hmm_em import Prior, penalty
+from rpsd.kernels.hmm import Model, Prior
 
 SCALE: Final = 100.0
 """Observations are log returns times this: on raw daily returns, of variance 1e-4, every prior and floor would be misjudged."""
@@ -29,6 +28,15 @@ def prior_of(x: Vector, params: HmmParameters) -> Prior:
     k = params.k
     counts = np.zeros((1, 1)) if k == 1 else np.full((k, k), params.spread) + np.eye(k) * (params.sticky - params.spread)
     return counts, max(params.variance_floor * float(x.var()), float(np.finfo(np.float64).tiny))
+
+
+def penalty(transmat: Matrix, counts: Matrix) -> float:
+    """Log of the prior of transmat (k, k) in nats, but for a constant: the counts times the logarithms, a count of zero adding none.
+
+    Source: Dempster, Laird, Rubin (1977), JRSS B 39, 1-38, section 1.
+    """
+    seen = counts > 0
+    return float((counts[seen] * np.log(transmat[seen])).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,6 @@ from rpsd.services.standing import Standings
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 
-_WORKER_ONLY = ("hmm_em", "vector", "lanes", "climb", "garch")  # kernels of fits: this process never fits, and saves their memory
-
 
 @dataclass(slots=True)
 class Services:
@@ -69,7 +67,7 @@ class Services:
             from rpsd.kernels import jit
             from rpsd.regime import standing as _standing  # noqa: F401 - loads the family
 
-            jit.warm(skip=_WORKER_ONLY)
+            jit.warm(skip=jit.FITS)
             self.health.kernels_warm = True
             self.keeper.begin()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here

@@ -36,7 +36,7 @@ def peer(series: list[np.ndarray]) -> Callable[[], Any]:
 
 def main() -> int:
     """Print the figures and their bars; 1 when one falls short."""
-    jit.warm(skip=("hmm", "hmm_em", "vector", "lanes", "climb"))
+    jit.warm(skip=("hmm", *jit.FITS))
     settings, held = read(environ={}), []
     batch = DenoiseBatch(settings, DenoiseService(settings, None, Metrics(), time.time_ns))  # type: ignore[arg-type]  # nothing is stored
     small = [Wanted(y, None, FAST) for y in walks(1000, 256)]
