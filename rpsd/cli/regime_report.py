@@ -34,7 +34,8 @@ def current(answer: Answer) -> str:
     seen = f"  as of               {moment(answer['t'])}, the last bar stored\n" if isinstance(answer.get("t"), str) else ""
     words = f"{now['regime']}, probability {now['confidence']:.1%}{f' ({others})' if others else ''}"
     first = textwrap.fill(words, WIDTH, initial_indent="  now                 ", subsequent_indent=" " * 22)
-    return f"{seen}{first}\n  since               {moment(now['since'])} ({now['bars_in_regime']:,} bars{more})"
+    bars = now["bars_in_regime"]
+    return f"{seen}{first}\n  since               {moment(now['since'])} ({bars:,} {'bar' if bars == 1 else 'bars'}{more})"
 
 
 def hindsight(answer: Answer) -> str:

@@ -236,7 +236,7 @@ class UnknownJob(RpsdError):
     """A job id or name that does not exist."""
 
     code, kind, title = "unknown_job", Kind.MISSING, "No such job"
-    hint = "GET /api/v1/jobs or `rpsd jobs list` shows the runs; jobs are retrain, upkeep and backup."
+    hint = "GET /api/v1/jobs or `rpsd jobs list` shows the runs; jobs are retrain, search, upkeep and backup."
 
 
 class UnknownKey(RpsdError):

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from rpsd.core.errors import Fault, InvalidRequest
-from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
+from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
 from rpsd.core.observed import RETURN
 from rpsd.core.parameters import HmmParameters
@@ -21,7 +21,7 @@ from rpsd.regime.observe import Observations, observations
 from rpsd.regime.residual import predictive_probabilities, pseudo_residuals, qq, residual_facts
 from rpsd.regime.select import choose
 from rpsd.regime.soundness import doubts, sound
-from rpsd.regime.statistics import calendar, expected_duration, spells, statistics
+from rpsd.regime.statistics import Present, calendar, current, spells, statistics
 from rpsd.regime.walk import Walk, burn_in, foretold, walk_forward
 
 ENGINES: Final[Mapping[str, Fit]] = {model.name: model.fit for model in MODELS}
@@ -34,9 +34,6 @@ _FAMILIES: Final = {
     ("hmm", "t"): "student_t_hmm",
     ("jump", "gaussian"): "jump_model",
 }
-
-_HORIZONS: Final = (1, 5, 21)
-"""Bars ahead for which the chance of leaving is told: a day, a week, a month of days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +153,7 @@ def answered(seen: Observations, fitted: Labelled, regime_type: str, interval: s
         "causal_from_ns": path.causal_from_ns,
         "trained_from_ns": int(seen.t[0]),
         "trained_until_ns": path.trained_until_ns,
-        "current": _current(state, path, interval),
+        "current": current(NAMES[state.head["k"]], path.probabilities[-1], state.arrays["transmat"], _present(path), interval),
         "states": [
             asdict(row) | {"df": df if np.isfinite(df) else None}
             for row, df in zip(statistics(state, x, path.states, year.bars_per_year), state.arrays["df"].tolist(), strict=True)
@@ -174,24 +171,7 @@ def answered(seen: Observations, fitted: Labelled, regime_type: str, interval: s
     return Packet(head, {**arrays, "t": path.t, "states": path.states, "probabilities": path.probabilities})
 
 
-def _current(state: Packet, path: RegimePath, interval: str) -> dict[str, Any]:
-    """The regime of the last bar: how sure, since when, and how long it may last."""
-    names, last = NAMES[state.head["k"]], path.probabilities[-1]
-    now, since = int(path.states[-1]), int(spells(path.states).first[-1])
-    bars = path.states.size - since
-    elapsed = (int(path.t[-1]) - int(path.t[since]) + INTERVALS[interval]) / DAY_NS
-    stay = float(state.arrays["transmat"][now, now])
-    possible = last[last > 0]
-    return {
-        "regime": names[now],
-        "state": now,
-        "probabilities": dict(zip(names, last.tolist(), strict=True)),
-        "confidence": float(last[now]),
-        "entropy": float(-(possible * np.log(possible)).sum()),
-        "since_index": since,
-        "since_ns": int(path.t[since]),
-        "bars_in_regime": bars,
-        "days_in_regime": bars if interval == "1d" else round(elapsed, 3),
-        "expected_remaining": expected_duration(stay),
-        "leaving": {str(horizon): 1 - stay**horizon for horizon in _HORIZONS},
-    }
+def _present(path: RegimePath) -> Present:
+    """The spell at the end of the path."""
+    since = int(spells(path.states).first[-1])
+    return Present(int(path.states[-1]), int(path.t[since]), int(path.t[-1]), path.states.size - since)

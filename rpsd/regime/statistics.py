@@ -1,13 +1,14 @@
 """What each regime was like over its own spells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from rpsd.core.market import DAY_NS, INTERVALS, Times, Vector
 from rpsd.core.model import Packet
-from rpsd.core.result import Labels, RegimeStatistics
+from rpsd.core.result import Labels, Matrix, RegimeStatistics
 from rpsd.regime.labels import NAMES, aliases, confidence
 from rpsd.regime.state import SCALE
 
@@ -16,6 +17,9 @@ _SESSIONS: Final = 252
 
 _WEEKEND_SHARE: Final = 0.1
 """Two days in seven fall on a weekend; above this share of bars the market never closes."""
+
+_HORIZONS: Final = (1, 5, 21)
+"""Bars ahead for which the chance of leaving is told: a day, a week, a month of days."""
 
 _LARGEST_LOG_RETURN: Final = 50.0
 """A yearly log return beyond this says nothing any more, and its exponential must stay finite."""
@@ -70,6 +74,39 @@ def spells(states: Labels) -> Spells:
 def expected_duration(stay: float) -> float | None:
     """Mean length in bars 1 / (1 - stay) of a geometric spell; None for a state that is never left."""
     return 1 / (1 - stay) if stay < 1 - 1e-12 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The spell that lasts: its state, its first and its latest bar in ns UTC, and how many bars it has."""
+
+    state: int
+    since_ns: int
+    t_ns: int
+    bars: int
+
+
+def current(labels: Sequence[str], p: Vector, transmat: Matrix, spell: Present, interval: str) -> dict[str, Any]:
+    """The regime of the last bar for people: how sure by the probabilities p (k,) there, since when, and how long it may last.
+
+    entropy in nats; days_in_regime counts sessions on daily series, else days from the first bar to the end of the last;
+    expected_remaining in bars, None for a state that is never left; leaving: 1 - stay^h for each horizon of h bars. Knows what p knows.
+    Source: Rabiner (1989), Proc. IEEE 77(2), equation 5 (the duration of a state is geometric).
+    """
+    stay, possible = float(transmat[spell.state, spell.state]), p[p > 0]
+    days = (spell.t_ns - spell.since_ns + INTERVALS[interval]) / DAY_NS
+    return {
+        "regime": labels[spell.state],
+        "state": spell.state,
+        "probabilities": dict(zip(labels, p.tolist(), strict=True)),
+        "confidence": float(p[spell.state]),
+        "entropy": float(-(possible * np.log(possible)).sum()),
+        "since_ns": spell.since_ns,
+        "bars_in_regime": spell.bars,
+        "days_in_regime": spell.bars if interval == "1d" else round(days, 3),
+        "expected_remaining": expected_duration(stay),
+        "leaving": {str(horizon): 1 - stay**horizon for horizon in _HORIZONS},
+    }
 
 
 def statistics(state: Packet, x: Vector, states: Labels, bars_per_year: float) -> tuple[RegimeStatistics, ...]:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from rpsd.config import Settings
 from rpsd.core import market
 from rpsd.core.errors import DiskFull, NoModel, RpsdError, Unavailable, UnknownModel
-from rpsd.core.market import DAY_NS, INTERVALS, SECOND_NS, SeriesInfo
+from rpsd.core.market import DAY_NS, SECOND_NS, SeriesInfo
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.services.model import JOB, RegimeName
 from rpsd.services.regime_answer import current_of, fit_facts, moment
@@ -162,25 +160,12 @@ class LiveRegimes:
         return text
 
     def _current(self, served: _Served) -> dict[str, Any]:
-        from rpsd.regime.statistics import expected_duration  # numerics wait for the warm-up
+        from rpsd.regime.statistics import Present, current  # numerics wait for the warm-up
 
-        standing, head = served.standing, served.model.packet.head
-        stay = float(served.model.packet.arrays["transmat"][standing.state, standing.state])
-        possible = standing.p[standing.p > 0]
-        days = (standing.carry.t - standing.since_ns + INTERVALS[served.name.interval]) / DAY_NS
-        current = {
-            "regime": head["labels"][standing.state],
-            "state": standing.state,
-            "probabilities": dict(zip(head["labels"], standing.p.tolist(), strict=True)),
-            "confidence": float(standing.p[standing.state]),
-            "entropy": float(-(possible * np.log(possible)).sum()),
-            "since_ns": standing.since_ns,
-            "bars_in_regime": standing.bars,
-            "days_in_regime": standing.bars if served.name.interval == "1d" else round(days, 3),
-            "expected_remaining": expected_duration(stay),
-            "leaving": {horizon: 1 - stay ** int(horizon) for horizon in head["current"]["leaving"]},
-        }
-        return self._about(served) | {"t": moment(standing.carry.t), "in_sample": not served.has_new_bars, "current": current_of(current)}
+        standing, model = served.standing, served.model.packet
+        spell = Present(standing.state, standing.since_ns, standing.carry.t, standing.bars)
+        told = current(model.head["labels"], standing.p, model.arrays["transmat"], spell, served.name.interval)
+        return self._about(served) | {"t": moment(standing.carry.t), "in_sample": not served.has_new_bars, "current": current_of(told)}
 
     def _serve(self, name: RegimeName) -> _Served:
         """The production model with its filter moved on to the last closed bar. Raises UnknownSeries, NoModel, CorruptData."""

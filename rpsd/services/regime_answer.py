@@ -26,7 +26,6 @@ def current_of(head: Mapping[str, Any]) -> dict[str, Any]:
     """The current regime of a head's `current`, its moment in ISO 8601."""
     current = dict(head)
     since = current.pop("since_ns")
-    current.pop("since_index", None)
     return {**current, "since": moment(since)}
 
 

@@ -51,8 +51,8 @@ def test_the_answer_is_whole(three: Any, regime_type: str, mode: str) -> None:
 
 def test_the_current_regime_is_that_of_the_last_row(three: Any) -> None:
     found = ask(three)
-    now, states = found.head["current"], found.arrays["states"]
-    since = now["since_index"]
+    now, states, arrays = found.head["current"], found.arrays["states"], found.arrays
+    since = int(np.searchsorted(arrays["t"], now["since_ns"]))
     assert now["regime"] == found.head["labels"][states[-1]]
     assert (states[since:] == states[-1]).all()
     assert since == 0 or states[since - 1] != states[-1]
