@@ -1,8 +1,6 @@
 """SIGKILL in the middle of a live stream: after the restart it goes on bit for bit, as if nothing had happened."""
 
-import http.client
 import random
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,12 @@ import numpy as np
 import pytest
 
 from rpsd.config import read
-from rpsd.core.market import SECOND_NS, Samples, Times, Vector
+from rpsd.core.market import SECOND_NS, Samples
 from rpsd.services.live_denoise import Wanted
 from rpsd.services.wiring import open_services
 from rpsd.store.db import FILE_NAME, verify_database
 from tests.fault.conftest import Record
+from tests.fault.stream import Post, Stream
 from tests.fault.victim import SERVE, Victim, victim
 
 pytestmark = pytest.mark.fault
@@ -25,7 +24,6 @@ PATH = "/api/v1/series/LIVE/1s"
 DECLARED = {"denoise": [{"column": "close", "as": "quick"}, {"column": "close", "method": "ema", "params": {"span": 300}, "as": "slow"}]}
 DECLARED["denoise"].append({"column": "close", "method": "fixed_lag", "lag": 5, "as": "late"})
 NAMES = [column["as"] for column in DECLARED["denoise"]]
-Post = tuple[Times, Vector]
 
 
 def feed(seed: int) -> list[Post]:
@@ -85,42 +83,15 @@ def control(directory: Path, posts: list[Post]) -> dict[str, dict[int, float]]:
         return found
 
 
-class Stream:
-    """One client that posts the feed in order; what a kill left without an answer is sent again."""
-
-    def __init__(self, server: Victim, posts: list[Post]) -> None:
-        self.server, self.posts, self.done = server, posts, 0
-
-    def send(self, until: int) -> None:
-        link = self.server.connection()
-        try:
-            while self.done < until:
-                t, values = self.posts[self.done]
-                status, content = self.server.ask("POST", f"{PATH}/samples", {"t": t.tolist(), "close": values.tolist()}, on=link)
-                assert status == 200, content
-                self.done += 1
-        except (OSError, http.client.HTTPException):
-            return
-        finally:
-            link.close()
-
-
 def lives(directory: Path, kills: int, entry: tuple[str, ...], seed: int) -> tuple[Victim, int, dict[str, int], dict[str, Any]]:
     """The server after so many kills; posts done, rows that differ from the control by column, and what the file holds."""
     rng, posts = random.Random(seed), feed(seed)
     with victim(directory, entry) as server:
-        stream = Stream(server, posts)
+        stream = Stream(server, f"{PATH}/samples", posts)
         server.start("/health/ready")
         stream.send(1)
         server.json("PUT", f"{PATH}/live", DECLARED)
-        for _ in range(kills):
-            thread = threading.Thread(target=stream.send, args=(len(posts),))
-            thread.start()
-            time.sleep(rng.uniform(0.05, 0.6))
-            server.kill()
-            thread.join()
-            server.start("/health/ready")
-        stream.send(stream.done + 20)
+        stream.outlive(kills, rng)
         until = time.monotonic() + 60
         while any(column["behind"] for column in server.json("GET", f"{PATH}/live")["denoise"]) and time.monotonic() < until:
             time.sleep(0.05)

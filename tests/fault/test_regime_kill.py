@@ -1,10 +1,7 @@
 """SIGKILL while bars move a live regime: filter and served rows go on bit for bit, and a bar that was stored has moved the filter."""
 
-import http.client
 import random
 import shutil
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +9,13 @@ import numpy as np
 import pytest
 
 from rpsd.config import read
-from rpsd.core.market import SECOND_NS, Samples, Times, Vector
+from rpsd.core.market import SECOND_NS, Samples, Vector
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import derived, query, series, standing
 from rpsd.store.db import FILE_NAME, Database, verify_database
 from tests.fault.conftest import Record
-from tests.fault.victim import SERVE, Victim, victim
+from tests.fault.stream import Post, Stream
+from tests.fault.victim import SERVE, victim
 
 pytestmark = pytest.mark.fault
 
@@ -25,7 +23,6 @@ KILLS = 12
 NAME = "regime:LIVE:1m:2_state"
 MINUTE = 60 * SECOND_NS
 FIRST = 1_600_000_020 * SECOND_NS
-Post = tuple[Times, Vector]
 Found = dict[str, Any]
 
 
@@ -91,43 +88,15 @@ def control(data: Path, posts: list[Post]) -> Found:
     return found_in(data)
 
 
-class Stream:
-    """One client that posts the feed in order; what a kill left without an answer is sent again."""
-
-    def __init__(self, server: Victim, posts: list[Post]) -> None:
-        self.server, self.posts, self.done = server, posts, 0
-
-    def send(self, until: int) -> None:
-        link = self.server.connection()
-        try:
-            while self.done < until:
-                t, values = self.posts[self.done]
-                body = {"t": t.tolist(), "close": values.tolist()}
-                status, content = self.server.ask("POST", "/api/v1/series/LIVE/1m/samples", body, on=link)
-                assert status == 200, content
-                self.done += 1
-        except (OSError, http.client.HTTPException):
-            return
-        finally:
-            link.close()
-
-
 def lives(directory: Path, kills: int, entry: tuple[str, ...], seed: int) -> tuple[int, Found, Found]:
     """Posts done, and what the file holds after so many kills and after none."""
     rng, posts = random.Random(seed), feed(seed)
     with victim(directory, entry) as server:
         trained(server.data)
         shutil.copytree(server.data, directory / "control")
-        stream = Stream(server, posts)
+        stream = Stream(server, "/api/v1/series/LIVE/1m/samples", posts)
         server.start("/health/ready")
-        for _ in range(kills):
-            thread = threading.Thread(target=stream.send, args=(len(posts),))
-            thread.start()
-            time.sleep(rng.uniform(0.05, 0.6))
-            server.kill()
-            thread.join()
-            server.start("/health/ready")
-        stream.send(stream.done + 20)
+        stream.outlive(kills, rng)
         told = server.json("GET", "/api/v1/regimes/LIVE?interval=1m&regime_type=2_state")
         assert told["in_sample"] is False
         server.stop()
