@@ -12,6 +12,7 @@ import numpy as np
 from rpsd.core.market import Vector
 from rpsd.core.result import Cube, Labels, Matrix
 from rpsd.kernels.jit import kernel
+from rpsd.kernels.vector import LANES, exp, fill, load, log, store, where_above
 
 Model = tuple[Vector, Matrix, Matrix, Cube, Vector, Vector]
 """startprob (k,), transmat (k, k), location (k, d), factor (k, d, d), constant (k,), df (k,).
@@ -27,6 +28,9 @@ Prior = tuple[Matrix, float]
 
 NEGLIGIBLE = 1e-200
 """A probability below this is zero: its reciprocal must stay finite in the backward pass."""
+
+LEAST_SCALE = 1e-30
+"""A bar whose likely states are impossible is weighed again by those that are possible: below this its own digits would be lost."""
 
 
 def log_densities(z: Matrix, model: Model) -> Matrix:
@@ -74,46 +78,23 @@ def log_density(t: int, j: int, z: Matrix, model: Model) -> float:
 
 
 @kernel
-def sweep(z: Matrix, prior: Vector, model: Model, done: Pass, evidence: Vector) -> None:
-    """Fill the pass over z (n, d) and evidence log p(z_t | past) (n,) in nats, starting from prior (k,), which is lost. Causal.
-
-    One function for all bars: calls for each of them would copy the descriptions of a dozen arrays, which takes longer than the arithmetic.
-    """
-    _, transmat, location, factor, constant, df = model
+def absorb(t: int, prior: Vector, z: Matrix, model: Model, done: Pass) -> float:
+    """Fill row t of density, scaled by its peak over the states that are possible, and alpha, not normalised yet; returns the peak."""
     density, alpha, scale = done
-    (n, d), k = z.shape, prior.size
-    for t in range(n):
-        peak = -np.inf
-        for j in range(k):
-            squared = 0.0
-            for a in range(d):
-                rest = 0.0
-                for b in range(a + 1):
-                    rest += factor[j, a, b] * (z[t, b] - location[j, b])
-                squared += rest * rest
-            height = constant[j] - 0.5 * squared
-            if df[j] < np.inf:
-                height = constant[j] - 0.5 * (df[j] + d) * math.log1p(squared / df[j])
-            density[t, j] = height
-            if prior[j] > 0.0 and height > peak:
-                peak = height
-        total = 0.0
-        for j in range(k):
-            # an impossible state may have any density; as zero it cannot overflow and changes nothing
-            density[t, j] = math.exp(density[t, j] - peak) if prior[j] > 0.0 else 0.0
-            alpha[t, j] = prior[j] * density[t, j]
-            total += alpha[t, j]
-        weight = 1.0 / total
-        for j in range(k):
-            share = alpha[t, j] * weight
-            alpha[t, j] = share if share > NEGLIGIBLE else 0.0
-        scale[t] = total
-        evidence[t] = peak + math.log(total)
-        for j in range(k):
-            reached = 0.0
-            for i in range(k):
-                reached += alpha[t, i] * transmat[i, j]
-            prior[j] = reached
+    k = prior.size
+    peak = -np.inf
+    for j in range(k):
+        density[t, j] = log_density(t, j, z, model)
+        if prior[j] > 0.0 and density[t, j] > peak:
+            peak = density[t, j]
+    total = 0.0
+    for j in range(k):
+        # an impossible state may have any density; as zero it cannot overflow and changes nothing
+        density[t, j] = math.exp(density[t, j] - peak) if prior[j] > 0.0 else 0.0
+        alpha[t, j] = prior[j] * density[t, j]
+        total += alpha[t, j]
+    scale[t] = total
+    return float(peak)
 
 
 @kernel
@@ -128,20 +109,65 @@ def predict(t: int, alpha: Matrix, transmat: Matrix, prior: Vector) -> None:
 
 
 @kernel
-def forward(z: Matrix, model: Model, done: Pass) -> float:
-    """Fill the pass over z (n, d); returns the log-likelihood in nats. Causal: row t depends on z[: t + 1] alone."""
-    evidence = np.empty(z.shape[0])
-    sweep(z, model[0].copy(), model, done, evidence)
-    total = 0.0
-    for value in evidence:
-        total += value
-    return total
+def heights(first: int, z: Matrix, model: Model, likely: Vector, peaks: Vector) -> None:
+    """Densities of LANES bars of one column at once: likely (k LANES,) scaled by their peaks (LANES,) over all states."""
+    _, _, location, factor, constant, df = model
+    k = df.size
+    for lane in range(LANES):
+        peaks[lane] = z[min(first + lane, z.shape[0] - 1), 0]
+    values, peak = load(peaks, 0), fill(-np.inf)
+    for j in range(k):
+        away = (values - location[j, 0]) * factor[j, 0, 0]
+        squared = away * away
+        fall = squared * 0.5
+        if df[j] < np.inf:
+            fall = log(squared * (1.0 / df[j]) + 1.0) * (0.5 * (df[j] + 1.0))
+        height = constant[j] - fall
+        store(likely, j * LANES, height)
+        peak = where_above(height, peak, height, peak)
+    for j in range(k):
+        store(likely, j * LANES, exp(load(likely, j * LANES) - peak))
+    store(peaks, 0, peak)
 
 
 @kernel
-def filter_on(z: Matrix, prior: Vector, model: Model, alpha: Matrix, evidence: Vector) -> None:
-    """Fill alpha (n, k) and evidence log p(z_t | past) (n,), starting from prior = p(s_0), with the steps that `forward` takes. Causal."""
-    sweep(z, prior.copy(), model, (np.empty(alpha.shape), alpha, np.empty(evidence.size)), evidence)
+def weigh(t: int, prior: Vector, likely: Vector, done: Pass) -> None:
+    """What `absorb` does with row t, its densities being at hand; scale[t] tells whether the peak of all states served."""
+    density, alpha, scale = done
+    total, lane = 0.0, t % LANES
+    for j in range(prior.size):
+        share = likely[j * LANES + lane] if prior[j] > 0.0 else 0.0
+        density[t, j] = share
+        alpha[t, j] = prior[j] * share
+        total += alpha[t, j]
+    scale[t] = total
+
+
+@kernel
+def forward(z: Matrix, prior: Vector, model: Model, done: Pass, evidence: Vector) -> float:
+    """Fill the pass over z (n, d) and evidence log p(z_t | past) (n,) in nats, from prior p(s_0) (k,); returns the log-likelihood.
+
+    Causal: row t depends on z[: t + 1] alone, to the last bit. Of one column the densities of LANES bars are computed at once.
+    """
+    _, alpha, scale = done
+    n, k, together = z.shape[0], prior.size, z.shape[1] == 1
+    ahead, likely, peaks, log_likelihood = prior.copy(), np.empty(k * LANES), np.empty(LANES), 0.0
+    for t in range(n):
+        lane = t % LANES
+        if together and lane == 0:
+            heights(t, z, model, likely, peaks)
+        if together:
+            weigh(t, ahead, likely, done)
+        if not together or not scale[t] > LEAST_SCALE:
+            peaks[lane] = absorb(t, ahead, z, model, done)
+        weight = 1.0 / scale[t]
+        for j in range(k):
+            share = alpha[t, j] * weight
+            alpha[t, j] = share if share > NEGLIGIBLE else 0.0
+        evidence[t] = peaks[lane] + math.log(scale[t])
+        log_likelihood += evidence[t]
+        predict(t, alpha, model[1], ahead)
+    return log_likelihood
 
 
 def smoother_reference(z: Matrix, model: Model) -> Matrix:
@@ -246,8 +272,7 @@ def warm() -> None:
     ones = np.ones(2)
     model = (0.5 * ones, np.full((2, 2), 0.5), np.array([[0.0], [1.0]]), np.ones((2, 1, 1)), -ones, np.array([np.inf, 5.0]))
     done = (np.empty((2, 2)), np.empty((2, 2)), np.empty(2))
-    forward(z, model, done)
+    forward(z, model[0], model, done, np.empty(2))
     smooth(model[1], done, gamma)
-    filter_on(z, model[0], model, gamma, np.empty(2))
     predict(0, gamma, model[1], np.empty(2))
     viterbi(z, model, np.empty(2, np.int64))

@@ -64,9 +64,10 @@ def _fitted(xs: Sequence[Vector], params: HmmParameters, seed: int, warms: Seque
 def filter_from(state: Packet, prior: Vector, z: Vector | Matrix) -> tuple[Matrix, Vector]:
     """p(s_t | prior, z_1..z_t) (n, k) and log p(z_t | prior, past) (n,) in nats, prior (k,) being that of the first bar. Causal in z."""
     rows = _rows(z)
-    alpha, evidence = np.empty((rows.shape[0], prior.size)), np.empty(rows.shape[0])
-    kernels.filter_on(rows, np.array(prior, np.float64), opened(state), alpha, evidence)
-    return alpha, evidence
+    (n, k), evidence = (rows.shape[0], prior.size), np.empty(rows.shape[0])
+    done = (np.empty((n, k)), np.empty((n, k)), np.empty(n))
+    kernels.forward(rows, np.array(prior, np.float64), opened(state), done, evidence)
+    return done[1], evidence
 
 
 def filtered(state: Packet, z: Vector | Matrix) -> Matrix:
@@ -99,7 +100,7 @@ def smoothed(state: Packet, z: Vector | Matrix) -> Matrix:
     rows, model = _rows(z), opened(state)
     n, k = rows.shape[0], model[0].size
     done, gamma = (np.empty((n, k)), np.empty((n, k)), np.empty(n)), np.empty((n, k))
-    kernels.forward(rows, model, done)
+    kernels.forward(rows, model[0], model, done, np.empty(n))
     kernels.smooth(model[1], done, gamma)
     return gamma
 

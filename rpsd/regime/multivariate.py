@@ -163,7 +163,7 @@ def em_step(u: Matrix, p: Parameters, prior: Prior) -> tuple[Parameters, float]:
     counts, floor = prior
     model, n, k = model_of(p), u.shape[0], p.df.size
     done, gamma = (np.empty((n, k)), np.empty((n, k)), np.empty(n)), np.empty((n, k))
-    penalised = kernels.forward(u, model, done) + penalty(p.transmat, counts)
+    penalised = kernels.forward(u, p.startprob, model, done, np.empty(n)) + penalty(p.transmat, counts)
     kernels.smooth(p.transmat, done, gamma)
     moves = expected_moves(p.transmat, done[1], gamma) + counts
     total = moves.sum(axis=1, keepdims=True)

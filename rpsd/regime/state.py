@@ -123,7 +123,7 @@ def described(z: Matrix, fitted: Fitted, prior: Prior) -> Packet:
     model = model_of(p)
     (n, d), k = z.shape, p.startprob.size
     done, gamma = (np.empty((n, k)), np.empty((n, k)), np.empty(n)), np.empty((n, k))
-    log_likelihood = kernels.forward(z, model, done)
+    log_likelihood = kernels.forward(z, p.startprob, model, done, np.empty(n))
     kernels.smooth(p.transmat, done, gamma)
     emission = "gaussian" if np.isinf(p.df).all() else "t"
     free = free_parameters(k, d, emission)

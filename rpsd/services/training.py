@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version as release
 from typing import Any, Final
 
@@ -231,9 +232,15 @@ class RegimeTraining:
             "cold_ns": now_ns if fitted.head["cold_tried"] else before_ns,
             "gate": gate.as_facts(verdict),
             "rpsd": __version__,
-            "libraries": {"python": platform.python_version(), **{name: release(name) for name in _LIBRARIES}},
+            "libraries": {"python": platform.python_version(), **_releases()},
         }
         return Candidate(one.name, fitted, card, verdict)
+
+
+@cache
+def _releases() -> dict[str, str]:
+    """The numeric libraries by release; reading what a package says of itself takes milliseconds."""
+    return {name: release(name) for name in _LIBRARIES}
 
 
 def _gathered(ended: "set[Future[dict[str, Outcome]]]") -> dict[str, Outcome]:

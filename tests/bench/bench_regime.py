@@ -30,6 +30,7 @@ from tests.bench.harness import bar, ratio, seconds
 
 TICKERS, BARS, GAIN = 40, 1250, 1e-3
 LEAST_NATS = 1e-2
+FOLLOWED = 1000
 YEAR = 252
 DAY_NS = 86_400_000_000_000
 
@@ -157,18 +158,20 @@ def answers() -> None:
 
 
 def pace() -> None:
-    """The filter in bulk, one core, K = 3, and one bar through a packet."""
-    x = np.tile(simulated(0), 80)
-    state = hmm.fit(x[:BARS], HmmParameters(), seed=0)
-    model, rows = opened(state), x[:, None]
-    alpha, evidence = np.empty((x.size, 3)), np.empty(x.size)
-    bar(
-        "regime_filter_million_bars_per_second",
-        x.size / seconds(lambda: kernels.filter_on(rows, model[0], model, alpha, evidence)) / 1e6,
-        ">=",
-        8.0,
-    )
-    bar("regime_step_microseconds", 1e6 * seconds(lambda: hmm.step(state, alpha[-1], 0.1), repeats=101), "<=", 50.0)
+    """The filters of a thousand tickers, K = 3, one core, each with a model of its own; and one bar through a packet."""
+    series = [simulated(seed)[:, None] for seed in range(TICKERS)]
+    done, evidence = (np.empty((BARS, 3)), np.empty((BARS, 3)), np.empty(BARS)), np.empty(BARS)
+    for emission in ("gaussian", "t"):
+        states = [hmm.fit(z[:, 0], HmmParameters(emission=emission), seed=0) for z in series]
+        tickers = [(series[i % TICKERS], opened(states[i % TICKERS])) for i in range(FOLLOWED)]
+
+        def move(tickers: list[Any] = tickers) -> None:
+            for z, model in tickers:
+                kernels.forward(z, model[0], model, done, evidence)
+
+        bar(f"regime_filter_{emission}_million_predictions_per_second", FOLLOWED * BARS / seconds(move) / 1e6, ">=", 8.0)
+    state, p = states[0], np.full(3, 1 / 3)
+    bar("regime_step_microseconds", 1e6 * seconds(lambda: hmm.step(state, p, 0.1), repeats=101), "<=", 50.0)
 
 
 if __name__ == "__main__":
