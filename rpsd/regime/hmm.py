@@ -10,6 +10,7 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Labels, Matrix
 from rpsd.kernels import hmm as kernels
+from rpsd.kernels.hmm import Model
 from rpsd.regime.multivariate import fit_rows
 from rpsd.regime.observe import checked
 from rpsd.regime.race import Race
@@ -61,12 +62,15 @@ def _fitted(xs: Sequence[Vector], params: HmmParameters, seed: int, warms: Seque
     return states
 
 
-def filter_from(state: Packet, prior: Vector, z: Vector | Matrix) -> tuple[Matrix, Vector]:
-    """p(s_t | prior, z_1..z_t) (n, k) and log p(z_t | prior, past) (n,) in nats, prior (k,) being that of the first bar. Causal in z."""
+def filter_from(state: Packet, prior: Vector, z: Vector | Matrix, model: Model | None = None) -> tuple[Matrix, Vector]:
+    """p(s_t | prior, z_1..z_t) (n, k) and log p(z_t | prior, past) (n,) in nats, prior (k,) being that of the first bar. Causal in z.
+
+    Who moves one state often gives its `opened` as the model: that takes longer than a bar.
+    """
     rows = _rows(z)
     (n, k), evidence = (rows.shape[0], prior.size), np.empty(rows.shape[0])
     done = (np.empty((n, k)), np.empty((n, k)), np.empty(n))
-    kernels.forward(rows, np.array(prior, np.float64), opened(state), done, evidence)
+    kernels.forward(rows, np.array(prior, np.float64), opened(state) if model is None else model, done, evidence)
     return done[1], evidence
 
 

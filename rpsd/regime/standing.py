@@ -10,6 +10,7 @@ import numpy as np
 from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
 from rpsd.core.result import Matrix
+from rpsd.kernels.hmm import Model
 from rpsd.regime.hmm import ahead, filter_from
 from rpsd.regime.observe import Observations
 from rpsd.regime.observer import Carry, Observer
@@ -48,20 +49,20 @@ def beginning(state: Packet) -> Standing:
 
 
 def advance(
-    state: Packet, at: Standing, t: Times, prices: Vector, cells: Mapping[str, Vector] | None = None
+    state: Packet, at: Standing, t: Times, prices: Vector, cells: Mapping[str, Vector] | None = None, model: Model | None = None
 ) -> tuple[Standing, Times, Matrix]:
     """The standing after closed bars at t (n,) in ns UTC, all after at.seen_ns, of prices (n,) and the cells (n,) of each stored column.
 
     Beside it the times (m,) of its steps and the filter (m, k) after each. A bar that cannot be observed is passed over, and so is an
     intraday return across a gap, such as a night. However the bars are split over calls, the steps are the same bit for bit. Causal.
-    Cost O(n k²).
+    Cost O(n k²). `model`: opened(state), where it is at hand.
     """
     if not t.size:
         return at, t, np.empty((0, at.p.size))
     sight = Observer.of(state.head["columns"], state.head["step_ns"]).observe(at.carry, t, prices, cells or {})
     p, alpha = at.p, np.empty((0, at.p.size))
     if sight.t.size:
-        alpha, _ = filter_from(state, ahead(state, p), sight.z)
+        alpha, _ = filter_from(state, ahead(state, p), sight.z, model)
         p = alpha[-1]
     now, since_ns, bars = _run(at, sight.t, alpha)
     return Standing(sight.carry, p, now, since_ns, bars, at.looked + int(t.size), int(t[-1])), sight.t, alpha

@@ -3,7 +3,8 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 from rpsd.core.errors import NoModel
 from rpsd.core.model import Packet
@@ -17,7 +18,7 @@ _OF_THE_FIT: Final = frozenset({"trace", "trial", "pits"})
 """Arrays that serve retraining alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServedModel:
     """A version of a model with its state; the packet lacks what only statistics tell."""
 
@@ -25,6 +26,13 @@ class ServedModel:
     version: int
     created_ns: int
     packet: Packet
+
+    @cached_property
+    def opened(self) -> Any:
+        """The state as the kernels read it, made when a bar first moves the filter: it takes longer than the bar."""
+        from rpsd.regime.state import opened  # numerics wait for the warm-up
+
+        return opened(self.packet)
 
     @property
     def trained_until_ns(self) -> int:

@@ -148,7 +148,7 @@ class Standings:
                 piece = slice(begin, min(begin + _PIECE, closed))
                 before = at
                 beside = {name: values[piece] for name, values in cells.items()}
-                at, t, alpha = numerics.advance(model.packet, at, slab.t[piece], prices[piece], beside)
+                at, t, alpha = numerics.advance(model.packet, at, slab.t[piece], prices[piece], beside, model.opened)
                 steps.append(t)
                 alphas.append(alpha)
                 if at.looked // _PIECE > before.looked // _PIECE:

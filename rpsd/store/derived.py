@@ -14,6 +14,8 @@ from rpsd.store import extent, listing, placing, query, reading, tail
 from rpsd.store.blocks import Rows, joined, of_samples
 from rpsd.store.practices import Connection
 
+_SELECT = "SELECT id, name, columns, meta, created_ns, updated_ns, tail_rows FROM derived"
+
 
 @dataclass(frozen=True, slots=True)
 class GroupInfo:
@@ -30,15 +32,17 @@ class GroupInfo:
 
 def list_groups(c: Connection, info: SeriesInfo) -> list[GroupInfo]:
     """The derived groups of the series by name."""
-    rows = query.rows(
-        c, "SELECT id, name, columns, meta, created_ns, updated_ns, tail_rows FROM derived WHERE series_id = ? ORDER BY name", (info.id,)
-    )
-    return [GroupInfo(i, name, tuple(json.loads(columns)), json.loads(meta), *times) for i, name, columns, meta, *times in rows]
+    return [_group(row) for row in query.rows(c, f"{_SELECT} WHERE series_id = ? ORDER BY name", (info.id,))]
 
 
 def find_group(c: Connection, info: SeriesInfo, name: str) -> GroupInfo | None:
     """The group of that name, or None."""
-    return next((group for group in list_groups(c, info) if group.name == name), None)
+    return next((_group(row) for row in query.rows(c, f"{_SELECT} WHERE series_id = ? AND name = ?", (info.id, name))), None)
+
+
+def _group(row: tuple[Any, ...]) -> GroupInfo:
+    i, name, columns, meta, *rest = row
+    return GroupInfo(i, name, tuple(json.loads(columns)), json.loads(meta), *rest)
 
 
 def write_group(c: Connection, info: SeriesInfo, group: str, meta: Mapping[str, Any], rows: Samples, now_ns: int) -> None:
