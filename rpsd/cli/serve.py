@@ -10,6 +10,7 @@ from rpsd.cli.reach import keep_kernels, load
 
 if TYPE_CHECKING:
     from rpsd.config import Settings
+    from rpsd.jobs.runner import Scheduler
     from rpsd.services.wiring import Services
     from rpsd.telemetry import LogWriter
 
@@ -55,20 +56,23 @@ def run(
     """Serve with the scheduler beside until the server ends; its exit code. The services stay open."""
     import gc
 
-    from rpsd.jobs.runner import Scheduler
     from rpsd.web.server import run_server
 
-    scheduler = Scheduler(services)
+    running: list[Scheduler] = []
 
     def begin() -> None:
+        from rpsd.jobs.runner import Scheduler  # the first answer need not wait for what runs later
+
+        running.append(Scheduler(services))
         gc.enable()
-        scheduler.start()
+        running[0].start()
         started()
 
     try:
         return run_server(services, started=begin, reload=reload, engine="uvicorn" if engine == "uvicorn" else "granian")
     finally:
-        scheduler.stop()
+        for scheduler in running:
+            scheduler.stop()
 
 
 def reloader(settings: "Settings", services: "Services", writer: "LogWriter", flags: dict[str, object]) -> Callable[[], str]:
