@@ -1,6 +1,8 @@
 """Hidden Markov model on the appliance's own kernels: fit, filter, smooth, decode and forecast."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -16,14 +18,17 @@ from rpsd.regime.observe import checked
 from rpsd.regime.race import Race
 from rpsd.regime.state import Fitted, described, opened, prior_of
 
+HASTE: Final = 10.0
+"""A fit that goes on from a model stops at so many times the tolerance: what it would still gain moves labels and says nothing."""
+
 
 def fit(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
     """The model state of x (n,), log returns in percent, by EM from several starts; states in rising order of variance.
 
     EM raises the likelihood penalised by a sticky Dirichlet prior on the moves and never lowers it. States are Gaussian or Student t of
     shared degrees of freedom, which are estimated; with emission auto, Gaussian where these pass 50. With `warm`, a model state of as
-    many states, EM goes on from there alone. Hindsight: parameters see all of x. `converged` in the head is reported, never assumed.
-    With z (n, d), whose first column is x, the model is one of all its columns: `multivariate.fit_rows`.
+    many states, EM goes on from there alone and stops at HASTE times the tolerance. Hindsight: parameters see all of x. `converged` in
+    the head is reported, never assumed. With z (n, d), whose first column is x, the model is one of all columns: `multivariate.fit_rows`.
     Raises TooShort, NotFinite, ConstantSeries. Cost O(n k^2) an iteration.
     Source: Rabiner (1989), Proc. IEEE 77(2), sections III-C and V; sticky prior: Fox and others (2011), Ann. Appl. Stat. 5(2A), 1020-1056;
     Student t: Peel, McLachlan (2000), Statistics and Computing 10, 339-348.
@@ -52,7 +57,18 @@ def fit_many(
 
 
 def _fitted(xs: Sequence[Vector], params: HmmParameters, seed: int, warms: Sequence[Packet | None]) -> list[Packet]:
-    """The model states of series that have been checked."""
+    """The model states of series that have been checked, those that go on from a model apart from those that begin afresh."""
+    done: dict[int, Packet] = {}
+    for goes_on, tolerance in ((False, params.tolerance), (True, HASTE * params.tolerance)):
+        index = [i for i, warm in enumerate(warms) if (warm is not None) == goes_on]
+        if index:
+            states = _raced([xs[i] for i in index], replace(params, tolerance=tolerance), seed, [warms[i] for i in index])
+            done |= zip(index, states, strict=True)
+    return [done[i] for i in range(len(xs))]
+
+
+def _raced(xs: Sequence[Vector], params: HmmParameters, seed: int, warms: Sequence[Packet | None]) -> list[Packet]:
+    """The model states of series, all with a model to go on from or all without."""
     runs, states = Race(xs, params).fitted(warms, seed), list[Packet]()
     for i, (x, warm) in enumerate(zip(xs, warms, strict=True)):
         prior, p = prior_of(x, params), runs.parameters(i)

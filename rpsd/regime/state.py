@@ -20,6 +20,9 @@ SCALE: Final = 100.0
 GAUSSIAN_DF: Final = 50.0
 """With emission auto a Student t of more degrees of freedom is made Gaussian."""
 
+WORTH_NATS: Final = 2.0
+"""What a fresh fit must gain on the one that went on from the predecessor: less than this is no evidence for another model."""
+
 _PER_STATE: Final = ("startprob", "location", "dispersion", "df", "means", "variances", "weights")
 
 

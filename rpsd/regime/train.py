@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +22,12 @@ from rpsd.regime.run import ENGINES, Labelled, Selection, answered, path_of
 from rpsd.regime.select import choose
 from rpsd.regime.soundness import sound
 from rpsd.regime.standing import continuation
+from rpsd.regime.state import WORTH_NATS
 
 Report = Callable[[float, str], None]
 """Called with the share done and a few words."""
 Fits = dict[int, Packet | RpsdError]
 """A fit, or why there is none, by the number of its case."""
-
-WORTH_NATS: Final = 2.0
-"""What a fresh fit must gain on the one that went on from the predecessor: less than this is no evidence for another model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,13 @@ from rpsd.regime.labels import named
 from rpsd.regime.observe import BARS_PER_STATE
 from rpsd.regime.residual import predictive_probabilities
 from rpsd.regime.soundness import sound
+from rpsd.regime.state import WORTH_NATS
 
 BURN_IN: Final = 250
 """Bars before the first fit, about a year of days; they carry no regime."""
+
+GROWTH: Final = 1.5
+"""Fresh starts are tried again when there are so many times the bars of the last trial: what a year of days showed may be a wrong peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,27 @@ def burn_in(k: int) -> int:
 def walk_forward(x: Vector, params: HmmParameters, fit: Fit, *, seed: int, refit_every: int, z: Matrix | None = None) -> Walk:
     """Regimes of x (n,), returns in percent: a cold fit on the burn-in, then a warm refit every refit_every bars on all bars before.
 
+    Where the bars have grown by GROWTH, fresh starts are tried as well and win by more than WORTH_NATS of penalised likelihood.
     z (n, d), the returns first, is what the model sees; x alone when None. Causal throughout: row t is the same whatever follows bar t.
     Each refit names its states afresh: names of the burn-in, kept by matching, would still be its errors years later. A burn-in
     whose fit is degenerate goes on for refit_every bars more. Raises TooShort when no bar is left after the burn-in, DegenerateFit when no
-    fit was sound. Cost: n / refit_every warm fits.
+    fit was sound. Cost: n / refit_every warm fits, and a cold one for each growth.
     """
     first, rows = burn_in(params.k), x if z is None else z
     if x.size <= first:
         raise TooShort(f"{x.size} returns; walk-forward needs more than its burn-in of {first}")
 
-    def fitted(end: int, warm: Packet | None = None) -> Packet:
-        return sound(fit(x[:end], params, seed=seed, warm=warm, z=None if z is None else z[:end]))
+    tried = 0
+
+    def fitted(end: int, warm: Packet | None) -> Packet:
+        nonlocal tried
+        seen, columns = x[:end], None if z is None else z[:end]
+        state = None if warm is None else fit(seen, params, seed=seed, warm=warm, z=columns)
+        if state is None or end >= GROWTH * tried:
+            fresh, tried = fit(seen, params, seed=seed, z=columns), end
+            if state is None or fresh.head["penalised"] > state.head["penalised"] + WORTH_NATS:
+                state = fresh
+        return sound(state)
 
     state: Packet | None = None
     told, stretches, refits, skipped, fitted_on = [], [], 0, 0, first

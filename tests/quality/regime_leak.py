@@ -11,7 +11,7 @@ from rpsd.core.model import Packet
 from rpsd.core.result import Matrix
 from rpsd.regime.hmm import filtered, smoothed
 from rpsd.regime.labels import named
-from rpsd.regime.walk import burn_in, walk_forward
+from rpsd.regime.walk import walk_forward
 from tests.quality.measure import pool
 from tests.quality.regime_contestants import REFIT_EVERY, engines
 from tests.quality.scenarios import generator
@@ -56,8 +56,7 @@ def series(block: int, number: int) -> Vector:
 def ways(block: int, number: int) -> dict[str, float]:
     """Sharpe ratio of each mode on one series, over the bars that walk-forward serves as well; a refused fit holds nothing."""
     x, engine = series(block, number), engines()[0]
-    start, params = burn_in(K), engines()[0].params(K)
-    half = BARS // 2
+    params, half = engine.params(K), BARS // 2
 
     def fitted(part: Vector) -> Packet:
         return named(engine.model.fit(part.copy(), params, seed=0))
@@ -67,6 +66,7 @@ def ways(block: int, number: int) -> dict[str, float]:
         walk = walk_forward(x.copy(), params, engine.model.fit, seed=0, refit_every=REFIT_EVERY)
     except RpsdError:
         return dict.fromkeys(WAYS, 0.0)
+    start = walk.first  # later than the burn-in where that had no sound fit
     rows = (
         sharpe(position(walk.probabilities), x[start:]),
         sharpe(position(filtered(early, x))[half:], x[half:]),

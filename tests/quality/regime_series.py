@@ -17,6 +17,7 @@ from rpsd.core.result import Labels
 from rpsd.regime.hmm import filtered, viterbi
 from rpsd.regime.labels import NAMES, aliases, confidence, matched, named
 from rpsd.regime.soundness import sound
+from rpsd.regime.state import WORTH_NATS
 from tests.quality.regime_contestants import Engine, engines
 
 WINDOW: Final = 1250
@@ -29,6 +30,9 @@ CADENCES: Final = {
     "2 years, every bar, as production retrains": (504, 1),
 }
 """Bars of a window, and bars from one to the next."""
+
+MONTH: Final = 21
+"""Bars after which production tries fresh starts as well."""
 
 STOCKS: Final = Path(__file__).with_name("data") / "us_stocks_1d.csv"
 K: Final = 3
@@ -75,7 +79,7 @@ def _both(state: Packet, x: Vector) -> dict[str, Labels]:
 
 
 def our_refits(parts: list[Vector], k: int = K) -> list[Refit]:
-    """The default engine: labels given anew at every fit, matched to the fit before, and matched after a warm start as retraining does."""
+    """The default engine: labels given anew at every fit, matched to the fit before, after a warm start, and as production retrains."""
     engine = engines()[0]
     anew, assigned = [], []
     before: Packet | None = None
@@ -85,25 +89,37 @@ def our_refits(parts: list[Vector], k: int = K) -> list[Refit]:
         before = matched(cold, before)[0] if before else named(cold)
         assigned.append(_both(before, x))
     label = engine.label
-    return [Refit(f"{label} cold, named anew", anew), Refit(f"{label} cold, matched", assigned), warm_refits(parts, k)]
+    ways = [Refit(f"{label} cold, named anew", anew), Refit(f"{label} cold, matched", assigned)]
+    return [*ways, Refit(f"{label} warm, matched", _paths(parts, k)), Refit(PRODUCTION, _paths(parts, k, EVERY))]
 
 
-def warm_refits(parts: list[Vector], k: int = K) -> Refit:
-    """As production retrains: warm, matched to the model before, which stays when the new one is degenerate."""
-    engine, paths = engines()[0], []
+PRODUCTION: Final = f"{engines()[0].label} warm or, by {WORTH_NATS:g} nats, cold, matched"
+
+
+def _paths(parts: list[Vector], k: int = K, every: int = 0) -> list[dict[str, Labels]]:
+    """Paths of warm fits, each matched to the model before, which stays when the new one is degenerate.
+
+    `every` bars lie between two fits: then fresh starts are tried each MONTH and win as in production; 0 tries none.
+    """
+    engine, paths, since = engines()[0], [], 0
     state = named(sound(_fitted(engine, parts[0], k)))
     for x in parts:
+        since += every
         with suppress(DegenerateFit):
-            state = matched(sound(_fitted(engine, x, k, state)), state)[0]
+            new = _fitted(engine, x, k, state)
+            if since >= MONTH:
+                fresh, since = _fitted(engine, x, k), 0
+                new = fresh if fresh.head["penalised"] > new.head["penalised"] + WORTH_NATS else new
+            state = matched(sound(new), state)[0]
         paths.append(_both(state, x))
-    return Refit(f"{engine.label} warm, matched", paths)
+    return paths
 
 
 def cadences() -> dict[str, tuple[int, float, float]]:
-    """The S&P refitted warm at each of CADENCES: number of fits, days relabelled on the filtered and on the most likely path."""
+    """The S&P refitted as production does at each of CADENCES: fits, days relabelled on the filtered and the most likely path."""
     found = {}
     for label, (size, every) in CADENCES.items():
-        refit = warm_refits(windows(sp500(), size, every))
+        refit = Refit(label, _paths(windows(sp500(), size, every), every=every))
         found[label] = (len(refit.paths), refit.relabelled("filtered", every), refit.relabelled("most likely", every))
     return found
 

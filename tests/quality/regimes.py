@@ -64,7 +64,7 @@ def compare_auto(found: Found, answers: dict[str, auto.Answered]) -> None:
 
 def compare_series(found: Found) -> None:
     """The bars of real series and of leaks."""
-    production = next(shares for label, shares in found.refits if label == f"{DEFAULT} warm, matched")
+    production = next(shares for label, shares in found.refits if label == series.PRODUCTION)
     note(found, "relabelled_refits", found.fits, ">=", 90)
     note(found, "relabelled_filtered", production["filtered"], "<=", 0.04)
     note(found, "relabelled_most_likely", production["most likely"], "<=", 0.04)

@@ -49,8 +49,9 @@ time. A backtest on smoothed regimes trades on it.
 {smoothed}
 ## Flicker
 
-Changes of state over the unseen bars as a multiple of the true ones, where noise has heavy tails. A filter must flicker, even the
-oracle's, since it cannot wait and see; the states in hindsight need not.
+Changes of state over the unseen bars as a multiple of the true ones, where noise has heavy tails. The bar, 1.3 times the truth, is one
+for the states in hindsight. No filter can reach it, for it cannot wait and see: the oracle's own changes state several times as often as
+the truth, and so a filter is held to 1.3 times the oracle's.
 
 {flicker}
 ## How many regimes there are
@@ -62,7 +63,8 @@ S&P 500, 1999 to 2018, daily, three states. {fits} fits of windows of {window} b
 the days common to two successive windows that the later fit labels otherwise than the earlier one. hmmlearn starts at random.
 
 {relabelled}
-What moves labels is the window: when a crash leaves it, three states are found among quieter days. Warm and matched, by how often:
+What moves labels is the window: when a crash leaves it, three states are found among quieter days. As production refits, warm, with fresh
+starts once a month that win by a likelihood higher by two nats, and matched, by how often:
 
 {cadences}
 ## Names on real series

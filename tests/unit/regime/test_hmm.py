@@ -9,6 +9,7 @@ import pytest
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.regime import hmm
+from rpsd.regime.state import WORTH_NATS
 
 TWO, THREE = HmmParameters(k=2), HmmParameters(k=3)
 
@@ -71,7 +72,26 @@ def test_a_warm_fit_goes_on_where_the_other_ended(three: Any) -> None:
     warm = hmm.fit(three.x, THREE, seed=0, warm=cold)
     assert warm.head["started"] == "warm"
     assert warm.head["iterations"] <= 5
-    assert warm.head["penalised"] >= cold.head["penalised"] - 1e-9
+    assert warm.head["penalised"] >= cold.head["penalised"] - hmm.HASTE * THREE.tolerance * three.x.size
+
+
+def test_a_fit_that_goes_on_stops_sooner_and_gives_up_little(three: Any) -> None:
+    """What it leaves is less than the fresh fit must gain to take its place."""
+    before = hmm.fit(three.x[:300], THREE, seed=0)
+    hasty = hmm.fit(three.x, THREE, seed=0, warm=before)
+    patient = hmm.fit(three.x, replace(THREE, tolerance=1e-11), seed=0, warm=before)
+    assert hasty.head["converged"]
+    assert hasty.head["iterations"] < patient.head["iterations"]
+    assert 0.0 < patient.head["penalised"] - hasty.head["penalised"] < WORTH_NATS
+
+
+def test_a_series_is_fitted_alike_beside_others_that_begin_afresh(three: Any) -> None:
+    before = hmm.fit(three.x[:-100], THREE, seed=0)
+    together = hmm.fit_many([three.x, three.x], THREE, seed=0, warms=[before, None])
+    alone = [hmm.fit(three.x, THREE, seed=0, warm=before), hmm.fit(three.x, THREE, seed=0)]
+    for a, b in zip(together, alone, strict=True):
+        assert isinstance(a, Packet)
+        assert a.pack() == b.pack()
 
 
 def test_a_sticky_prior_lengthens_the_stay(one: Any) -> None:

@@ -12,6 +12,7 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.result import Matrix
 from rpsd.regime import hmm
+from rpsd.regime.state import WORTH_NATS
 from rpsd.regime.walk import burn_in, walk_forward
 
 TWO = HmmParameters(k=2)
@@ -30,6 +31,25 @@ def test_each_fit_sees_only_the_bars_before_those_it_serves(two: Any) -> None:
     # the rows of the last stretch are the last model's, those before it another model's
     assert np.array_equal(walk.probabilities[100:], hmm.filtered(walk.state, two.x[:400])[350:])
     assert not np.array_equal(walk.probabilities[50:100], hmm.filtered(walk.state, two.x[:400])[300:350])
+
+
+@pytest.mark.parametrize(("gain", "fresh_wins"), [(WORTH_NATS + 0.5, True), (WORTH_NATS - 0.5, False)])
+def test_fresh_starts_are_tried_as_the_bars_grow(two: Any, gain: float, fresh_wins: bool) -> None:
+    """They take over from what the first year taught, when they are worth it; causal all the same."""
+    cold: list[int] = []
+
+    def fitting(x: Vector, params: HmmParameters, *, seed: int, warm: Packet | None = None, z: Matrix | None = None) -> Packet:
+        if warm is not None:
+            state = hmm.fit(x, params, seed=seed, warm=warm, z=z)
+            return Packet({**state.head, "penalised": 0.0}, state.arrays)
+        cold.append(x.size)
+        state = hmm.fit(x, params, seed=seed, z=z)
+        return Packet({**state.head, "penalised": gain}, state.arrays)
+
+    walk = walk_forward(two.x[:780], TWO, fitting, seed=0, refit_every=50)
+    assert cold == [250, 400, 600]
+    started = {end: state.head["started"] for end, state in walk.stretches}
+    assert [end for end, how in started.items() if how == "cold"] == (cold if fresh_wins else [250])
 
 
 def test_a_degenerate_refit_leaves_the_model_before_it_in_use(two: Any) -> None:
