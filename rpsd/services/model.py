@@ -9,6 +9,7 @@ from rpsd.core import instant, market
 from rpsd.core.errors import BadSymbol, GateRefused, InvalidRequest, RpsdError, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.core.regime import states_of
+from rpsd.services.served import is_whole
 from rpsd.store import audit
 from rpsd.store import model as rows
 from rpsd.store import series as series_rows
@@ -152,9 +153,11 @@ class ModelService:
         return self._once(serve, once)
 
     def _serve(self, c: Connection, chosen: ModelVersion, action: str, reason: str, by: str, *, forced: bool) -> ModelVersion:
-        """Into production with its trace in the audit log, once its packet has been read: a damaged one must not serve."""
+        """Into production with its trace in the audit log, once its packet has been read: a damaged or outdated one must not serve."""
         now_ns, before = self._clock(), rows.production(c, chosen.name)
-        rows.packet(c, chosen.name, chosen.version)
+        if not is_whole(rows.packet(c, chosen.name, chosen.version)):
+            reason = f"version {chosen.version} of {chosen.name} was fitted by an older rpsd, and this one cannot serve it"
+            raise StateConflict(reason, hint="Retrain the model, or name another version.")
         done = rows.promote(c, chosen.name, chosen.version, reason, by, now_ns)
         told = {"version": chosen.version, "from": before.version if before else None, "reason": reason, "forced": forced}
         audit.append(c, by, action, chosen.name, told, now_ns)

@@ -45,6 +45,11 @@ class ServedModel:
         return int(self.packet.head["carry_ns"])
 
 
+def is_whole(packet: Packet) -> bool:
+    """Whether this release can go on from the model: an older one did not keep what the next bar needs, nor how it came about."""
+    return "carry" in packet.arrays
+
+
 class ServedModels:
     """The most recently used ones; a version never changes."""
 
@@ -60,7 +65,7 @@ class ServedModels:
                 self._held.move_to_end(key)
                 return held
         created_ns, whole = rows.find(c, name, version).created_ns, rows.packet(c, name, version)
-        if "carry" not in whole.arrays:
+        if not is_whole(whole):
             raise NoModel(
                 f"version {version} of {name} was fitted by an older rpsd, which did not keep what this one goes on from",
                 hint=f"Train it: POST /api/v1/models/{name}/retrain.",

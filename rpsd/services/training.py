@@ -22,6 +22,7 @@ from rpsd.services import gate
 from rpsd.services.compute import Compute, Progress
 from rpsd.services.model import Candidate, ModelService, RegimeName
 from rpsd.services.price import Prices, stored_prices
+from rpsd.services.served import is_whole
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
 
@@ -113,8 +114,9 @@ class RegimeTraining:
             raise Cancelled("the training was stopped")
         try:
             return self._batch(names, lambda _share, _words: None, cancelled, by)
-        except (WorkerFailed, DeadlineExceeded) as error:
+        except (WorkerFailed, DeadlineExceeded, InternalError) as error:
             if len(names) == 1:
+                self._model.tell_refused({names[0]: error}, by)
                 return {names[0]: error}
         done: dict[str, Outcome] = {}  # one of them brings the worker down: the others must not go without
         for name in names:
@@ -156,11 +158,12 @@ class RegimeTraining:
         return asked, done
 
     def _production(self, name: str) -> Before | None:
-        """The version in production; a damaged one is as good as none, and the fit that follows replaces it."""
+        """The version in production; a damaged one, or one of an older release, is as good as none: the fit that follows replaces it."""
         try:
-            return self._model.production(name)
+            found = self._model.production(name)
         except CorruptData:
             return None
+        return found if found is not None and is_whole(found[1]) else None
 
     def _window(self, c: Connection, wanted: RegimeName) -> Prices:
         """Prices of the training window; a bar that has not closed yet may still change and is left out."""

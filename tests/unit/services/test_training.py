@@ -1,13 +1,26 @@
 """Training in batches: what is read, what is refused and told, and what a lost worker does to the others."""
 
+import hashlib
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rpsd.core import instant
-from rpsd.core.errors import Cancelled, RpsdError, TooShort, UnknownModel, UnknownSeries, WorkerFailed
+from rpsd.core.errors import (
+    Cancelled,
+    InternalError,
+    NoModel,
+    RpsdError,
+    StateConflict,
+    TooShort,
+    UnknownModel,
+    UnknownSeries,
+    WorkerFailed,
+)
 from rpsd.core.market import DAY_NS, Samples
+from rpsd.core.model import Packet
 from rpsd.services.model import RegimeName
 from tests.unit.services.conftest import daily, two_moods
 
@@ -115,3 +128,57 @@ def test_a_training_can_be_cancelled_and_refuses_what_is_no_name(many: Any) -> N
         many.regime.train(names("NONE")[0])
     with pytest.raises(TooShort):
         many.regime.train(names("TINY")[0])
+
+
+def aged(services: Any, name: str) -> None:
+    """Leave of the model in production what a release before live regimes kept."""
+    version, packet = services.model.production(name)
+    kept = ("startprob", "transmat", "means", "variances", "weights", "stationary", "alpha", "trace")
+    head = {
+        word: value for word, value in packet.head.items() if word not in ("columns", "engine", "emission", "drift", "step_ns", "carry_ns")
+    }
+    data = Packet(head, {word: packet.arrays[word] for word in kept}).pack()
+    card = {word: value for word, value in version.card.items() if word not in ("columns", "emission", "drift", "cold_ns")}
+    services.database.write(
+        lambda c: c.execute(
+            "UPDATE model SET packet = ?, digest = ?, card = ? WHERE name = ?",
+            (data, hashlib.sha256(data).hexdigest(), json.dumps(card), name),
+        )
+    ).result()
+
+
+def test_a_model_of_an_older_release_is_replaced_by_the_next_training(services: Any, clock: Any) -> None:
+    services.series.append("X", "1d", daily(two_moods(700)))
+    services.series.append("Y", "1d", daily(two_moods(700, seed=2)))
+    train(services, [NAME, *names("Y")])
+    aged(services, NAME)
+    with pytest.raises(NoModel) as refused:
+        services.regime.current("X", "1d", "2_state")
+    assert "retrain" in str(refused.value.advice)
+    t = np.array([instant.parse("2024-06-01")])
+    services.series.append("X", "1d", Samples(t, {"close": two_moods(701)[-1:]}))
+    clock.now_ns += 2 * DAY_NS
+    done = train(services, [NAME, *names("Y")])
+    assert not any(isinstance(one, RpsdError) for one in done.values()), done
+    assert (done[NAME]["version"], done[NAME]["promoted"]) == (2, True)
+    assert services.regime.current("X", "1d", "2_state")["model_version"] == 2
+    assert services.model.card(NAME)["predecessor"] == 1
+    with pytest.raises(StateConflict, match="older rpsd"):
+        services.model.rollback(NAME, 1, "back", "me")
+    assert services.regime.current("X", "1d", "2_state")["model_version"] == 2
+
+
+def test_a_defect_met_by_one_model_does_not_stop_the_others(many: Any, monkeypatch: Any) -> None:
+    run = many.regime._training._compute.run
+
+    def broken(task: str, packet: Any, **more: Any) -> Any:
+        if any(packet.arrays["prices/" + str(i)].size == 301 for i in range(len(packet.head["cases"]))):
+            raise InternalError("the task raised KeyError")
+        return run(task, packet, **more)
+
+    many.series.append("ODD", "1d", daily(two_moods(301)))
+    monkeypatch.setattr(many.regime._training._compute, "run", broken)
+    done = train(many, names("S1", "ODD", "S2"))
+    assert {name: one.code for name, one in done.items() if isinstance(one, RpsdError)} == {names("ODD")[0]: "internal_error"}
+    told = [row["subject"] for row in many.access.audit(None, 10)[0] if row["action"] == "model.refuse"]
+    assert told == names("ODD")
