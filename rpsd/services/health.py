@@ -11,11 +11,13 @@ from rpsd import __version__
 from rpsd.config import Settings
 from rpsd.core import instant
 from rpsd.core.errors import RpsdError
+from rpsd.core.job import JobRun, JobState
 from rpsd.core.market import SECOND_NS
 from rpsd.core.model import Stage
 from rpsd.services.backup import BackupService
 from rpsd.services.compute import Compute
 from rpsd.services.denoise import DenoiseService
+from rpsd.store import job as jobs
 from rpsd.store import model as models
 from rpsd.store import series
 from rpsd.store.db import Connection, Database, free_bytes
@@ -24,6 +26,11 @@ from rpsd.telemetry import Metrics, SystemMonitor
 _GRACE_SECONDS: Final = 15.0
 """A starting worker is not a missing one."""
 _PAGE: Final = 500
+_RETRAIN: Final = "retrain"
+_RUNS: Final = 50
+"""So many retrains back the last one of all models is looked for."""
+_REASONS: Final = 20
+"""Refused models that the account names; the job's result names them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,12 @@ class _Registry:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What only reads and system calls can tell, as of the last look."""
+    """What only reads and system calls can tell, as of the last look; `retrain` is the last run that has ended."""
 
     free_bytes: int
     registry: _Registry
     last_backup_ns: int | None
+    retrain: JobRun | None = None
 
 
 class HealthService:
@@ -88,7 +96,7 @@ class HealthService:
     def refresh(self) -> None:
         """Look now: free space, registry, backups; sets the gauges that only a look can set."""
         registry = self._database.read(self._read_registry)
-        self._facts = _Facts(free_bytes(self._database.directory), registry, self._backup.last_ns())
+        self._facts = _Facts(free_bytes(self._database.directory), registry, self._backup.last_ns(), self._database.read(_last_retrain))
         self._metrics.active_models.set(registry.production)
         age_ns = 0 if registry.oldest_ns is None else self._clock() - registry.oldest_ns
         self._metrics.model_age_seconds.set(age_ns / SECOND_NS)
@@ -143,7 +151,7 @@ class HealthService:
             "database": {"schema": self._database.schema, "wal_bytes": self._database.wal_bytes(), "free_bytes": facts.free_bytes},
             "scheduler": {"last_beat": None if self.scheduler_beat_ns is None else instant.text(self.scheduler_beat_ns)},
             "worker": {name: value for name, value in self._compute.status().items() if name != "pids"},
-            "models": {"loaded_models": facts.registry.production, "candidates": facts.registry.candidates},
+            "models": self._models(),
             "cache": {"entries": self._cached(), "limit": self._settings.performance.cache_size},
         }
         services = {name: part | extra.get(name, {}) for name, part in full["services"].items()}
@@ -154,6 +162,25 @@ class HealthService:
             "last_backup": None if facts.last_backup_ns is None else instant.text(facts.last_backup_ns),
             "alerts": [],
         }
+
+    def _models(self) -> dict[str, Any]:
+        """How many serve, how old the oldest is, and how the last retrain of them all went, with why models were refused."""
+        registry, run = self._facts.registry, self._facts.retrain
+        age_ns = None if registry.oldest_ns is None else self._clock() - registry.oldest_ns
+        return {
+            "loaded_models": registry.production,
+            "candidates": registry.candidates,
+            "oldest_age_seconds": None if age_ns is None else round(age_ns / SECOND_NS, 3),
+            "last_retrain": None if run is None else _account(run),
+        }
+
+    def _models_part(self) -> tuple[str, str]:
+        run = self._facts.retrain
+        if self._facts.registry.has_stale:
+            return "degraded", "stale_model"
+        if run is not None and run.state in (JobState.FAILED, JobState.INTERRUPTED):
+            return "degraded", "retrain_failed"
+        return "healthy", ""
 
     def _parts(self) -> dict[str, tuple[str, str]]:
         """State and code of every part; only the database can make the whole unhealthy."""
@@ -167,7 +194,7 @@ class HealthService:
             "disk": ("degraded" if low else "healthy", "disk_full" if low else ""),
             "scheduler": ("degraded" if silent_scheduler else "healthy", "not_beating" if silent_scheduler else ""),
             "worker": ("degraded" if missing else "healthy", "worker_failed" if missing else ""),
-            "models": ("degraded", "stale_model") if self._facts.registry.has_stale else ("healthy", ""),
+            "models": self._models_part(),
             "cache": ("healthy", ""),  # it lies in memory: it cannot fail on its own
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
             "maintenance": ("degraded" if self.maintenance else "healthy", "maintenance" if self.maintenance else ""),
@@ -201,6 +228,31 @@ class HealthService:
             with suppress(RpsdError):  # what is wrong shows in the parts themselves
                 self.refresh()
             wait = self._settings.monitoring.health_check_interval
+
+
+def _last_retrain(c: Connection) -> JobRun | None:
+    """The last retrain of all models that has come to an end of its own; one model's run tells whoever asked for it."""
+    for run in jobs.page(c, None, _RUNS, _RETRAIN):
+        if run.state.final and run.state is not JobState.CANCELLED and "model" not in run.args:
+            return run
+    return None
+
+
+def _account(run: JobRun) -> dict[str, Any]:
+    """How a retrain went: counts, and of the models that were refused the first ones with the reason."""
+    result = run.result or {}
+    refused = result.get("failed", [])
+    return {
+        "job": run.id,
+        "state": run.state.value,
+        "finished": None if run.finished_ns is None else instant.text(run.finished_ns),
+        "trained": result.get("trained", 0),
+        "promoted": result.get("promoted", 0),
+        "refused": len(refused),
+        "reasons": refused[:_REASONS],
+        "error_code": run.error_code,
+        "detail": run.message if run.error_code else "",
+    }
 
 
 def _worst(parts: dict[str, tuple[str, str]]) -> str:

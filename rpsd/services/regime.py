@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rpsd.config import Settings
 from rpsd.core import market
-from rpsd.core.errors import BadRange, Fault, RpsdError
+from rpsd.core.errors import BadRange, Cancelled, Fault, RpsdError
 from rpsd.core.regime import states_of
 from rpsd.services.compute import Compute, Progress
 from rpsd.services.detection import RegimeDetection, Wish
@@ -116,13 +116,22 @@ class RegimeService:
         self, name: str, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None, by: str = "scheduler"
     ) -> dict[str, Any]:
         """Fit, judge and register the model of that name; see RegimeTraining.train."""
-        return self._training.train(name, progress=progress, cancelled=cancelled, by=by)
+        try:
+            trained = self._training.train(name, progress=progress, cancelled=cancelled, by=by)
+        except RpsdError as error:
+            self._count_training(error)
+            raise
+        self._count_training(trained)
+        return trained
 
     def train_many(
         self, names: Sequence[str], *, progress: Progress, cancelled: Callable[[], bool], by: str = "scheduler"
     ) -> dict[str, dict[str, Any] | RpsdError]:
         """Each model as by train(), in batches; its outcome or the error that refused it by name. Raises Cancelled, UnknownModel."""
-        return self._training.train_many(names, progress=progress, cancelled=cancelled, by=by)
+        outcomes = self._training.train_many(names, progress=progress, cancelled=cancelled, by=by)
+        for outcome in outcomes.values():
+            self._count_training(outcome)
+        return outcomes
 
     def models_to_train(self, *, only_due: bool = False) -> list[str]:
         """Names for the retrain job: every daily series of at least 250 rows, in the default regime type, and all models in production.
@@ -150,6 +159,13 @@ class RegimeService:
 
     def _name(self, symbol: str, interval: str, regime_type: str | None) -> RegimeName:
         return RegimeName(market.symbol(symbol), market.interval(interval), self._type(regime_type))
+
+    def _count_training(self, outcome: dict[str, Any] | RpsdError) -> None:
+        if isinstance(outcome, RpsdError):
+            label = "cancelled" if isinstance(outcome, Cancelled) else "refused"
+        else:
+            label = "promoted" if outcome["promoted"] else "unchanged" if outcome["stage"] == "production" else "kept_back"
+        self._metrics.model_trainings_total.labels(label).inc()
 
     def _count(self, regime_type: str, seconds: float, predictions: int = 1) -> None:
         self._metrics.model_predictions_total.labels("regime", regime_type).inc(predictions)

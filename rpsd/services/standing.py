@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rpsd.core.errors import RpsdError
+from rpsd.core.errors import CorruptData, RpsdError
 from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Times, Upsert, Vector
 from rpsd.core.observed import observed, sources
 from rpsd.core.regime import REGIME_TYPES
@@ -72,11 +72,15 @@ class Standings:
 
         One that cannot be moved stays behind until it is asked for, and the samples are stored all the same.
         """
-        if done.changed_ns is None or not self.ready:
+        if done.changed_ns is None:
             return
         names = [str(RegimeName(info.symbol, info.interval, kind)) for kind in REGIME_TYPES]
         for stood in standing.serving(c, names):
-            failure = live.apart(c, lambda stood=stood: self._follow(c, info, stood, samples, done))  # type: ignore[misc]
+            failure = None
+            if self.ready:
+                failure = live.apart(c, lambda stood=stood: self._follow(c, info, stood, samples, done))  # type: ignore[misc]
+            if not self.ready or failure is not None:
+                _leave_behind(c, info, stood, done.changed_ns)
             if failure is not None:
                 self._complain(stood.name, failure)
 
@@ -111,6 +115,9 @@ class Standings:
         of them, or `most`, are read.
         """
         model = self._models.of(c, stood.name, stood.version)
+        if stood.is_damaged:
+            self._complain(stood.name, CorruptData(f"where the filter of {stood.name} stood does not match its checksum; it begins anew"))
+            stood = replace(stood, is_damaged=False)
         at, back_to_ns = self._start(c, model, stood, changed_ns)
         stood = replace(stood, seen_ns=at.seen_ns)
         if given is None:
@@ -207,6 +214,16 @@ class Standings:
         self._complained.add(name)
         code = error.code if isinstance(error, RpsdError) else "internal_error"
         logger(operation="live", model=name).error("a live regime stays behind", outcome="error", error_code=code, exc_info=error)
+
+
+def _leave_behind(c: Connection, info: SeriesInfo, stood: Stood, changed_ns: int) -> None:
+    """Note that a bar has come that the filter could not take in now, so that whoever asks next has it taken in."""
+    if stood.seen_ns is None:
+        return
+    if changed_ns <= stood.seen_ns:
+        standing.rewind(c, stood.name, changed_ns)
+    elif stood.waits_ns is None:
+        standing.put(c, info, replace(stood, waits_ns=changed_ns + INTERVALS[info.interval]))
 
 
 def _sources(model: ServedModel) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ class Stood:
     """A version in production and where its filter stands: `state` is None before it has begun.
 
     `seen_ns`: the last closed bar looked at. `waits_ns`: when the first bar behind that one closes, None when none is stored.
-    `kept_ns`: the last row that was served, by any version.
+    `kept_ns`: the last row that was served, by any version. `is_damaged`: what was noted did not match its checksum and counts for nothing.
     """
 
     name: str
@@ -35,12 +35,13 @@ class Stood:
     waits_ns: int | None
     kept_ns: int | None
     state: bytes | None
+    is_damaged: bool = False
 
 
 def serving(c: Connection, names: Sequence[str]) -> list[Stood]:
-    """The versions in production among the names, with their standings. Raises CorruptData."""
+    """The versions in production among the names, with their standings; a damaged one is as good as none, for it can be made anew."""
     places = ", ".join("?" * len(names))
-    return [_checked(row) for row in query.rows(c, f"{_SERVING} IN ({places})", names)]
+    return [_sound(row) for row in query.rows(c, f"{_SERVING} IN ({places})", names)]
 
 
 def marks(c: Connection, names: Sequence[str]) -> list[Mark | None]:
@@ -50,9 +51,9 @@ def marks(c: Connection, names: Sequence[str]) -> list[Mark | None]:
 
 
 def before(c: Connection, stood: Stood, t_ns: int) -> bytes | None:
-    """The state of the last checkpoint of that version that has not looked at t_ns, or None. Raises CorruptData."""
+    """The state of the last checkpoint of that version that has not looked at t_ns; None when there is none, or a damaged one."""
     found = query.rows(c, _BEFORE, (stood.name, stood.version, t_ns))
-    return _checked(found[0]).state if found else None
+    return _sound(found[0]).state if found else None
 
 
 def put(c: Connection, info: SeriesInfo, stood: Stood, slot: int = 0) -> None:
@@ -69,6 +70,11 @@ def forget(c: Connection, stood: Stood, since_ns: int = -(2**63)) -> None:
     )
 
 
+def rewind(c: Connection, name: str, changed_ns: int) -> None:
+    """Drop what has looked at changed_ns, the standing itself too: the filter begins again where its training ended."""
+    c.execute("DELETE FROM standing WHERE name = ? AND seen_ns >= ?", (name, changed_ns))
+
+
 def checked(c: Connection, info: SeriesInfo) -> Iterator[Stood]:
     """Every standing and checkpoint of the series. Raises CorruptData naming the model."""
     for row in c.execute("SELECT name, version, seen_ns, waits_ns, kept_ns, crc, state FROM standing WHERE series_id = ?", (info.id,)):
@@ -81,6 +87,14 @@ def _checked(row: tuple[Any, ...]) -> Stood:
     if state is not None and _checksum(stood) != crc:
         raise CorruptData(f"where the filter of {name} stands at {seen_ns} ns does not match its checksum")
     return stood
+
+
+def _sound(row: tuple[Any, ...]) -> Stood:
+    """The standing of the row, or that of a filter that has not begun when the row is damaged."""
+    try:
+        return _checked(row)
+    except CorruptData:
+        return Stood(row[0], row[1], None, None, None, None, is_damaged=True)
 
 
 def _checksum(stood: Stood) -> int:

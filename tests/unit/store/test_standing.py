@@ -62,9 +62,21 @@ def test_the_last_checkpoint_before_a_moment(c: Connection) -> None:
     assert standing.before(c, HERE, 99) == b"\x01"
     assert standing.serving(c, [NAME]) == [HERE]
     c.execute("UPDATE standing SET seen_ns = seen_ns + 1")
-    for look in (lambda: standing.before(c, HERE, 99), lambda: standing.serving(c, [NAME]), lambda: list(standing.checked(c, info))):
-        with pytest.raises(CorruptData, match=NAME):
-            look()
+    with pytest.raises(CorruptData, match=NAME):
+        list(standing.checked(c, info))
+    assert standing.before(c, HERE, 99) is None
+    assert standing.serving(c, [NAME]) == [standing.Stood(NAME, HERE.version, None, None, None, None, is_damaged=True)]
+
+
+def test_what_has_looked_at_a_bar_is_dropped_when_that_bar_changes(c: Connection) -> None:
+    info = a_series(c)
+    promoted(c, 1)
+    standing.put(c, info, HERE)
+    assert HERE.seen_ns is not None
+    standing.rewind(c, NAME, HERE.seen_ns + 1)
+    assert standing.serving(c, [NAME]) == [HERE]
+    standing.rewind(c, NAME, HERE.seen_ns)
+    assert standing.serving(c, [NAME])[0].state is None
 
 
 def test_it_goes_with_its_series(c: Connection) -> None:
