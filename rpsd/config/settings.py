@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from rpsd.config import kinds
 from rpsd.config.kinds import Kind, Network, Rate
 from rpsd.core.parameters import GuardrailParameters, HmmParameters, WaveletParameters
+from rpsd.core.regime import SEVERITIES
 
 
 def setting(written: Any, kind: Kind, doc: str, *, live: bool = False, room: str = "", follows: str = "") -> Any:
@@ -122,10 +123,10 @@ class Regimes:
 class Promotion:
     """What a new model must show before it serves."""
 
-    min_heldout_gain_nats: float = setting(0.0, kinds.number(), "Least gain per held-out bar over the model in production.")
+    min_heldout_gain_nats: float = setting(0.0, kinds.number(), "Least gain per held-out bar over a model of one state.")
     min_observations: int = setting(250, kinds.integer(2, 1_000_000), "Least bars that a model must have seen.")
     block_on_data_drift: str = setting(
-        "HIGH", kinds.word("NONE", "LOW", "MEDIUM", "HIGH"), "Data drift from which on nothing is promoted.", room="drift"
+        "HIGH", kinds.word(*SEVERITIES), "Data drift within the training window from which on nothing is promoted; NONE asks for none."
     )
 
 

@@ -10,6 +10,9 @@ REGIME_TYPES: Final[dict[str, int | None]] = {"2_state": 2, "3_state": 3, "4_sta
 MODES: Final = ("filtered", "walk_forward", "smoothed")
 """How hindsight enters a path: in the parameters alone, not at all, in every bar."""
 
+SEVERITIES: Final = ("NONE", "LOW", "MEDIUM", "HIGH")
+"""How strong a drift is: by the bands of the population stability index, once significant."""
+
 INCLUDED: Final[dict[str, bool]] = {"prices": False, "probabilities": False, "residuals": True, "viterbi": True}
 """What a detection can carry beside its answer -> whether it must be computed with the fit."""
 

@@ -6,9 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from rpsd.core.market import Vector
-
-SEVERITIES: Final = ("NONE", "LOW", "MEDIUM", "HIGH")
-"""Severity by the bands of the population stability index, once significant."""
+from rpsd.core.regime import SEVERITIES
 
 LEAST_BARS: Final = 20
 """Fewer foretold bars show nothing."""
@@ -58,11 +56,48 @@ def judged(probabilities: Vector, fitted_on: int, before: dict[str, Any] | None,
     critical = float(chdtri(bins - 1, tolerance.false_alarm_rate)) * (1 + n / fitted_on)
     if n < LEAST_BARS:
         return Drift(SEVERITIES[0], 0.0, 0.0, critical, n, significant=False)
-    counts = np.bincount(np.minimum((probabilities * bins).astype(np.int64), bins - 1), minlength=bins)
+    counts = _counts(probabilities, bins)
     statistic = float(((counts - n / bins) ** 2).sum() / (n / bins))
-    shares = (counts + 0.5) / (n + 0.5 * bins)  # no empty bin
-    psi = float(((shares - 1 / bins) * np.log(shares * bins)).sum())
+    index = _index(counts, np.full(bins, n / bins))
     significant = statistic > critical
     alarm = significant and before is not None and bool(before["significant"])
-    severity = SEVERITIES[sum(psi >= band for band in tolerance.psi)] if alarm else SEVERITIES[0]
-    return Drift(severity, psi, statistic, critical, n, significant)
+    return Drift(_severity(index, tolerance) if alarm else SEVERITIES[0], index, statistic, critical, n, significant)
+
+
+def moved(probabilities: Vector, tolerance: Tolerance) -> Drift:
+    """How the last bars of a model's own window differ from those before, by the predictive probabilities (n,) of all of them.
+
+    The last MOST_BARS, or the last half where that is less, against the rest: what the model explains equally well, or equally badly, all
+    along is no drift. Significant when chi-squared of equal shares passes its critical value; severity by the bands of the index then.
+    Source: as judged().
+    """
+    from scipy.special import chdtri  # as in judged()
+
+    split = max(probabilities.size - MOST_BARS, probabilities.size // 2)
+    n = probabilities.size - split
+    bins = 10 if n >= _FINE else 5
+    critical = float(chdtri(bins - 1, tolerance.false_alarm_rate))
+    if n < LEAST_BARS:
+        return Drift(SEVERITIES[0], 0.0, 0.0, critical, n, significant=False)
+    early, late = _counts(probabilities[:split], bins), _counts(probabilities[split:], bins)
+    shares = (early + late) / probabilities.size
+    seen = shares > 0  # a bin that is empty throughout tells nothing
+    statistic = sum(float(((counts - counts.sum() * shares)[seen] ** 2 / (counts.sum() * shares[seen])).sum()) for counts in (early, late))
+    index = _index(late, early)
+    significant = statistic > critical
+    return Drift(_severity(index, tolerance) if significant else SEVERITIES[0], index, statistic, critical, n, significant)
+
+
+def _counts(probabilities: Vector, bins: int) -> Vector:
+    places = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    return np.bincount(places, minlength=bins).astype(np.float64)
+
+
+def _index(after: Vector, before: Vector) -> float:
+    """The population stability index of two rows of counts, no share being quite zero."""
+    p, q = ((counts + 0.5) / (counts.sum() + 0.5 * counts.size) for counts in (before, after))
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def _severity(index: float, tolerance: Tolerance) -> str:
+    return SEVERITIES[sum(index >= band for band in tolerance.psi)]

@@ -58,6 +58,7 @@ class _Plan:
     rival: Packet | None
     cold: bool
     record: Vector
+    tolerance: drift.Tolerance
     drift: drift.Drift | None
 
     @property
@@ -87,10 +88,10 @@ def train_many(
     too where the case asks or the predecessor has drifted HIGH; they win by more than WORTH_NATS. `auto` keeps its predecessor's number of
     states until then. Hindsight up to trained_until_ns, causal after it.
     Head: that of the fit and of `run.detect` in mode filtered, `interval`, `evaluation` (None when the range is too short to hold bars
-    out), `trial_until_ns`, `drift`, `cold_tried`, `fresh` (whether fresh starts won), `cold_gain` (nats), `split_like` (returns since the
-    predecessor that look like a split), `labels_kept`, `last_price`, and what `standing.continuation` keeps. Arrays: those of the fit,
-    stationary, alpha (k,) the filter at the end, carry what the next bar needs, pits the predictive probabilities on record, trial the
-    packed fit without the held-out bars. Errors: as `run.detect`.
+    out), `trial_until_ns`, `drift` (of the predecessor), `data_drift` (within the window), `cold_tried`, `fresh` (whether fresh starts
+    won), `cold_gain` (nats), `split_like` (returns since the predecessor that look like a split), `labels_kept`, `last_price`, and what
+    `standing.continuation` keeps. Arrays: those of the fit, stationary, alpha (k,) the filter at the end, carry what the next bar needs,
+    pits the predictive probabilities on record, trial the packed fit without the held-out bars. Errors: as `run.detect`.
     """
     done: Fits = {}
     plans: dict[int, _Plan] = {}
@@ -141,7 +142,7 @@ def _planned(case: Case, params: HmmParameters, seed: int, tolerance: drift.Tole
     params = replace(params, k=k)
     alike = previous is not None and previous.head["n_states"] == k and previous.head["engine"] == params.engine
     rival = previous if alike else None
-    return _Plan(case, seen, params, selection, rival, cold or rival is None, record, judged)
+    return _Plan(case, seen, params, selection, rival, cold or rival is None, record, tolerance, judged)
 
 
 def _chosen(seen: Observations, previous: Packet | None, seed: int) -> tuple[int, Selection]:
@@ -242,6 +243,7 @@ def _told(plan: _Plan, fitted: Packet | RpsdError, gain: float | None, trial: ev
         "evaluation": _evaluation(plan, state, probabilities, trial),
         "trial_until_ns": None if trial is None else int(seen.t[plan.split - 1]),
         "drift": None if plan.drift is None else plan.drift.as_facts(),
+        "data_drift": _moved(plan, state).as_facts(),
         "cold_tried": plan.cold,
         "fresh": plan.cold and fitted.head["started"] == "cold",
         "cold_gain": gain,
@@ -267,6 +269,12 @@ def _evaluation(plan: _Plan, state: Packet, probabilities: Matrix, trial: evalua
     theirs = None if previous is None or previous.head["columns"] != list(plan.case.columns) else _trial_of(previous)
     judged = evaluate.held_out(rows, trial, None if theirs is None else evaluate.Rival(*theirs, plan.seen.t))
     return judged | {"filtered": evaluate.steadiness(state, probabilities, before)}
+
+
+def _moved(plan: _Plan, state: Packet) -> drift.Drift:
+    """How the data have moved within the window, beyond what the model itself has regimes for."""
+    below, _ = predictive_probabilities(state, state.arrays["startprob"], plan.seen.x, plan.seen.z)
+    return drift.moved(below.clip(0.0, 1.0), plan.tolerance)
 
 
 def _split_like(plan: _Plan) -> int:

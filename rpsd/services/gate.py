@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from rpsd.config.settings import Promotion
 from rpsd.core.model import Packet
+from rpsd.core.regime import SEVERITIES
 from rpsd.services.model import Verdict
 
 _TOLERANCE_NATS: Final = 2.0
@@ -11,7 +12,7 @@ _TOLERANCE_NATS: Final = 2.0
 
 
 def judged(candidate: Packet, rules: Promotion, *, rival: bool) -> Verdict:
-    """Whether the candidate may serve: enough bars, no sign of broken data, a held-out gain over one state, and not worse than before.
+    """Whether the candidate may serve: enough bars, no broken or drifted data, a held-out gain over one state, and not worse than before.
 
     `rival`: a model is in production and young enough to compare with. Worse is by more than two nats over all held-out bars,
     its fit without them against that of the model in production.
@@ -38,6 +39,11 @@ def _fault(candidate: Packet, rules: Promotion) -> str | None:
         return f"{bars} bars; models.promotion.min_observations asks for {rules.min_observations}"
     if jumps:
         return f"{jumps} moves of 40 % or more since the model in production look like a split; are the prices adjusted?"
+    severity, bound = str(candidate.head["data_drift"]["severity"]), rules.block_on_data_drift
+    if bound != SEVERITIES[0] and SEVERITIES.index(severity) >= SEVERITIES.index(bound):
+        index, last = candidate.head["data_drift"]["psi"], candidate.head["data_drift"]["bars"]
+        asked = f"models.promotion.block_on_data_drift stops at {bound}"
+        return f"data drift {severity}: the last {last} bars differ from those before by an index of {index:.2f}, after the fit; {asked}"
     if candidate.head["evaluation"] is None:
         return "the range is too short to hold bars out, so nothing shows that the model foretells any"
     return None

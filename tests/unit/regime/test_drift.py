@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rpsd.regime.drift import LEAST_BARS, Drift, Tolerance, judged
+from rpsd.regime.drift import LEAST_BARS, Drift, Tolerance, judged, moved
 
 BEFORE = {"significant": True}
 
@@ -43,3 +43,21 @@ def test_few_bars_show_nothing_and_both_ends_count() -> None:
 def test_a_model_of_few_bars_is_given_more_room() -> None:
     probabilities = np.random.default_rng(2).random(100)
     assert scan(probabilities, fitted_on=100).critical == pytest.approx(2 * scan(probabilities, fitted_on=10**9).critical)
+
+
+@pytest.mark.parametrize("n", [60, 200, 500])
+def test_bars_that_go_on_as_before_have_moved_in_at_most_the_promised_share_of_draws(n: int) -> None:
+    rng = np.random.default_rng(n)
+    draws = [moved(rng.beta(0.7, 0.7, n), Tolerance()) for _ in range(4000)]  # what is foretold badly all along is no drift
+    assert sum(one.significant for one in draws) / 4000 <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 4000)
+
+
+def test_data_that_change_within_the_window_are_told_by_severity() -> None:
+    rng = np.random.default_rng(3)
+    before = rng.random(250)
+    assert moved(np.concatenate([before, np.full(250, 0.5)]), Tolerance()).severity == "HIGH"
+    even = (np.arange(250) + 0.5) / 250
+    severities = [moved(np.concatenate([even, even ** (1 / tilt)]), Tolerance()).severity for tilt in (1.0, 1.3, 1.7, 2.0)]
+    assert severities == ["NONE", "NONE", "MEDIUM", "HIGH"]
+    assert moved(np.concatenate([before, rng.random(250)]), Tolerance()).severity == "NONE"
+    assert moved(rng.random(2 * LEAST_BARS - 2), Tolerance()).bars == LEAST_BARS - 1
