@@ -12,11 +12,14 @@ from rpsd.core.model import Packet
 from rpsd.core.result import Matrix
 from rpsd.kernels.hmm import Model
 from rpsd.regime.hmm import ahead, filter_from
-from rpsd.regime.observe import Observations
+from rpsd.regime.observe import Observations, looks_like_split
 from rpsd.regime.observer import Carry, Observer
 
-_FORMAT: Final = 1
-_HEAD: Final = struct.Struct("<HHqqqqqq")
+_FORMAT: Final = 2
+_HEAD: Final = struct.Struct("<HHqqqqqqq")
+
+NEVER_NS: Final = -(2**63)
+"""Before all times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Standing:
     """The filter after the bar at carry.t (ns UTC): p (k,), its likeliest state, since when (ns) and for how many bars.
 
     `carry` is what the next bar needs of those before. `looked` counts the bars looked at since the training, `seen_ns` is the last of
-    them; carry.t lags behind it where bars could not be observed.
+    them; carry.t lags behind it where bars could not be observed. `jumped_ns` is the last bar since the training whose return looks like
+    a split, NEVER_NS without one.
     """
 
     carry: Carry
@@ -34,6 +38,7 @@ class Standing:
     bars: int
     looked: int
     seen_ns: int
+    jumped_ns: int = NEVER_NS
 
 
 def continuation(seen: Observations) -> tuple[dict[str, Any], dict[str, Vector]]:
@@ -65,7 +70,9 @@ def advance(
         alpha, _ = filter_from(state, ahead(state, p), sight.z, model)
         p = alpha[-1]
     now, since_ns, bars = _run(at, sight.t, alpha)
-    return Standing(sight.carry, p, now, since_ns, bars, at.looked + int(t.size), int(t[-1])), sight.t, alpha
+    jumps = sight.t[looks_like_split(sight.z[:, 0])]
+    jumped_ns = int(jumps[-1]) if jumps.size else at.jumped_ns
+    return Standing(sight.carry, p, now, since_ns, bars, at.looked + int(t.size), int(t[-1]), jumped_ns), sight.t, alpha
 
 
 def _run(at: Standing, steps: Times, alpha: Matrix) -> tuple[int, int, int]:
@@ -85,7 +92,7 @@ def _run(at: Standing, steps: Times, alpha: Matrix) -> tuple[int, int, int]:
 
 def pack(at: Standing) -> bytes:
     """The standing as bytes, little-endian, every bit of it."""
-    head = _HEAD.pack(_FORMAT, at.p.size, at.carry.t, at.seen_ns, at.state, at.since_ns, at.bars, at.looked)
+    head = _HEAD.pack(_FORMAT, at.p.size, at.carry.t, at.seen_ns, at.state, at.since_ns, at.bars, at.looked, at.jumped_ns)
     return head + np.concatenate([at.p, at.carry.memory]).astype("<f8", copy=False).tobytes()
 
 
@@ -93,6 +100,6 @@ def unpack(data: bytes) -> Standing | None:
     """The standing that pack() made; None when another release of rpsd has packed it another way."""
     if int.from_bytes(data[:2], "little") != _FORMAT:
         return None
-    _, k, t, seen_ns, state, since_ns, bars, looked = _HEAD.unpack_from(data)
+    _, k, t, seen_ns, state, since_ns, bars, looked, jumped_ns = _HEAD.unpack_from(data)
     numbers = np.frombuffer(data, "<f8", offset=_HEAD.size)
-    return Standing(Carry(t, numbers[k:]), numbers[:k], state, since_ns, bars, looked, seen_ns)
+    return Standing(Carry(t, numbers[k:]), numbers[:k], state, since_ns, bars, looked, seen_ns, jumped_ns)

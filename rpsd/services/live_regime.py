@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.config import Settings
-from rpsd.core import market
+from rpsd.core import instant, market
 from rpsd.core.errors import DiskFull, NoModel, RpsdError, Unavailable, UnknownModel
 from rpsd.core.market import DAY_NS, SECOND_NS, SeriesInfo
 from rpsd.core.model import ModelVersion, Packet
@@ -241,6 +241,7 @@ class LiveRegimes:
         age_ns = self._clock() - model.created_ns
         if served.has_new_bars and age_ns > self._settings.regimes.max_model_age * SECOND_NS:
             warnings.append({"code": "stale_model", "detail": f"fitted {age_ns // DAY_NS} days ago, and new bars have come since"})
+        warnings += _doubts(served.standing)
         return {
             "symbol": served.name.symbol,
             "interval": served.name.interval,
@@ -254,6 +255,21 @@ class LiveRegimes:
             "model_version": model.version,
             "warnings": warnings,
         }
+
+
+def _doubts(standing: "Standing") -> list[dict[str, str]]:
+    """What is odd about the bars since the training."""
+    from rpsd.regime.standing import NEVER_NS  # numerics wait for the warm-up
+
+    found = []
+    if standing.jumped_ns != NEVER_NS:
+        detail = f"the bar of {instant.text(standing.jumped_ns)} moved the price by 40 % or more; are the prices adjusted?"
+        found.append({"code": "looks_like_split", "detail": detail})
+    if standing.seen_ns > standing.carry.t:
+        until = instant.text(standing.seen_ns)
+        detail = f"bars up to {until} have no positive price or lack a cell; the regime is that of the last bar before them"
+        found.append({"code": "bar_not_observed", "detail": detail})
+    return found
 
 
 def _no_model(c: Connection, name: RegimeName) -> NoModel:

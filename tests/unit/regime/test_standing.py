@@ -84,4 +84,4 @@ def test_a_return_over_a_night_is_no_step(minutes: Packet) -> None:
 
 
 def test_bytes_of_another_format_are_not_read(daily: Packet) -> None:
-    assert unpack(b"\x02\x00" + pack(beginning(daily))[2:]) is None
+    assert unpack(b"\x01\x00" + pack(beginning(daily))[2:]) is None

@@ -127,3 +127,22 @@ def test_of_two_who_promote_at_once_one_wins_and_the_filter_follows(stocked: Ser
     stocked.model.rollback(name, 2, "forth", "me")
     assert stocked.regime.current("X", "1d", "2_state")["model_version"] == 2
     json.dumps(told, allow_nan=False)
+
+
+def warned(services: Services) -> list[str]:
+    codes = [one["code"] for one in services.regime.current("X", "1d", "2_state")["warnings"]]
+    return [code for code in codes if code in ("looks_like_split", "bar_not_observed")]
+
+
+def test_live_bars_that_look_like_a_split_or_cannot_be_observed_are_warned_about(stocked: Services, clock: Clock) -> None:
+    clock.now_ns = LATER
+    prices = walk(5)
+    post(stocked, [0, 1], prices[:2])
+    assert warned(stocked) == []
+    post(stocked, [2], [0.0])
+    assert warned(stocked) == ["bar_not_observed"]
+    assert stocked.regime.current("X", "1d", "2_state")["t"].startswith("2024-06-02")
+    post(stocked, [3, 4], [price / 2 for price in prices[3:]])
+    assert warned(stocked) == ["looks_like_split"]
+    post(stocked, [3, 4], prices[3:])  # revised: adjusted after all
+    assert warned(stocked) == []
