@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from rpsd.core.market import Vector
-from rpsd.kernels.hmm import Prior, filter_reference, smoother_reference
+from rpsd.kernels.hmm import NEGLIGIBLE, Prior, filter_reference, smoother_reference
 from rpsd.kernels.jit import kernel
 from rpsd.kernels.vector import LANES, exp, exponent, fill, load, log, mantissa, store, where_above
 
@@ -23,8 +23,6 @@ Passes = tuple[Vector, Vector, Vector, Vector]
 Beliefs = tuple[Vector, Vector]
 """counts (k k,), moves as if seen before the data, and floors (LANES,), least squared scales."""
 
-NEGLIGIBLE: Final = 1e-200
-"""A probability below this is zero: its reciprocal must stay finite in the backward pass."""
 LEAST_DF: Final = 2.1
 MOST_DF: Final = 200.0
 """Degrees of freedom stay between these: at the first the variance still exists, at the last a Student t is Gaussian to two digits."""
