@@ -4,8 +4,10 @@ Two years of days a ticker, three states. Cold: no model exists, and each is fit
 closed, and each goes on from its predecessor. The time is that of the job's own row; memory is sampled while it runs, server and worker.
 """
 
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,6 +58,12 @@ def retrain(server: Appliance) -> tuple[dict[str, Any], float, float]:
     return run["result"], (end - begin).total_seconds(), most
 
 
+def largest(server: Appliance) -> float:
+    """MiB of the largest stored model."""
+    with closing(sqlite3.connect(f"file:{server.directory / 'data' / 'rpsd.db'}?mode=ro", uri=True)) as c:
+        return float(c.execute("SELECT max(length(packet)) FROM model").fetchone()[0]) / 2**20
+
+
 def told(kind: str, result: dict[str, Any], elapsed: float, memory: float) -> None:
     kept = sum("reason" in model for model in result["models"])
     print(
@@ -77,6 +85,7 @@ def main() -> int:
         told("warm", result, elapsed, warm_mib)
         held.append(bar("retrain_warm_per_second", (result["trained"] + len(result["failed"])) / elapsed, ">=", 50.0))
         held.append(bar("retrain_service_mib_at_most", max(cold_mib, warm_mib), "<=", 1024.0))
+        held.append(bar("stored_model_mib_at_most", largest(server), "<=", 1.0))
     return 0 if all(held) else 1
 
 
