@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core.errors import Cancelled, InternalError, Kind, RpsdError, UnknownJob
+from rpsd.core.errors import Cancelled, InternalError, Kind, RpsdError, StateConflict, Unavailable, UnknownJob
 from rpsd.core.job import JobRun, JobState
 from rpsd.core.market import SECOND_NS
 from rpsd.jobs import JOBS
@@ -56,6 +56,7 @@ class Scheduler:
         self._owner = uuid.uuid4().hex
         self._concurrency = concurrency
         self._running: dict[int, _Running] = {}
+        self._unrecorded: list[tuple[JobRun, End]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -91,6 +92,7 @@ class Scheduler:
 
         Under maintenance what is due is queued and waits.
         """
+        self._record_late(now_ns)
         if now_ns >= self._next_ns or now_ns < self._looked_ns:  # due, or the clock was set back
             self._next_ns = self._queue.queue_due(self._schedules, now_ns)
         self._looked_ns = now_ns
@@ -179,17 +181,37 @@ class Scheduler:
                 return
             running.closed = True
         now_ns, run = self._services.clock(), running.run
-        try:
-            self._queue.end(run, end, now_ns)
-        except Exception:  # noqa: BLE001
-            # a full disk or a stopped writer; the row stays `running` and is found as an orphan at the next start
-            logger().exception("the end of a run could not be recorded", operation=f"job.{run.name}")
+        is_recorded = self._record(run, end, now_ns)
+        if not is_recorded:
+            logger().warning("the end of a run could not be recorded yet", operation=f"job.{run.name}", error_code=Unavailable.code)
         with self._lock:
             self._running.pop(run.id, None)
+            if not is_recorded:
+                self._unrecorded.append((run, end))
         self._services.metrics.job_runs_total.labels(run.name, end.state.value).inc()
         if end.state is JobState.SUCCEEDED:
             self._services.metrics.job_last_success_timestamp_seconds.labels(run.name).set(now_ns / SECOND_NS)
         self._services.job.on_enqueue.set()  # there is room for the next one
+
+    def _record(self, run: JobRun, end: End, now_ns: int) -> bool:
+        """Whether the end of the run stands in its row now; a store that takes no writes is asked again with each beat."""
+        try:
+            self._queue.end(run, end, now_ns)
+        except StateConflict:
+            return True  # ended by somebody else
+        except Exception:  # noqa: BLE001 - a full disk or a stopped writer
+            return False
+        return True
+
+    def _record_late(self, now_ns: int) -> None:
+        """Record what could not be recorded: a row that stays `running` would keep all later occasions of its job from being queued."""
+        with self._lock:
+            waiting = list(self._unrecorded)
+        for one in waiting:
+            if not self._record(*one, now_ns):
+                return
+            with self._lock:
+                self._unrecorded.remove(one)
 
     def _present(self) -> list[_Running]:
         with self._lock:

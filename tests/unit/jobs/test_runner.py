@@ -6,7 +6,7 @@ import threading
 import apsw
 import pytest
 
-from rpsd.core.errors import Cancelled, TooShort, Unavailable
+from rpsd.core.errors import Cancelled, DiskFull, TooShort, Unavailable
 from rpsd.core.market import SECOND_NS
 from rpsd.jobs.job import JobContext
 from rpsd.jobs.runner import Scheduler
@@ -146,6 +146,23 @@ def test_stop_does_not_wait_for_a_deaf_job(services, clock):
     gate.set()
     running.thread.join(LONG)
     assert runs(services)[0]["state"] == "interrupted"
+
+
+def test_an_end_that_a_full_disk_kept_out_is_recorded_once_there_is_room(services, clock, monkeypatch):
+    scheduler = Scheduler(services, (job(lambda context: {"n": 1}),))
+    whole, is_full = scheduler._queue.end, [True]
+
+    def end(*given):
+        if is_full:
+            raise DiskFull("no room")
+        return whole(*given)
+
+    monkeypatch.setattr(scheduler._queue, "end", end)
+    live_through(scheduler, clock, START + 26 * HOUR, HOUR)
+    assert [run["state"] for run in runs(services)] == ["running"]  # the second night waits for the first one's row
+    is_full.clear()
+    live_through(scheduler, clock, START + 51 * HOUR, HOUR)
+    assert [(run["state"], run["result"]) for run in runs(services)] == [("succeeded", {"n": 1})] * 2
 
 
 def test_orphans_of_a_dead_process_are_interrupted_at_start(services, clock):
