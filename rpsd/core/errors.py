@@ -194,7 +194,7 @@ class BadParameter(RpsdError):
     """A method parameter that is unknown or out of bounds."""
 
     code, kind, title = "bad_parameter", Kind.INPUT, "A method parameter is not valid"
-    hint = "GET /api/v1/denoise/methods lists the parameters with their bounds."
+    hint = "`errors` says what is allowed; GET /api/v1/denoise/methods lists the parameters of denoising."
 
 
 class UnknownRoute(RpsdError):

@@ -45,8 +45,8 @@ _RESERVED: Final = frozenset({"t", "time", "date", "timestamp", "datetime", "kno
 """Names of moments and of what stands beside the columns in an answer: a column of such a name could not be told from it."""
 
 
-def symbol(text: str) -> str:
-    """The symbol in upper case. Raises BadSymbol unless it is of the grammar.
+def symbol(text: str, field: str = "symbol") -> str:
+    """The symbol in upper case. Raises BadSymbol, which points at the field, unless it is of the grammar.
 
     >>> symbol("brk.b")
     'BRK.B'
@@ -54,7 +54,7 @@ def symbol(text: str) -> str:
     upper = text.upper() if text.isascii() else text
     if not _SYMBOL.fullmatch(upper):
         reason = f"{text[:40]!r} is not a symbol"
-        raise BadSymbol(reason, errors=[Fault("/symbol", reason)])
+        raise BadSymbol(reason, errors=[Fault(f"/{field}", reason)])
     return upper
 
 

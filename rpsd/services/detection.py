@@ -66,7 +66,7 @@ class RegimeDetection:
         future), UnknownRegimeType, BadParameter, UnknownSeries, UnknownColumn, InvalidRequest, BadRows, NotFinite, NotPositive, TooShort,
         ConstantSeries, DegenerateFit, DeadlineExceeded, WorkerFailed.
         """
-        symbol, head = market.symbol(ticker), question(self._settings, wish)
+        symbol, head = market.symbol(ticker, "ticker"), question(self._settings, wish)
         interval = head["interval"]
         self._check_range(start_ns, end_ns)
         wanted = sources(observed(head["columns"]))

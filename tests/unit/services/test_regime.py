@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rpsd.core import instant
-from rpsd.core.errors import BadRange, InvalidRequest, NoModel, TooShort, UnknownModel, UnknownSeries
+from rpsd.core.errors import BadParameter, BadRange, BadSymbol, InvalidRequest, NoModel, TooShort, UnknownModel, UnknownSeries
 from rpsd.core.market import DAY_NS, Samples
 from tests.unit.services.conftest import daily, two_moods
 
@@ -201,3 +201,12 @@ def test_what_the_nightly_job_trains(stocked, clock) -> None:
 def test_names_that_are_none(services, name: str) -> None:
     with pytest.raises(UnknownModel):
         services.regime.train(name)
+
+
+def test_a_fault_of_a_detection_points_at_its_own_field(stocked) -> None:
+    with pytest.raises(BadSymbol) as refused:
+        stocked.regime.detect("a b", START, END)
+    assert [fault.pointer for fault in refused.value.errors] == ["/ticker"]
+    with pytest.raises(BadParameter, match="expected one of numba") as refused:
+        stocked.regime.detect("X", START, END, engine="magic")
+    assert "errors" in str(refused.value.advice)
