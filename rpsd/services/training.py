@@ -166,13 +166,15 @@ class RegimeTraining:
         return found if found is not None and is_whole(found[1]) else None
 
     def _window(self, c: Connection, wanted: RegimeName) -> Prices:
-        """Prices of the training window; a bar that has not closed yet may still change and is left out."""
+        """Prices of the training window, back from the last closed bar; one that has not closed yet may still change and is left out."""
         info = rows.require(c, wanted.symbol, wanted.interval)
-        closed_ns = self._clock() - INTERVALS[wanted.interval]
-        last_ns = min(info.last_ns if info.last_ns is not None else closed_ns, closed_ns)
-        prices = stored_prices(
-            c, info, last_ns - int(self._settings.regimes.train_window * SECOND_NS), last_ns, sources(observed(self._columns()))
-        )
+        closed_ns, length_ns = self._clock() - INTERVALS[wanted.interval], int(self._settings.regimes.train_window * SECOND_NS)
+        last_ns = closed_ns if info.last_ns is None else info.last_ns
+        if last_ns > closed_ns:  # behind an open bar the last closed one may lie far back
+            recent = stored_prices(c, info, closed_ns - length_ns, closed_ns)
+            before = recent if recent.t.size else stored_prices(c, info, None, closed_ns)
+            last_ns = int(before.t[-1]) if before.t.size else closed_ns
+        prices = stored_prices(c, info, last_ns - length_ns, last_ns, sources(observed(self._columns())))
         if prices.t.size < 2:
             raise TooShort(f"{wanted.symbol} {wanted.interval} has {prices.t.size} closed bars in the training window")
         return prices

@@ -89,6 +89,16 @@ def test_bad_bars_promote_nothing_and_say_why(services: Any, clock: Any) -> None
     assert (row["action"], row["detail"]["code"]) == ("model.refuse", "not_positive")
 
 
+def test_the_window_counts_back_from_the_last_closed_bar_even_behind_an_open_one(services: Any, clock: Any) -> None:
+    services.series.append("X", "1d", daily(two_moods(700)))
+    clock.now_ns += 1500 * DAY_NS
+    today = clock.now_ns // DAY_NS * DAY_NS
+    services.series.append("X", "1d", Samples(np.array([today], np.int64), {"close": two_moods(701)[700:]}))
+    done = services.regime.train(NAME)
+    assert done["trained_until"] == "2024-05-31T00:00:00Z"
+    assert services.model.versions(NAME)[0]["card"]["window"]["bars"] == 700
+
+
 def test_the_card_tells_lineage_drift_and_evaluation(services: Any, clock: Any) -> None:
     services.series.append("X", "1d", daily(two_moods(700)))
     services.regime.train(NAME)
