@@ -124,11 +124,12 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "lanes"),
     partial(_warm, "climb"),
     partial(_warm, "garch"),
+    partial(_warm, "groups"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
 
-FITS: Final = ("vector", "lanes", "climb", "garch")
+FITS: Final = ("vector", "lanes", "climb", "garch", "groups")
 """Kernels that only fits of regimes need: a process that never fits saves their memory."""
 
 
