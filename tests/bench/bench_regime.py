@@ -93,12 +93,13 @@ def peers(tickers: list[np.ndarray], starts: list[Any] | None, settings: dict[st
 
 
 def against(name: str, ours: Callable[[], list[float]], peer: Callable[[], list[float]], bound: float) -> None:
-    """How many times as fast as hmmlearn, and how many nats below it on average (negative: above), at worst and how often."""
+    """How many times as fast as hmmlearn, how far above it on average in nats, and how far and how often below."""
     _, mine, theirs = ratio(ours, peer, repeats=3)
     print(f"{name}: {TICKERS} x {BARS} bars, rpsd {mine * 1e3:.1f} ms, hmmlearn {theirs * 1e3:.1f} ms")
     bar(f"regime_{name}_times_hmmlearn", theirs / mine, ">=", bound)
     lower = np.array(peer()) - np.array(ours())
-    bar(f"regime_{name}_mean_nats_below_hmmlearn", float(lower.mean()), "<=", 0.0)
+    if name.startswith("whole"):  # from one start a jump may lead to another maximum, lower or higher; whole fits must not end lower
+        bar(f"regime_{name}_worst_nats_below_hmmlearn", float(lower.max()), "<=", 1e-3)
     print(
         f"{name}: worst ticker {lower.max():.4f} nats below hmmlearn, {(lower > LEAST_NATS).sum()} of {TICKERS} by {LEAST_NATS:g} or more"
     )
