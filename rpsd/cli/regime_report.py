@@ -1,5 +1,6 @@
 """Regime answers in words and tables: where the regimes stand, what they were like, where they may go, and why there are so many."""
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -8,6 +9,9 @@ from rpsd.cli.output import WIDTH, doubt, indented, moment, table
 
 _AHEAD: Final = (1, 5, 21)
 """Bars ahead that are shown of a forecast: a day, a week and a month of days."""
+
+_BEYOND: Final = 1e4
+"""Percent of log return a year that no mean of a market reaches."""
 
 Answer = Mapping[str, Any]
 
@@ -64,12 +68,14 @@ def fit(answer: Answer) -> str:
 
 
 def states(answer: Answer) -> str:
-    """What each regime was like, side by side."""
+    """What each regime was like, side by side: the mean is the model's, which names go by, the rest that of the bars told to be its own."""
+    a_year = (answer.get("annualisation") or {}).get("bars_per_year")
     rows = [
         (
             state["label"],
             state["alias"],
             f"{state['label_confidence']:.0%}",
+            _signed(_annual(state["mean"], a_year)),
             _signed(state["annual_return"]),
             _share(state["annual_volatility"]),
             _ratio(state["sharpe"]),
@@ -78,7 +84,7 @@ def states(answer: Answer) -> str:
         )
         for state in answer.get("states") or ()
     ]
-    headers = ("regime", "alias", "name holds", "return p.a.", "volatility p.a.", "Sharpe", "win rate", "max drawdown")
+    headers = ("regime", "alias", "name holds", "mean p.a.", "return p.a.", "vol p.a.", "Sharpe", "wins", "max drawdown")
     return indented(_right(headers, rows, 2)) if rows else ""
 
 
@@ -151,6 +157,11 @@ def _filled(text: str) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
+
+
+def _annual(mean: float, a_year: float | None) -> float | None:
+    """A year's return of a mean log return in percent a bar; None where it is not told how many bars make a year, or beyond all measure."""
+    return math.expm1(mean / 100 * a_year) if a_year and abs(mean * a_year) < _BEYOND else None
 
 
 def _signed(value: float | None) -> str:

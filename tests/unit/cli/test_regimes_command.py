@@ -66,6 +66,15 @@ def test_heavy_tails_are_told_with_the_model() -> None:
     assert regime_report.fit({**told, "model_version": 3}) == ""
 
 
+def test_the_mean_that_names_go_by_stands_beside_the_return_of_the_path(rpsd: Run) -> None:
+    answer = told(rpsd("regimes", SP500, *RANGE, "--json"))
+    bear = answer["states"][0]
+    expected = f"{np.expm1(bear['mean'] / 100 * answer['annualisation']['bars_per_year']):+.1%}"
+    [line] = [line for line in regime_report.states(answer).splitlines() if bear["label"] in line]
+    assert line.split()[3:5] == [expected, f"{bear['annual_return']:+.1%}"]
+    assert line.split()[3] not in (line.split()[4], "-")
+
+
 def test_auto_shows_the_whole_table_and_the_reason(rpsd: Run) -> None:
     wish = ("regimes", SP500, "--regime-type", "auto", "--start", "2016-01-01")
     table = told(rpsd(*wish, "--json"))["selection"]
