@@ -38,7 +38,7 @@ def worker_of(server: Victim) -> psutil.Process:
     until = time.monotonic() + 60
     while True:
         for child in psutil.Process(server.process.pid).children():
-            if child.memory_info().rss > 100 << 20 and child.cpu_percent(0.3) == 0.0:
+            if child.memory_info().rss > 70 << 20 and child.cpu_percent(0.3) == 0.0:
                 return child
         assert time.monotonic() < until, "no worker is ready"
         time.sleep(0.05)
