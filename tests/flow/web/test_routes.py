@@ -138,7 +138,7 @@ def test_stored_series_denoised_and_kept(
 
 
 def test_regimes_of_a_range_and_of_observations(http: httpx.Client, prices: tuple[list[int], list[float]]) -> None:
-    t, close = prices
+    t, close = prices[0], [2 * price for price in prices[1]]  # data that no other test has asked about
     http.post("/api/v1/series/RT.C/1d/samples", json={"t": t, "close": close}).raise_for_status()
     body = {"ticker": "rt.c", "start_date": t[0], "end_date": t[-1], "regime_type": "2_state"}
     first = http.post("/api/v1/detect-regimes", json=body)
