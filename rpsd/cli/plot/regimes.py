@@ -42,6 +42,7 @@ class _Shown:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> "_Shown":
+        """What is drawn of a detection that carries its prices."""
         import numpy as np
 
         t = np.array([instant.parse(text) for text in answer["prices"]["t"]], np.int64)
