@@ -176,13 +176,20 @@ def test_a_failing_request_spares_its_neighbours(database: Database) -> None:
 
 
 def test_what_waits_shares_one_commit(database: Database) -> None:
-    gate, commits = threading.Event(), []
-    database.write(lambda c: (c.set_commit_hook(lambda: bool(commits.append(1))), gate.wait(5)))  # type: ignore[func-returns-value]
+    begun, gate, commits = threading.Event(), threading.Event(), []
+
+    def hold(c: Connection) -> None:
+        c.set_commit_hook(lambda: bool(commits.append(1)))  # type: ignore[func-returns-value]
+        begun.set()
+        gate.wait(5)
+
+    database.write(hold)
+    assert begun.wait(5)  # what is queued from now on waits for the next group
     futures = [database.write(put(f"n{i}")) for i in range(50)]
     gate.set()
     for future in futures:
         future.result()
-    assert len(commits) == 1
+    assert len(commits) == 2  # that of the write which held the writer, and one for all that waited
     assert count(database) == 50
 
 
