@@ -1,49 +1,8 @@
 """Every error that a client or an operator can meet: one class, one code, one hint."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import ClassVar
+from rpsd.core.fault import Fault, Kind, RpsdError
 
-
-class Kind(Enum):
-    """What went wrong in the caller's terms; each edge owns one table from kind to its own status."""
-
-    INPUT = "input"
-    MISSING = "missing"
-    CONFLICT = "conflict"
-    DENIED = "denied"
-    BUSY = "busy"
-    CONFIG = "config"
-    INTERNAL = "internal"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One bad place in a request: JSON pointer and the reason in one sentence."""
-
-    pointer: str
-    reason: str
-
-
-class RpsdError(Exception):
-    """Base of all errors: `detail` says what happened here, `hint` what to do about it.
-
-    `status` overrides the HTTP status that the kind gives (400, 413, 415, 401, 429, 507).
-    """
-
-    code: ClassVar[str] = "internal_error"
-    kind: ClassVar[Kind] = Kind.INTERNAL
-    title: ClassVar[str] = "Internal error"
-    hint: ClassVar[str] = "Search the log for the request id and report it."
-    status: ClassVar[int | None] = None
-
-    def __init__(self, detail: str, *, errors: Sequence[Fault] = (), hint: str | None = None, retry_after: float | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.errors = tuple(errors)
-        self.advice = self.hint if hint is None else hint
-        self.retry_after = retry_after
+__all__ = ["ERRORS", "Fault", "Kind", "RpsdError"]
 
 
 class InternalError(RpsdError):
@@ -183,6 +142,20 @@ class UnknownRegimeType(InvalidRequest):
     hint = "Ask for 2_state, 3_state, 4_state, 5_state or auto."
 
 
+class BadBook(RpsdError):
+    """Book records that cannot be true or cannot be read: crossed, unsorted, negative, stale, off the tick, out of order."""
+
+    code, kind, title = "bad_book", Kind.INPUT, "Some book records cannot be used"
+    hint = "`errors` names the records and their rules; send the request with ?on_error=skip to keep the good ones."
+
+
+class RandomSplitRefused(RpsdError):
+    """A validation that would shuffle events: neighbours share their label, so the test would know the answers."""
+
+    code, kind, title = "random_split_refused", Kind.INPUT, "A random split is refused"
+    hint = "Use the purged walk-forward, split: walk_forward; the manual shows what a random split pretends."
+
+
 class UnknownMethod(RpsdError):
     """A method name that is not in the catalogue, or not of the asked causality."""
 
@@ -229,7 +202,14 @@ class UnknownModel(RpsdError):
     """A model name that the registry does not hold."""
 
     code, kind, title = "unknown_model", Kind.MISSING, "No such model"
-    hint = "GET /api/v1/models lists the models; names look like regime:AAPL:1d:3_state."
+    hint = "GET /api/v1/models lists the models; names look like regime:AAPL:1d:3_state or book:BTC-USDT:next_mid_move."
+
+
+class UnknownBook(RpsdError):
+    """A symbol whose order book was never fed."""
+
+    code, kind, title = "unknown_book", Kind.MISSING, "No such order book"
+    hint = "Post snapshots to /api/v1/books/{symbol}/snapshots or `rpsd books import` them; GET /api/v1/books lists all."
 
 
 class UnknownJob(RpsdError):
@@ -272,6 +252,20 @@ class GateRefused(RpsdError):
 
     code, kind, title = "gate_refused", Kind.CONFLICT, "The version has not passed the promotion gate"
     hint = "Retrain on better data; a key with the scope admin can send force, which the audit log records."
+
+
+class BookGap(RpsdError):
+    """Incremental updates that do not continue the book: at least one is missing."""
+
+    code, kind, title = "book_gap", Kind.CONFLICT, "The updates do not continue the book"
+    hint = "Post a snapshot with its update id to /api/v1/books/{symbol}/snapshots, then the updates that follow it."
+
+
+class BookNotValid(RpsdError):
+    """A prediction from a live book that is empty, out of step, crossed, or too old."""
+
+    code, kind, title = "book_not_valid", Kind.CONFLICT, "The book is not in a state to predict from"
+    hint = "The detail says what the book waits for; GET /api/v1/books/{symbol} shows its state."
 
 
 class BadBackup(RpsdError):
@@ -389,11 +383,11 @@ class CorruptData(RpsdError):
 # fmt: off
 ERRORS: tuple[type[RpsdError], ...] = (
     InternalError, InvalidRequest, MalformedBody, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed, RequestTimeout,
-    BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive, DegenerateFit,
-    GuardrailFailed, UnknownRegimeType, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel, UnknownModel,
-    UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BadBackup, Unauthenticated, Forbidden,
-    RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled, MissingExtra, BadConfig,
-    NewerSchema, UnsafeStorage, CorruptData,
+    BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive, DegenerateFit, GuardrailFailed,
+    UnknownRegimeType, BadBook, RandomSplitRefused, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
+    UnknownModel, UnknownBook, UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BookGap, BookNotValid,
+    BadBackup, Unauthenticated, Forbidden, RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken,
+    WorkerFailed, Cancelled, MissingExtra, BadConfig, NewerSchema, UnsafeStorage, CorruptData,
 )
 # fmt: on
 """The catalogue; a contract test compares it with the classes above."""

@@ -173,6 +173,48 @@ class HmmParameters:
     engine: str = bounded("numba", "Which model fits: numba, hmmlearn, or jump for the jump model.", choices=("numba", "hmmlearn", "jump"))
 
 
+@dataclass(frozen=True, slots=True)
+class LabelParameters:
+    """What a book model foretells."""
+
+    label: str = bounded(
+        "next_mid_move",
+        "The next move of the mid price, the mid so many events or milliseconds ahead, or the mean of the mids ahead against those before.",
+        choices=("next_mid_move", "horizon_events", "horizon_ms", "smoothed"),
+    )
+    horizon: int = bounded(10, "Events or milliseconds ahead; next_mid_move has none.", ge=1, le=100_000)
+    delay_ms: float = bounded(0.0, "Latency: the label begins so long after the event.", ge=0.0, le=60_000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class BookParameters:
+    """The predictors of order books."""
+
+    model: str = bounded(
+        "auto",
+        "logistic, boosted trees, their blend, or auto, which takes trees only where they gain more than their standard error.",
+        choices=("auto", "logistic", "boosted", "blend"),
+    )
+    calibration: str = bounded("auto", "How scores become probabilities.", choices=("auto", "platt", "isotonic"))
+    folds: int = bounded(5, "Blocks of the purged walk-forward.", ge=2, le=20)
+    test_share: float = bounded(0.4, "Share of the events, the latest, that are kept for the final test.", ge=0.05, le=0.8)
+    trees: int = bounded(150, "Most trees of the boosted predictor.", ge=1, le=150)
+    leaves: int = bounded(8, "Most leaves of a tree.", ge=2, le=8)
+    bootstrap: int = bounded(500, "Resamples of the cluster bootstrap.", ge=20, le=10_000)
+    split: str = bounded("walk_forward", "How the validation splits events: in order of time.", choices=("walk_forward", "random"))
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestParameters:
+    """How a book model is put to a test with costs; fees have no default, a request names them."""
+
+    strategy: str = bounded("taker", "taker pays the other side, maker waits in the queue at the best quote.", choices=("taker", "maker"))
+    threshold: float = bounded(0.6, "Probability of a direction from which a decision is taken.", ge=0.5, le=1.0)
+    latency_ms: float = bounded(10.0, "From the event that decides to the order's arrival at the exchange.", ge=0.0, le=60_000.0)
+    hold_ms: float = bounded(1000.0, "Longest time that a position is held.", ge=1.0, le=3_600_000.0)
+    size: float = bounded(1.0, "Size of an order, in units of the book's sizes.", ge=1e-9, le=1e12)
+
+
 PARAMETERS: tuple[type[Any], ...] = (
     WaveletParameters,
     TiBayesParameters,
@@ -187,6 +229,9 @@ PARAMETERS: tuple[type[Any], ...] = (
     EmaParameters,
     GuardrailParameters,
     HmmParameters,
+    LabelParameters,
+    BookParameters,
+    BacktestParameters,
 )
 
 
