@@ -95,9 +95,9 @@ class Tape:
 
     `kind` (n,): an Event. `t` (n,): the exchange's time, ns UTC. `received` (n,): when it was received by the recorder's clock, ns UTC, 0
     where unknown. `sequence` (n,): the exchange's update id, NO_SEQUENCE where there is none. `row` (n,): the event's place among those
-    of its kind. `bids`, `asks` (d, L, 2): price and size, the best first; `counts` (d, 2): how many levels of each side are given, the rest
-    is zero. `quotes` (q, 4): bid, bid size, ask, ask size. `trades` (r, 3): price, size, side (+1: the buyer took, -1: the seller did, 0 where
-    unknown). Nothing is promised of the values: the validator judges them. Raises BadBook when the shapes do not fit.
+    of its kind. `bids`, `asks` (d, L, 2): price and size, the best first; `counts` (d, 2): how many levels of each side are given, the
+    rest is zero. `quotes` (q, 4): bid, bid size, ask, ask size. `trades` (r, 3): price, size, side (+1: the buyer took, -1: the seller,
+    0: unknown). Nothing is promised of the values: the validator judges them. Raises BadBook when the shapes do not fit.
     """
 
     kind: Codes
