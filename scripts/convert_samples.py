@@ -1,21 +1,23 @@
 """Make the bundled samples from the raw files: `python scripts/convert_samples.py SOURCE_DIR [TARGET_DIR]`.
 
-SOURCE_DIR holds market/sp500_1d.csv.gz, market/goog_1m.csv.gz and book/btcusdt_l10.csv.gz as rpsd/samples/PROVENANCE.md
-describes them. Numbers are copied as text, digit for digit: only headers, times and the order of columns change. The same
-source gives the same bytes, and a test compares the digests in PROVENANCE.md with the files.
+SOURCE_DIR holds market/sp500_1d.csv.gz, market/goog_1m.csv.gz and book/btcusdt_{l10,bbo,trades}.csv.gz as
+rpsd/samples/PROVENANCE.md describes them. Numbers are copied as text, digit for digit: only headers, times and the order of
+columns change. The same source gives the same text, and a test compares the digests in PROVENANCE.md with the files.
 """
 
 import argparse
 import csv
 import gzip
 import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 TARGET = Path(__file__).resolve().parent.parent / "rpsd" / "samples"
-BOOK_ROWS = 400  # about twenty seconds: enough to try the book layouts, small enough to ship
 LEVELS = 10
+FIRST_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp")
+FEED = ("binance-futures", "BTCUSDT")
 
 Rows = Iterable[dict[str, str]]
 
@@ -40,17 +42,37 @@ def book(rows: Rows) -> Iterator[list[str]]:
     """Ten levels a side in the layout of Tardis' book_snapshot_10; its times are microseconds."""
     sides = [(side, level) for level in range(LEVELS) for side in ("ask", "bid")]
     names = [f"{side}s[{level}].{field}" for side, level in sides for field in ("price", "amount")]
-    yield ["exchange", "symbol", "timestamp", "local_timestamp", *names]
-    for row, _ in zip(rows, range(BOOK_ROWS), strict=False):
-        times = [str(int(row[field]) // 1000) for field in ("exch_ts_ns", "ts_ns")]
+    yield [*FIRST_COLUMNS, *names]
+    for row in rows:
         cells = [row[f"{side}_{field}_{level}"] for side, level in sides for field in ("px", "sz")]
-        yield ["binance-futures", "BTCUSDT", *times, *cells]
+        yield [*FEED, *_microseconds(row, "exch_ts_ns", "ts_ns"), *cells]
+
+
+def quotes(rows: Rows) -> Iterator[list[str]]:
+    """Best bid and offer in the layout of Tardis' quotes."""
+    yield [*FIRST_COLUMNS, "ask_amount", "ask_price", "bid_price", "bid_amount"]
+    for row in rows:
+        yield [*FEED, *_microseconds(row, "exch_ts_ns", "ts_ns"), *(row[name] for name in ("ask_sz", "ask_px", "bid_px", "bid_sz"))]
+
+
+def trades(rows: Rows) -> Iterator[list[str]]:
+    """Trade prints in the layout of Tardis' trades; the local time stands for the one the raw file lacks."""
+    yield [*FIRST_COLUMNS, "id", "side", "price", "amount"]
+    for row in rows:
+        side = {"1": "buy", "-1": "sell"}[row["side"]]
+        yield [*FEED, *_microseconds(row, "ts_ns", "ts_ns"), "", side, row["px"], row["sz"]]
+
+
+def _microseconds(row: dict[str, str], *names: str) -> list[str]:
+    return [str(int(row[name]) // 1000) for name in names]
 
 
 CONVERSIONS = (
     ("market/sp500_1d.csv.gz", "sp500_1d.csv", sp500),
     ("market/goog_1m.csv.gz", "goog_1m.csv", goog),
-    ("book/btcusdt_l10.csv.gz", "book_btcusdt_l10.csv", book),
+    ("book/btcusdt_l10.csv.gz", "btcusdt_l10.csv.gz", book),
+    ("book/btcusdt_bbo.csv.gz", "btcusdt_bbo.csv.gz", quotes),
+    ("book/btcusdt_trades.csv.gz", "btcusdt_trades.csv.gz", trades),
 )
 
 
@@ -61,11 +83,11 @@ def main() -> None:
     arguments = parser.parse_args()
     for raw, name, convert in CONVERSIONS:
         target = arguments.target / name
-        with (
-            gzip.open(arguments.source / raw, "rt", encoding="utf-8", newline="") as lines,
-            target.open("w", encoding="utf-8", newline="") as out,
-        ):
-            csv.writer(out, lineterminator="\n").writerows(convert(csv.DictReader(lines)))
+        text = io.StringIO(newline="")
+        with gzip.open(arguments.source / raw, "rt", encoding="utf-8", newline="") as lines:
+            csv.writer(text, lineterminator="\n").writerows(convert(csv.DictReader(lines)))
+        whole = text.getvalue().encode()
+        target.write_bytes(gzip.compress(whole, mtime=0) if name.endswith(".gz") else whole)
         print(f"{hashlib.sha256(target.read_bytes()).hexdigest()}  {name}")
 
 

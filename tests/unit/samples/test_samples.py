@@ -10,11 +10,13 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rpsd import samples
 from rpsd.core import market
 from rpsd.core.errors import UnknownFile
+from tests import captures
 
 FOLDER = Path(samples.__file__).parent
 
@@ -44,15 +46,33 @@ def test_bars_have_ascending_times_and_positive_prices(name: str, rows: int) -> 
 
 
 def test_books_are_sorted_and_not_crossed() -> None:
-    with samples.path("book_btcusdt_l10").open(encoding="utf-8") as lines:
-        table = list(csv.DictReader(lines))
-    assert len(table) == 400
-    for row in table:
-        bids = [float(row[f"bids[{k}].price"]) for k in range(10)]
-        asks = [float(row[f"asks[{k}].price"]) for k in range(10)]
-        assert bids == sorted(bids, reverse=True)
-        assert asks == sorted(asks)
-        assert bids[0] < asks[0]
+    books, quotes, trades = samples.book_tapes()
+    assert (books.n, quotes.n, trades.n) == (6547, 66089, 21313)
+    assert (np.diff(books.bids[:, :, 0]) < 0).all()
+    assert (np.diff(books.asks[:, :, 0]) > 0).all()
+    assert (books.bids[:, 0, 0] < books.asks[:, 0, 0]).all()
+    assert (quotes.quotes[:, 0] < quotes.quotes[:, 2]).all()
+    assert books.bids[0, 1].tolist() == [61800.1, 0.696]
+    assert quotes.quotes[1].tolist() == [61800.2, 2.507, 61800.3, 2.504]
+    assert (trades.trades[0].tolist(), set(trades.trades[:, 2])) == ([61800.3, 0.006, 1.0], {-1.0, 1.0})
+
+
+def test_the_tape_is_in_the_order_of_reception() -> None:
+    tape = samples.book_tape()
+    assert tape.n == 6547 + 66089 + 21313
+    assert (np.diff(tape.received) >= 0).all()
+    assert (tape.received[0], tape.t[0]) == (1723161255088169000, 1723161256313000000)
+
+
+def test_the_capture_of_the_tests_is_what_its_provenance_says() -> None:
+    provenance = (captures.FOLDER / "PROVENANCE.md").read_text(encoding="utf-8")
+    for file in captures.FOLDER.glob("*.gz"):
+        row = next(line for line in provenance.splitlines() if line.startswith(f"| {file.name} "))
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in row
+    books, quotes, trades = captures.perp_tapes()
+    assert (books.n, quotes.n, trades.n) == (44772, 48355, 5235)
+    assert (books.bids[:, 0, 0] < books.asks[:, 0, 0]).all()
+    assert (quotes.received[0], quotes.t[0]) == (1723161256207640365, 1723161257465000000)
 
 
 def test_an_unknown_sample_is_named() -> None:
@@ -67,6 +87,8 @@ def test_conversion_writes_the_contracts_layouts(tmp_path: Path, root: Path, mon
     raw = {
         "market/sp500_1d.csv.gz": "Date,Open,High,Low,Close,Adj Close,Volume\n1/4/1999,1.10,2,1,1.5,1.5,7\n",
         "market/goog_1m.csv.gz": "timestamp,price\n2025-08-18 13:30:00+00:00,205.0800018310547\n",
+        "book/btcusdt_bbo.csv.gz": "ts_ns,exch_ts_ns,bid_px,bid_sz,ask_px,ask_sz\n1999,3000,4,5,6,7\n",
+        "book/btcusdt_trades.csv.gz": "ts_ns,px,sz,side\n1999,4,5,-1\n",
         "book/btcusdt_l10.csv.gz": ",".join(["ts_ns", "exch_ts_ns", *levels])
         + "\n"
         + ",".join(["1999", "3000", *map(str, range(40))])
@@ -79,6 +101,8 @@ def test_conversion_writes_the_contracts_layouts(tmp_path: Path, root: Path, mon
     runpy.run_path(str(root / "scripts" / "convert_samples.py"), run_name="__main__")
     assert (target / "sp500_1d.csv").read_text() == "t,open,high,low,close,adj_close,volume\n1999-01-04,1.10,2,1,1.5,1.5,7\n"
     assert (target / "goog_1m.csv").read_text() == "t,close\n2025-08-18T13:30:00Z,205.0800018310547\n"
-    header, row = (target / "book_btcusdt_l10.csv").read_text().splitlines()
+    header, row = gzip.decompress((target / "btcusdt_l10.csv.gz").read_bytes()).decode().splitlines()
     assert header.startswith("exchange,symbol,timestamp,local_timestamp,asks[0].price,asks[0].amount,bids[0].price,bids[0].amount,asks[1]")
     assert row.startswith("binance-futures,BTCUSDT,3,1,20,30,0,10,21,31,1,11,")
+    assert gzip.decompress((target / "btcusdt_bbo.csv.gz").read_bytes()).endswith(b"\nbinance-futures,BTCUSDT,3,1,7,6,4,5\n")
+    assert gzip.decompress((target / "btcusdt_trades.csv.gz").read_bytes()).endswith(b"\nbinance-futures,BTCUSDT,1,1,,sell,4,5\n")
