@@ -10,7 +10,8 @@ from rpsd.core.errors import BadRows, Fault, InvalidRequest, NoModel, RpsdError,
 from rpsd.core.market import SeriesInfo
 from rpsd.core.regime import REGIME_TYPES
 from rpsd.services.keeping import Keeper
-from rpsd.services.model import ModelService, RegimeName
+from rpsd.services.model import ModelService
+from rpsd.services.model_name import RegimeName
 from rpsd.store import audit, derived, live
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database

@@ -11,7 +11,8 @@ from rpsd.core import instant, market
 from rpsd.core.errors import DiskFull, NoModel, RpsdError, Unavailable, UnknownModel
 from rpsd.core.market import DAY_NS, SECOND_NS, SeriesInfo
 from rpsd.core.model import ModelVersion, Packet
-from rpsd.services.model import JOB, RegimeName
+from rpsd.services.model import JOB
+from rpsd.services.model_name import RegimeName
 from rpsd.services.regime_answer import current_of, fit_facts, moment
 from rpsd.services.regime_history import RegimeHistory
 from rpsd.services.served import ServedModel, ServedModels

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core import instant, market
-from rpsd.core.errors import BadSymbol, GateRefused, InvalidRequest, RpsdError, StateConflict, UnknownModel
+from rpsd.core import instant
+from rpsd.core.errors import GateRefused, RpsdError, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
-from rpsd.core.regime import states_of
+from rpsd.services.model_name import BookName, parse
 from rpsd.services.served import is_whole
 from rpsd.store import audit
 from rpsd.store import model as rows
@@ -21,31 +21,9 @@ if TYPE_CHECKING:
     from rpsd.store.idempotency import Once
 
 JOB: Final = "retrain"
-"""The job that fits a model; its argument is {"model": name}."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegimeName:
-    """What a regime model is called: regime:AAPL:1d:3_state."""
-
-    symbol: str
-    interval: str
-    regime_type: str
-
-    def __str__(self) -> str:
-        return f"regime:{self.symbol}:{self.interval}:{self.regime_type}"
-
-    @classmethod
-    def parse(cls, name: str) -> "RegimeName":
-        """The parts of a name. Raises UnknownModel for anything that cannot be one."""
-        kind, *parts = name.split(":")
-        if kind != "regime" or len(parts) != 3:
-            raise UnknownModel(f"{name[:80]!r} is not the name of a model")
-        try:
-            states_of(parts[2])
-            return cls(market.symbol(parts[0]), market.interval(parts[1]), parts[2])
-        except (BadSymbol, InvalidRequest) as error:
-            raise UnknownModel(f"{name[:80]!r} is not the name of a model: {error.detail}") from error
+"""The job that fits a regime model; its argument is {"model": name}."""
+BOOK_JOB: Final = "book_train"
+"""The job that fits a model of an order book; its argument is {"model": name}, and "params", a JSON text, if they are not the defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +49,8 @@ class ModelService:
 
     def __init__(self, database: Database, clock: Callable[[], int], job: "JobService") -> None:
         self._database, self._clock, self._job = database, clock, job
+        self.changes = 0
+        """Counts up once another version may serve under some name: who holds a served model in memory looks again."""
 
     def page(self, after: str | None = None, limit: int = 100) -> tuple[list[dict[str, Any]], str | None]:
         """The newest version of up to `limit` names, and the cursor of the next page."""
@@ -116,8 +96,10 @@ class ModelService:
             return None
 
     def retrain(self, name: str, by: str, once: "Once | None" = None) -> dict[str, Any]:
-        """Queue a fit of the model; the job. Raises UnknownModel for what is no name, UnknownSeries."""
-        wanted = RegimeName.parse(name)
+        """Queue a fit of the model; the job. Raises UnknownModel for what is no name, UnknownSeries, UnknownBook."""
+        wanted = parse(name)
+        if isinstance(wanted, BookName):
+            return self._job.enqueue(BOOK_JOB, {"model": str(wanted)}, by=by, once=once)
         self._database.read(lambda c: series_rows.require(c, wanted.symbol, wanted.interval))
         return self._job.enqueue(JOB, {"model": str(wanted)}, by=by, once=once)
 
@@ -165,7 +147,9 @@ class ModelService:
 
     def _once(self, serve: Callable[[Connection], ModelVersion], once: "Once | None") -> dict[str, Any]:
         now_ns = self._clock()
-        return self._database.write(lambda c: run_once(c, once, now_ns, lambda: brief(serve(c)))[0]).result()
+        told = self._database.write(lambda c: run_once(c, once, now_ns, lambda: brief(serve(c)))[0]).result()
+        self.changes += 1
+        return told
 
     def register(self, candidate: Candidate, by: str) -> ModelVersion:
         """Store a fit as the next version and, if the verdict says so, put it into production: one transaction, audited."""
@@ -195,7 +179,10 @@ class ModelService:
             return version
 
         writes = [self._database.write(partial(write, one=one, data=one.packet.pack())) for one in candidates]
-        return [written.result() for written in writes]
+        try:
+            return [written.result() for written in writes]
+        finally:
+            self.changes += 1
 
     def tell_refused(self, refused: Mapping[str, RpsdError], by: str) -> None:
         """Leave in the audit log why models could not be fitted; what serves goes on serving."""

@@ -12,7 +12,8 @@ from rpsd.core.regime import states_of
 from rpsd.services.compute import Compute, Progress
 from rpsd.services.detection import RegimeDetection, Wish
 from rpsd.services.live_regime import LiveRegimes
-from rpsd.services.model import ModelService, RegimeName
+from rpsd.services.model import ModelService
+from rpsd.services.model_name import RegimeName
 from rpsd.services.training import RegimeTraining
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database

@@ -12,7 +12,7 @@ from rpsd.core.market import Samples, SeriesInfo
 from rpsd.core.model import ModelVersion, Packet, fingerprint
 from rpsd.core.observed import observed, sources
 from rpsd.services.cache import PacketCache
-from rpsd.services.model import RegimeName
+from rpsd.services.model_name import RegimeName
 from rpsd.services.price import Prices, stored_prices
 from rpsd.services.regime_answer import path_rows
 from rpsd.services.served import ServedModels

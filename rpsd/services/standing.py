@@ -12,7 +12,7 @@ from rpsd.core.observed import observed, sources
 from rpsd.core.regime import REGIME_TYPES
 from rpsd.core.result import Matrix
 from rpsd.services.following import slices
-from rpsd.services.model import RegimeName
+from rpsd.services.model_name import RegimeName
 from rpsd.services.price import column_of
 from rpsd.services.served import ServedModel, ServedModels
 from rpsd.store import derived, live, standing

@@ -20,7 +20,8 @@ from rpsd.core.observed import observed, sight_of, sources
 from rpsd.core.parameters import HmmParameters, build
 from rpsd.services import gate
 from rpsd.services.compute import Compute, Progress
-from rpsd.services.model import Candidate, ModelService, RegimeName
+from rpsd.services.model import Candidate, ModelService
+from rpsd.services.model_name import RegimeName
 from rpsd.services.price import Prices, stored_prices
 from rpsd.services.served import is_whole
 from rpsd.store import series as rows

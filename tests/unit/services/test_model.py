@@ -3,7 +3,8 @@
 import pytest
 
 from rpsd.core.errors import CorruptData, GateRefused, StateConflict, UnknownModel, UnknownSeries
-from rpsd.services.model import Candidate, RegimeName, Verdict
+from rpsd.services.model import Candidate, Verdict
+from rpsd.services.model_name import RegimeName
 from tests.unit.services.conftest import daily, two_moods
 
 NAME = "regime:X:1d:2_state"

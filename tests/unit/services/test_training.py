@@ -21,7 +21,7 @@ from rpsd.core.errors import (
 )
 from rpsd.core.market import DAY_NS, Samples
 from rpsd.core.model import Packet
-from rpsd.services.model import RegimeName
+from rpsd.services.model_name import RegimeName
 from tests.unit.services.conftest import daily, two_moods
 
 NAME = "regime:X:1d:2_state"
