@@ -1,0 +1,128 @@
+"""Scores of probabilities of a rise, their spread by whole moves, and the regression on order flow; written for the chapter alone."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd.core.book import Grid, Integers
+from rpsd.core.market import Times, Vector
+
+Mask = npt.NDArray[np.bool_]
+BINS: Final = 10
+SCORES: Final = ("AUC", "MCC", "Brier", "log loss", "ECE")
+RESAMPLES: Final = 300
+_SECOND: Final = 1_000_000_000
+
+
+def auc(up: Mask, p: Vector) -> float:
+    """Share of pairs of a rise and a fall in the right order, ties half, by ranks; NaN with one class alone."""
+    ups = int(up.sum())
+    downs = up.size - ups
+    if not ups or not downs:
+        return float("nan")
+    _, place, counts = np.unique(p, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2.0)[place]
+    return float((ranks[up].sum() - ups * (ups + 1) / 2.0) / (ups * downs))
+
+
+def mcc(up: Mask, p: Vector) -> float:
+    """Correlation of what happened with what was called, a rise where p is above a half; 0 when all calls are alike."""
+    called = p > 0.5
+    if called.all() or not called.any() or up.all() or not up.any():
+        return 0.0
+    return float(np.corrcoef(up, called)[0, 1])
+
+
+def brier(up: Mask, p: Vector) -> float:
+    """Mean squared error."""
+    return float(np.mean((p - up) ** 2))
+
+
+def log_loss(up: Mask, p: Vector) -> float:
+    """Nats; a probability within 1e-12 of certainty is taken for that."""
+    given = np.clip(np.where(up, p, 1.0 - p), 1e-12, 1.0)
+    return float(-np.mean(np.log(given)))
+
+
+def calibration_error(up: Mask, p: Vector) -> float:
+    """Mean distance between said and happened over BINS of equal width, by their counts."""
+    place = np.minimum((p * BINS).astype(int), BINS - 1)
+    said, happened = np.bincount(place, p, BINS), np.bincount(place, up.astype(float), BINS)
+    return float(np.abs(said - happened).sum() / p.size)
+
+
+def scores(up: Mask, p: Vector) -> Vector:
+    """All SCORES."""
+    return np.array([score(up, p) for score in (auc, mcc, brier, log_loss, calibration_error)])
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """SCORES of one contestant with the ends of their 95 % intervals, each (5,)."""
+
+    values: Vector
+    low: Vector
+    high: Vector
+
+
+def scored(up: Mask, p: Vector, move: Integers, rng: np.random.Generator) -> Scored:
+    """Scores of events (n,), with intervals by drawing whole moves: `move` (n,) says which next move an event waits for.
+
+    Source: Cameron, Gelbach, Miller (2008), Rev. Econ. Stat. 90, the pairs cluster bootstrap.
+    """
+    order = np.argsort(move, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(move[order]) != 0])
+    groups = np.split(order, starts[1:])
+    drawn = np.empty((RESAMPLES, len(SCORES)))
+    for i in range(RESAMPLES):
+        rows = np.concatenate([groups[j] for j in rng.integers(0, len(groups), len(groups))])
+        drawn[i] = scores(up[rows], p[rows])
+    low, high = np.nanquantile(drawn, (0.025, 0.975), axis=0)
+    return Scored(scores(up, p), low, high)
+
+
+def order_flow(tops: Grid) -> Vector:
+    """e_n of best quotes (n, 4), the first being zero. Source: Cont, Kukanov, Stoikov (2014), section 2.1."""
+    bid, q, ask, r = tops.T
+    e = np.zeros(len(tops))
+    e[1:] = (bid[1:] >= bid[:-1]) * q[1:] - (bid[1:] <= bid[:-1]) * q[:-1]
+    e[1:] += (ask[1:] >= ask[:-1]) * r[:-1] - (ask[1:] <= ask[:-1]) * r[1:]
+    return e
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """R² of the mid's move on order flow over its depth: of the same window, and of the next one; over so many windows."""
+
+    windows: int
+    same: float
+    error: float
+    following: float
+    raw: float
+
+
+def impact(t: Times, tops: Grid, seconds: float, tick: float) -> Impact:
+    """Regress moves of the mid in ticks on order flow in units of the window's mean depth; windows without two events are left out.
+
+    The error of R² is that of a bootstrap over windows. Source: Cont, Kukanov, Stoikov (2014), equations 2 and 10.
+    """
+    window = ((t - t[0]) // int(seconds * _SECOND)).astype(np.int64)
+    e, mid, depth = order_flow(tops), (tops[:, 0] + tops[:, 2]) / (2.0 * tick), (tops[:, 1] + tops[:, 3]) / 2.0
+    flow, moves, raw = [], [], []
+    for i in range(int(window[-1])):  # the last window is not whole
+        first, end = np.searchsorted(window, (i, i + 1))
+        if end - first < 2:
+            continue
+        flow.append(e[first:end].sum() / depth[first:end].mean())
+        raw.append(e[first:end].sum())
+        moves.append(mid[end - 1] - mid[max(first - 1, 0)])
+    x, y = np.array(flow), np.array(moves)
+    rng = np.random.default_rng(0)
+    drawn = [_r2(x[rows], y[rows]) for rows in rng.integers(0, x.size, (RESAMPLES, x.size))]
+    return Impact(x.size, _r2(x, y), float(np.std(drawn)), _r2(x[:-1], y[1:]), _r2(np.array(raw), y))
+
+
+def _r2(x: Vector, y: Vector) -> float:
+    return float(np.corrcoef(x, y)[0, 1] ** 2)
