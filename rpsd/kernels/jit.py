@@ -125,6 +125,7 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "climb"),
     partial(_warm, "garch"),
     partial(_warm, "groups"),
+    partial(_warm, "depth"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
