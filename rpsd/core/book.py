@@ -1,7 +1,7 @@
 """Order books: the tape of what a feed told, incremental updates, what is wrong with a record, and what a prediction says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
@@ -185,26 +185,43 @@ class Tape:
         return cls(np.full(n, kind, np.uint8), t, received, sequence, np.arange(n), *tables)
 
 
-def fused(tapes: "list[Tape]") -> Tape:
-    """One tape of several, in order of reception (where unknown, of time), then update id; events of one tape keep their order at ties.
-
-    The books are widened to the most levels among them.
-    """
+def joined(tapes: "list[Tape]") -> Tape:
+    """One tape of several, one behind the other; the books are widened to the most levels among them."""
+    if len(tapes) == 1:
+        return tapes[0]
     levels = max((tape.levels for tape in tapes), default=1)
-    kind, t, received, sequence = (
-        np.concatenate([getattr(tape, name) for tape in tapes]) for name in ("kind", "t", "received", "sequence")
+    kind, t, received, sequence, row = (
+        np.concatenate([getattr(tape, name) for tape in tapes]) for name in ("kind", "t", "received", "sequence", "row")
     )
-    arrival = np.where(received > 0, received, t)
-    order = np.lexsort((sequence, arrival)) if (sequence != NO_SEQUENCE).all() else np.argsort(arrival, kind="stable")
-    row = np.concatenate([tape.row for tape in tapes])
     starts = {event: np.cumsum([0] + [int((tape.kind == event).sum()) for tape in tapes]) for event in Event}
     owner = np.repeat(np.arange(len(tapes)), [tape.n for tape in tapes])
     for event in Event:
         row[kind == event] += starts[event][owner[kind == event]]
     bids, asks = (np.concatenate([_widened(getattr(tape, side), levels) for tape in tapes]) for side in ("bids", "asks"))
     counts, quotes, trades = (np.concatenate([getattr(tape, name) for tape in tapes]) for name in ("counts", "quotes", "trades"))
-    whole = Tape(kind, t, received, sequence, row, bids, asks, counts, quotes, trades)
-    return _reordered(whole, order)
+    return Tape(kind, t, received, sequence, row, bids, asks, counts, quotes, trades)
+
+
+def fused(tapes: "list[Tape]") -> Tape:
+    """One tape of several, in order of reception (where unknown, of time), then update id; events of one tape keep their order at ties.
+
+    The books are widened to the most levels among them.
+    """
+    whole = joined(tapes)
+    arrival = np.where(whole.received > 0, whole.received, whole.t)
+    known = (whole.sequence != NO_SEQUENCE).all()
+    return _reordered(whole, np.lexsort((whole.sequence, arrival)) if known else np.argsort(arrival, kind="stable"))
+
+
+def woven(books: Tape, message: Integers, updates: "Updates") -> Tape:
+    """The books that a ladder made of the updates, and what came beside these, in the order of arrival.
+
+    `books` (b events), `message` (b,): the message that each of them follows.
+    """
+    if updates.beside is None or not updates.beside.n:
+        return books
+    arrival = np.concatenate([2 * message + 1, 2 * updates.after])
+    return _reordered(joined([books, updates.beside]), np.argsort(arrival, kind="stable"))
 
 
 def _widened(cube: Cube, levels: int) -> Cube:
@@ -233,7 +250,8 @@ class Updates:
     `t`, `received` (m,) ns UTC, as in Tape. `first`, `last` (m,): update ids U and u, NO_SEQUENCE in a feed without any. `previous` (m,):
     pu, the `last` of the message before, NO_SEQUENCE where the feed has none. `is_snapshot` (m,): the message states the whole book,
     `last` being its update id. `start` (m + 1,): the level changes of message i are start[i]:start[i + 1]. `side` (k,): +1 bid, -1 ask.
-    `price`, `size` (k,): the new size at that price, 0 when the level is gone.
+    `price`, `size` (k,): the new size at that price, 0 when the level is gone. `beside`: the quotes and trades that came between the
+    messages, `after` (beside.n,): how many messages came before each; `woven` puts them in order once the books are known.
     """
 
     t: Times
@@ -246,6 +264,8 @@ class Updates:
     side: npt.NDArray[np.int8]
     price: Vector
     size: Vector
+    beside: Tape | None = None
+    after: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def n(self) -> int:

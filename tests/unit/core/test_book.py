@@ -1,9 +1,11 @@
 """Tapes keep each event with its row, whatever the order; forecasts say the most probable word."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from rpsd.core.book import BookForecast, Event, Tape, fused
+from rpsd.core.book import NO_SEQUENCE, BookForecast, Event, Tape, Updates, fused, woven
 from rpsd.core.errors import BadBook
 
 
@@ -50,3 +52,19 @@ def test_columns_of_two_lengths_are_refused() -> None:
 )
 def test_the_forecast_says_the_most_probable_word(three: tuple[float, float, float], word: str) -> None:
     assert BookForecast(*three).prediction == word
+
+
+def test_books_of_updates_are_woven_with_what_came_between() -> None:
+    beside = Tape.of_quotes(np.array([10, 25, 26, 40]), np.arange(16.0).reshape(4, 4))
+    nothing = np.empty(0)
+    ids = np.full(3, NO_SEQUENCE)
+    t, none = np.array([20, 30, 35]), np.zeros(3, np.bool_)
+    updates = Updates(
+        t, t, ids, ids, ids, none, np.zeros(4, np.int64), nothing.astype(np.int8), nothing, nothing, beside, np.array([0, 1, 1, 3])
+    )
+    books = Tape.of_books(t[[0, 2]], np.ones((2, 1, 2)), np.ones((2, 1, 2)), np.ones((2, 2), np.int64))
+    tape = woven(books, np.array([0, 2]), updates)
+    assert tape.t.tolist() == [10, 20, 25, 26, 35, 40]
+    assert tape.quotes.tolist() == beside.quotes.tolist()
+    assert tape.row.tolist() == [0, 0, 1, 2, 1, 3]
+    assert woven(books, np.array([0, 2]), replace(updates, beside=None)) is books
