@@ -126,6 +126,7 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "garch"),
     partial(_warm, "groups"),
     partial(_warm, "depth"),
+    partial(_warm, "forecast"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
