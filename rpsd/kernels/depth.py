@@ -1,7 +1,7 @@
 """The fused order book of one symbol and its 27 features: one kernel for files and for live events.
 
-A side is kept as places s rising away from the best, s = price / tick of an ask and -price / tick of a bid, rounded to whole numbers: both
-sides run through the same code, so a mirrored book gives exactly mirrored features. A level that is not known has s = FAR and no size.
+Both sides run through the same code, see `sides`, and what they give is only ever compared as one side minus the other or their sum: a
+mirrored book gives exactly mirrored features. The readable form (`reference_*`, Python) stands above the kernel.
 """
 
 from typing import Any, Final
@@ -9,27 +9,22 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.core.book import FEATURE_LEVELS, NO_SEQUENCE, Event, Grid
+from rpsd.core.book import NO_SEQUENCE, Event, Grid, Tape
 from rpsd.core.market import Times, Vector
 from rpsd.kernels.jit import kernel
+from rpsd.kernels.shape import reference_shape, shape
+from rpsd.kernels.sides import ASKS, BOOK, COUNTS, FAR, LARGEST_PLACE, LARGEST_SIZE, LEVELS, Side, put, reference_put, reference_take, take
 
 FEATURES: Final = 27
-FAR: Final = 2.0**60
-"""Place of a level that is not known."""
 NEVER: Final = -(2**63)
 DECAYS: Final = (0.2, 1.0, 10.0)
 """Seconds in which a decayed sum falls to 1/e: fast, medium, slow."""
-_LARGEST_SIZE: Final = 1e100  # sums and ratios of sizes stay finite
-_LARGEST_PLACE: Final = 2.0**50  # twice a place and sums of two are still exact
 _TOP_EVENTS: Final = 1000  # events over which the size at the best quotes is averaged
 _DEPTH: Final = int(Event.DEPTH)
 _QUOTE: Final = int(Event.QUOTE)
-_L: Final = FEATURE_LEVELS
 
-# places in the state: two sides of _L places and _L sizes, then
-_ASKS: Final = 2 * _L
-_LEVELS: Final = 4 * _L  # known levels of each side
-_TOP: Final = _LEVELS + 2  # mean size at the best quotes
+# places in the state: the book, then
+_TOP: Final = BOOK  # mean size at the best quotes
 _SEEN: Final = _TOP + 1  # events that it averages, at most _TOP_EVENTS
 _OFI: Final = _SEEN + 1  # decayed sums of the best level's order flow: fast, medium, slow
 _OFI_BELOW: Final = _OFI + 3  # medium, of the levels 1, 2, 3 and 5 places below the best
@@ -56,54 +51,93 @@ MARKS: Final = 4
 def start() -> tuple[Vector, Times]:
     """State (NUMBERS,) and marks (MARKS,) before the first event."""
     state, marks = np.zeros(NUMBERS), np.full(MARKS, NEVER)
-    state[:_L] = state[_ASKS : _ASKS + _L] = FAR
+    state[:LEVELS] = state[ASKS : ASKS + LEVELS] = FAR
     marks[_QUOTE_SEQUENCE] = NO_SEQUENCE
     return state, marks
 
 
-@kernel
-def _take(state, at, levels, i, count, per_tick):  # type: ignore[no-untyped-def]
-    """A side of the book becomes that of levels[i]; a negative per_tick turns bids into places."""
-    n = min(count, _L, levels.shape[1])
-    for k in range(n):
-        state[at + k] = min(max(np.rint(levels[i, k, 0] * per_tick), -_LARGEST_PLACE), _LARGEST_PLACE)
-        state[at + _L + k] = min(max(levels[i, k, 1], 0.0), _LARGEST_SIZE)
-    for k in range(n, _L):
-        state[at + k], state[at + _L + k] = FAR, 0.0
-    return n
+def reference_flow(old: tuple[Side, Side], new: tuple[Side, Side], k: int) -> float:
+    """Order flow of level k, in sizes, from the book `old` (bids, asks) to `new`; below the best, unknown levels contribute nothing.
+
+    Source: Cont, Kukanov and Stoikov (2014), J. Financial Econometrics 12, 47-88, equation 10; for k > 0 Xu, Gould and Howison (2019).
+    """
+    parts = []
+    for before, now in zip(old, new, strict=True):
+        (place, size), (place_before, size_before) = ((side[k] if k < len(side) else (FAR, 0.0)) for side in (now, before))
+        unknown = k > 0 and max(place, place_before) == FAR
+        parts.append(0.0 if unknown else size * (place <= place_before) - size_before * (place >= place_before))
+    return parts[0] - parts[1]
 
 
-@kernel
-def _put(state, at, n, place, size):  # type: ignore[no-untyped-def]
-    """The best level of a side of n levels becomes (place, size): levels before it go. Returns how many levels there are."""
-    if size <= 0.0:
-        for k in range(_L):
-            state[at + k], state[at + _L + k] = FAR, 0.0
-        return 0
-    gone = 0
-    while gone < n and state[at + gone] < place:
-        gone += 1
-    left = n - gone
-    if left == 0 or state[at + gone] != place:
-        gone, left = gone - 1, min(left + 1, _L)
-    if gone < 0:
-        for k in range(left - 1, 0, -1):
-            state[at + k], state[at + _L + k] = state[at + k - 1], state[at + _L + k - 1]
-    elif gone > 0:
-        for k in range(left):
-            state[at + k], state[at + _L + k] = state[at + k + gone], state[at + _L + k + gone]
-        for k in range(left, _L):
-            state[at + k], state[at + _L + k] = FAR, 0.0
-    state[at], state[at + _L] = place, size
-    return left
+def reference_motion(past: list[tuple[int, list[float], float]], top: float) -> list[float]:
+    """Features 13 to 26 from all events since the last interruption: clock in ns, order flow of levels 0 to 5, move of the mid."""
+    t, flow, moves = np.array([p[0] for p in past]), np.array([p[1] for p in past]), np.array([p[2] for p in past])
+    fast, medium, slow = (np.exp(-1e-9 * (t[-1] - t) / seconds) for seconds in DECAYS)
+    ofi = flow / top if top > 0.0 else 0.0 * flow
+    below = [medium @ ofi[:, k] for k in (1, 2, 3, 5)]
+    last = np.flatnonzero(moves)[-1:]
+    since = [np.log1p(1e-6 * float(t[-1] - t[j])) for j in last] or [0.0]
+    sums = [ofi[-1, 0], fast @ ofi[:, 0], medium @ ofi[:, 0], slow @ ofi[:, 0], *below, fast @ moves, slow @ moves]
+    return [*sums, np.sqrt(slow @ moves**2 / DECAYS[2]), np.log1p(medium.sum()), *since, *([np.sign(moves[j]) for j in last] or [0.0])]
+
+
+def reference_books(tape: Tape, tick: float) -> list[tuple[Side, Side]]:
+    """The fused book (bids, asks) in places after each event of a tape.
+
+    A quote becomes the top of the book; a book replaces it all, but where it is older than the last quote that goes on top again.
+    """
+    book: tuple[Side, Side] = ([], [])
+    books, quoted = [], -1
+    signed = (-1.0 / tick, 1.0 / tick)
+    for i in range(tape.n):
+        r = tape.row[i]
+        if tape.kind[i] == Event.DEPTH:
+            bids, asks = (reference_take(s[r], n, per) for s, n, per in zip((tape.bids, tape.asks), tape.counts[r], signed, strict=True))
+            book = (bids, asks)
+        elif tape.kind[i] == Event.QUOTE:
+            quoted = i
+        if quoted == i or (tape.kind[i] == Event.DEPTH and quoted >= 0 and _older(tape, i, quoted)):
+            pairs = tape.quotes[tape.row[quoted]].reshape(2, 1, 2)
+            bids, asks = (reference_put(s, *reference_take(q, 1, per)[0]) for s, q, per in zip(book, pairs, signed, strict=True))
+            book = (bids, asks)
+        books.append(book)
+    return books
+
+
+def _older(tape: Tape, book: int, quote: int) -> bool:
+    """Whether the event `book` tells of an earlier time than the event `quote`: by update id where both have one."""
+    numbered = NO_SEQUENCE not in (tape.sequence[book], tape.sequence[quote])
+    return bool(tape.sequence[book] < tape.sequence[quote] if numbered else tape.t[book] < tape.t[quote])
+
+
+def reference_depth(tape: Tape, tick: float, pause_ns: int) -> Grid:
+    """Features (n, 27) after each event of a tape. A pause of the clock longer than pause_ns ends all flow. O(n^2)."""
+    before: tuple[Side, Side] | None = None
+    mid, top, seen, past = np.nan, 0.0, 0, []  # type: ignore[var-annotated]
+    rows, clock = np.empty((tape.n, FEATURES)), np.maximum.accumulate(tape.t)
+    for i, book in enumerate(reference_books(tape, tick)):
+        flow, move = [0.0] * 6, 0.0
+        if i > 0 and clock[i] - clock[i - 1] > pause_ns:
+            past, mid, before = [], np.nan, None
+        if tape.kind[i] != Event.TRADE:
+            seen = min(seen + 1, _TOP_EVENTS)
+            top += (sum(side[0][1] for side in book if side) / 2.0 - top) / seen
+            flow = [reference_flow(before, book, k) for k in range(6)] if before is not None else flow
+            before = book
+            if book[0] and book[1]:
+                now = 0.5 * (book[1][0][0] - book[0][0][0])
+                move, mid = 0.0 if np.isnan(mid) else now - mid, now
+        past.append((int(clock[i]), flow, move))
+        rows[i] = [*reference_shape(book, top), *reference_motion(past, top)]
+    return rows
 
 
 @kernel
 def _put_quote(state):  # type: ignore[no-untyped-def]
     """The last quote becomes the top of the book."""
     for side in range(2):
-        at, quoted = side * _ASKS, _QUOTED + 2 * side
-        state[_LEVELS + side] = _put(state, at, int(state[_LEVELS + side]), state[quoted], state[quoted + 1])
+        at, quoted = side * ASKS, _QUOTED + 2 * side
+        state[COUNTS + side] = put(state, at, int(state[COUNTS + side]), state[quoted], state[quoted + 1])
 
 
 @kernel
@@ -150,25 +184,25 @@ def _flow(state, old, at, k):  # type: ignore[no-untyped-def]
     now, before = state[at + k], old[at + k]
     if k > 0 and max(now, before) == FAR:
         return 0.0  # a level that was cut off or not yet known has not been traded or cancelled
-    return (state[at + _L + k] if now <= before else 0.0) - (old[at + _L + k] if now >= before else 0.0)
+    return (state[at + LEVELS + k] if now <= before else 0.0) - (old[at + LEVELS + k] if now >= before else 0.0)
 
 
 @kernel
 def _follow(state, marks, old):  # type: ignore[no-untyped-def]
     """Add what the event did to the sums, the book before it being `old`; returns the order flow of the best level."""
-    size = 0.5 * (state[_L] + state[_ASKS + _L])
+    size = 0.5 * (state[LEVELS] + state[ASKS + LEVELS])
     state[_SEEN] = min(state[_SEEN] + 1.0, float(_TOP_EVENTS))
     state[_TOP] += (size - state[_TOP]) / state[_SEEN]
     e = 0.0
     if state[_KNOWN] == 1.0:
-        e = _flow(state, old, 0, 0) - _flow(state, old, _ASKS, 0)
+        e = _flow(state, old, 0, 0) - _flow(state, old, ASKS, 0)
         for j in range(3):
             state[_OFI + j] += e
-            state[_OFI_BELOW + j] += _flow(state, old, 0, j + 1) - _flow(state, old, _ASKS, j + 1)
-        state[_OFI_BELOW + 3] += _flow(state, old, 0, 5) - _flow(state, old, _ASKS, 5)
+            state[_OFI_BELOW + j] += _flow(state, old, 0, j + 1) - _flow(state, old, ASKS, j + 1)
+        state[_OFI_BELOW + 3] += _flow(state, old, 0, 5) - _flow(state, old, ASKS, 5)
     state[_KNOWN] = 1.0
-    if state[_LEVELS] > 0.0 and state[_LEVELS + 1] > 0.0:
-        mid = state[_ASKS] - state[0]
+    if state[COUNTS] > 0.0 and state[COUNTS + 1] > 0.0:
+        mid = state[ASKS] - state[0]
         move = 0.5 * (mid - state[_MID])
         if state[_MID_KNOWN] == 1.0 and move != 0.0:
             state[_MOM] += move
@@ -178,70 +212,6 @@ def _follow(state, marks, old):  # type: ignore[no-untyped-def]
             marks[_MOVED] = marks[_CLOCK]
         state[_MID], state[_MID_KNOWN] = mid, 1.0
     return e
-
-
-@kernel
-def _sums(state, at):  # type: ignore[no-untyped-def]
-    """Size of a side over its first 3, 5 and 10 levels, and weighted by 0.6^k."""
-    three = state[at + _L] + state[at + _L + 1] + state[at + _L + 2]
-    five = three + state[at + _L + 3] + state[at + _L + 4]
-    ten, weighted, weight = five, 0.0, 1.0
-    for k in range(5, _L):
-        ten += state[at + _L + k]
-    for k in range(_L):
-        weighted += weight * state[at + _L + k]
-        weight *= 0.6
-    return three, five, ten, weighted
-
-
-@kernel
-def _imbalance(b, a):  # type: ignore[no-untyped-def]
-    """(b - a) / (b + a), 0 where both are 0."""
-    return (b - a) / (b + a) if b + a > 0.0 else 0.0
-
-
-@kernel
-def _micro5(state):  # type: ignore[no-untyped-def]
-    """Ticks from the mid to the mean of the quotes of five levels, each weighted by the size on the other side."""
-    levels = min(5, int(min(state[_LEVELS], state[_LEVELS + 1])))
-    up, down, total = 0.0, 0.0, 0.0
-    for k in range(levels):
-        b, a = state[_L + k], state[_ASKS + _L + k]
-        up += (2.0 * state[_ASKS + k] - state[_ASKS] + state[0]) * b
-        down += (2.0 * state[k] - state[0] + state[_ASKS]) * a
-        total += b + a
-    return 0.5 * (up - down) / total if total > 0.0 else 0.0
-
-
-@kernel
-def _slope(state, at, levels, depth):  # type: ignore[no-untyped-def]
-    """log1p of the side's depth per tick in units of the mean size at the best quotes."""
-    if levels == 0 or state[_TOP] <= 0.0:
-        return 0.0
-    return np.log1p(depth / (state[at + levels - 1] - state[at] + 1.0) / state[_TOP])
-
-
-@kernel
-def _shape(state, out):  # type: ignore[no-untyped-def]
-    """Features 0 to 12 of a row: what the book looks like."""
-    n_b, n_a = int(state[_LEVELS]), int(state[_LEVELS + 1])
-    b, a = state[_L], state[_ASKS + _L]
-    b3, b5, b10, weighted_b = _sums(state, 0)
-    a3, a5, a10, weighted_a = _sums(state, _ASKS)
-    spread = state[_ASKS] + state[0] if n_b > 0 and n_a > 0 else 0.0
-    out[0] = spread
-    out[1] = _imbalance(b, a)
-    out[2] = _imbalance(b3, a3)
-    out[3] = _imbalance(b5, a5)
-    out[4] = _imbalance(b10, a10)
-    out[5] = _imbalance(weighted_b, weighted_a)
-    out[6] = 0.5 * spread * out[1]
-    out[7] = _micro5(state)
-    out[8] = (b + a) / (b10 + a10) if b10 + a10 > 0.0 else 0.0
-    out[9] = _slope(state, 0, n_b, b10)
-    out[10] = _slope(state, _ASKS, n_a, a10)
-    out[11] = state[1] - state[0] if n_b > 1 else 0.0
-    out[12] = state[_ASKS + 1] - state[_ASKS] if n_a > 1 else 0.0
 
 
 @kernel
@@ -264,17 +234,17 @@ def depth(kind, t, sequence, row, bids, asks, counts, quotes, tick, pause_ns, st
     per_tick = 1.0 / tick
     whole = np.rint(per_tick)  # ticks in a unit of price: dividing by it gives back the decimal price that was sent
     exact = whole >= 1.0 and abs(per_tick - whole) < 1e-9 * whole
-    old = np.empty(4 * _L)
+    old = np.empty(4 * LEVELS)
     for i in range(t.size):
         _pass_time(state, marks, t[i], pause_ns)
         state[_RATE] += 1.0
         e, r = 0.0, row[i]
         if kind[i] <= _QUOTE:
-            for j in range(4 * _L):
+            for j in range(4 * LEVELS):
                 old[j] = state[j]
             if kind[i] == _DEPTH:
-                state[_LEVELS] = _take(state, 0, bids, r, counts[r, 0], -per_tick)
-                state[_LEVELS + 1] = _take(state, _ASKS, asks, r, counts[r, 1], per_tick)
+                state[COUNTS] = take(state, 0, bids, r, counts[r, 0], -per_tick)
+                state[COUNTS + 1] = take(state, ASKS, asks, r, counts[r, 1], per_tick)
                 numbered = sequence[i] != NO_SEQUENCE and marks[_QUOTE_SEQUENCE] != NO_SEQUENCE
                 if sequence[i] < marks[_QUOTE_SEQUENCE] if numbered else t[i] < marks[_QUOTE_T]:
                     _put_quote(state)
@@ -282,22 +252,22 @@ def depth(kind, t, sequence, row, bids, asks, counts, quotes, tick, pause_ns, st
                 marks[_QUOTE_T], marks[_QUOTE_SEQUENCE] = t[i], sequence[i]
                 for j in range(4):
                     value = quotes[r, j] if j % 2 else np.rint(quotes[r, j] * (per_tick if j else -per_tick))
-                    state[_QUOTED + j] = min(max(value, -_LARGEST_PLACE), _LARGEST_PLACE) if j % 2 == 0 else min(value, _LARGEST_SIZE)
+                    state[_QUOTED + j] = min(max(value, -LARGEST_PLACE), LARGEST_PLACE) if j % 2 == 0 else min(value, LARGEST_SIZE)
                 _put_quote(state)
             e = _follow(state, marks, old)
-        _shape(state, out[i])
+        shape(state, state[_TOP], out[i])
         _motion(state, marks, e, out[i])
         for side in range(2):
-            place = state[side * _ASKS] if side else -state[0]
-            known = state[_LEVELS + side] > 0.0
+            place = state[side * ASKS] if side else -state[0]
+            known = state[COUNTS + side] > 0.0
             tops[i, 2 * side] = (place / whole if exact else place * tick) if known else 0.0
-            tops[i, 2 * side + 1] = state[side * _ASKS + _L] if known else 0.0
+            tops[i, 2 * side + 1] = state[side * ASKS + LEVELS] if known else 0.0
 
 
 def sides(state: Vector) -> tuple[Grid, Grid]:
     """Places and sizes (2, levels) of the bids and of the asks in the state."""
-    n_b, n_a = int(state[_LEVELS]), int(state[_LEVELS + 1])
-    bids, asks = state[:_ASKS].reshape(2, _L), state[_ASKS:_LEVELS].reshape(2, _L)
+    n_b, n_a = int(state[COUNTS]), int(state[COUNTS + 1])
+    bids, asks = state[:ASKS].reshape(2, LEVELS), state[ASKS:COUNTS].reshape(2, LEVELS)
     return bids[:, :n_b], asks[:, :n_a]
 
 

@@ -125,6 +125,8 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "climb"),
     partial(_warm, "garch"),
     partial(_warm, "groups"),
+    partial(_warm, "sides"),
+    partial(_warm, "shape"),
     partial(_warm, "depth"),
     partial(_warm, "forecast"),
 )
