@@ -94,6 +94,38 @@ FEATURES: Final = (
 )
 """The features in the order of the columns; 0 / 0 is 0, and every value is finite."""
 
+_PCA: Final = "Cont, Cucuringu and Zhang (2023), Quantitative Finance 23, 1373-1393"
+
+
+def _volatility(name: str, formula: str, source: str) -> BookFeature:
+    return BookFeature(name, formula, "even", "1/√bar", 0.0, _INF, source)
+
+
+_YANG_ZHANG = (
+    "√(var(o − c') + k var(c − o) + (1 − k) rogers_satchell²), c' the close before, k = 0.34 / (1.34 + (w + 1) / (w − 1)) of w bars"
+)
+
+FURTHER: Final = (
+    BookFeature(
+        "integrated_ofi",
+        "Σ w_k ofi_k / Σ |w_k| of ofi_m, ofi1_m … ofi5_m, w their first principal vector",
+        "odd",
+        "mean sizes",
+        -_INF,
+        _INF,
+        _PCA,
+    ),
+    BookFeature("stoikov_t", "micro-price − mid = Σ_i B^i G1 of the state (imbalance, spread)", "odd", "ticks", -_INF, _INF, _STOIKOV),
+    _volatility("close_to_close", "standard deviation of the log returns of closed bars of the mid", _BARNDORFF),
+    _volatility(
+        "parkinson", "√(mean (h − l)² / (4 ln 2)), o h l c the log prices of a closed bar", "Parkinson (1980), J. Business 53, 61-65"
+    ),
+    _volatility("garman_klass", "√(mean ½ (h − l)² − (2 ln 2 − 1) (c − o)²)", "Garman and Klass (1980), J. Business 53, 67-78"),
+    _volatility("rogers_satchell", "√(mean (h − c)(h − o) + (l − c)(l − o))", "Rogers and Satchell (1991), Ann. Appl. Probab. 1, 504-512"),
+    _volatility("yang_zhang", _YANG_ZHANG, "Yang and Zhang (2000), J. Business 73, 477-492"),
+)
+"""Features beside the 27: those that are fitted (integrated, microprice) and those of closed bars (ranges); no model is served on them."""
+
 SCHEMA: Final = hashlib.blake2b(
     "\n".join(f"{feature.name} {feature.formula} {feature.parity}" for feature in FEATURES).encode(), digest_size=8
 ).hexdigest()

@@ -12,6 +12,7 @@ from rpsd.book.features import FEATURES, PAUSE_NS, SCHEMA, BookMemory, book_of, 
 from rpsd.core.book import Tape
 from rpsd.core.errors import CorruptData
 from rpsd.kernels import depth
+from rpsd.samples import book_tape
 from tests.unit.book.tapes import BASE_NS, TICK, part, tape_of, tapes
 
 NAMES = [feature.name for feature in FEATURES]
@@ -177,3 +178,17 @@ def test_catalogue_is_whole() -> None:
     assert {feature.parity for feature in FEATURES} == {"odd", "even", "swap"}
     assert all(feature.formula and feature.source for feature in FEATURES)
     assert len(SCHEMA) == 16
+
+
+def test_bundled_capture_is_mirrored_and_split_exactly() -> None:
+    tape = book_tape()
+    whole, tops, _ = run(tape, TICK, BookMemory.fresh())
+    assert np.isfinite(whole).all()
+    assert (tops[:, 2] > tops[:, 0]).all()  # fusing crosses no book of the capture
+    head, _, memory = run(part(tape, 0, 31_415), TICK, BookMemory.fresh())
+    tail, _, _ = run(part(tape, 31_415, tape.n), TICK, memory)
+    assert np.concatenate([head, tail]).tobytes() == whole.tobytes()
+    turned, _, _ = run(mirrored(tape, TICK), TICK, BookMemory.fresh())
+    for column, feature in enumerate(FEATURES):
+        if feature.parity != "swap":
+            assert np.array_equal(turned[:, column], whole[:, column] * (-1.0 if feature.parity == "odd" else 1.0)), feature.name
