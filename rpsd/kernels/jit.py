@@ -129,6 +129,8 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "shape"),
     partial(_warm, "depth"),
     partial(_warm, "forecast"),
+    partial(_warm, "tick"),
+    partial(_warm, "verdict"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
