@@ -131,6 +131,7 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "forecast"),
     partial(_warm, "tick"),
     partial(_warm, "verdict"),
+    partial(_warm, "ladder"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
