@@ -34,6 +34,11 @@ def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
+@lru_cache(8)
+def _packed(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(list[kind])  # type: ignore[valid-type]
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """The readable records of a body.
@@ -85,7 +90,7 @@ def records(body: bytes, kind: str, layout: Layout, *, on_error: str = "reject",
     if kind == FLOATS:
         return _of_frames(body, layout)
     if kind == MSGPACK:
-        return _of_values(decoded_msgpack(body, finite=False, most=most), layout, on_error)
+        return _of_msgpack(body, layout, on_error, most)
     if most is not None and len(body) > most:
         check_count(body.count(b","), most)
     if kind == NDJSON:
@@ -105,6 +110,15 @@ def _of_frames(body: bytes, layout: Layout) -> Given:
         reason = f"event {odd[0]} is of another kind; {layout.noun} are read here"
         raise BadBook(reason, errors=[Fault(f"/{odd[0]}", reason)])
     return Given(tape, tick=tick)
+
+
+def _of_msgpack(body: bytes, layout: Layout, on_error: str, most: int | None) -> Given:
+    if 0x90 <= body[0] <= 0x9F or body[0] in (0xDC, 0xDD):  # a list: ten times as fast when its records are read by their type at once
+        try:
+            return Given(_of_rows(_packed(layout.row).decode(body), layout))  # type: ignore[arg-type]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, RpsdError):
+            pass  # the slower look below explains
+    return _of_values(decoded_msgpack(body, finite=False, most=most), layout, on_error)
 
 
 def _of_values(value: Any, layout: Layout, on_error: str) -> Given:
