@@ -308,3 +308,11 @@ class BookForecast:
     def confidence(self) -> float:
         """The largest of the three."""
         return max(self.down, self.flat, self.up)
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What a trade pays per side, in basis points of its value: as a taker, and as a maker, where a negative fee is a rebate."""
+
+    taker_bps: float
+    maker_bps: float

@@ -211,8 +211,11 @@ class BacktestParameters:
     strategy: str = bounded("taker", "taker pays the other side, maker waits in the queue at the best quote.", choices=("taker", "maker"))
     threshold: float = bounded(0.6, "Probability of a direction from which a decision is taken.", ge=0.5, le=1.0)
     latency_ms: float = bounded(10.0, "From the event that decides to the order's arrival at the exchange.", ge=0.0, le=60_000.0)
-    hold_ms: float = bounded(1000.0, "Longest time that a position is held.", ge=1.0, le=3_600_000.0)
+    hold_ms: float = bounded(
+        1000.0, "Time after which a position is closed, or a waiting order cancelled, if no decision did so before.", ge=1.0, le=3_600_000.0
+    )
     size: float = bounded(1.0, "Size of an order, in units of the book's sizes.", ge=1e-9, le=1e12)
+    credit_cancellations: bool = bounded(False, "maker: a queue ahead is never longer than what the book shows at its price.")
 
 
 PARAMETERS: tuple[type[Any], ...] = (

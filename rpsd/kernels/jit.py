@@ -132,12 +132,13 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "tick"),
     partial(_warm, "verdict"),
     partial(_warm, "ladder"),
+    partial(_warm, "backtest"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
 
-FITS: Final = ("vector", "lanes", "climb", "garch", "groups")
-"""Kernels that only fits of regimes need: a process that never fits saves their memory."""
+FITS: Final = ("vector", "lanes", "climb", "garch", "groups", "backtest")
+"""Kernels that only fits of regimes and backtests need: a process that does neither saves their memory."""
 
 
 def warm(skip: tuple[str, ...] = ()) -> None:
