@@ -41,8 +41,8 @@ def run(tape: Tape, tops: Grid, probabilities: Grid, params: BacktestParameters,
     market = _Market.of(tape, tops)
     direction = directions(probabilities, params.threshold)
     rng = np.random.default_rng(seed)
-    fills, tally = market.replay(direction, params)
-    account = accounts.ledger(fills, fees)
+    traded, tally = market.replay(direction, params)
+    account = accounts.ledger(traded, fees)
     told = accounts.totals(account)
     stretch = accounts.stretch_ns(params.hold_ms, params.latency_ms)
     chance = accounts.interval(account, market.elapsed, stretch, rng)
@@ -68,6 +68,11 @@ def run(tape: Tape, tops: Grid, probabilities: Grid, params: BacktestParameters,
     }
     curve = np.column_stack([np.cumsum(account.gross), np.cumsum(account.net)])
     return Packet(head, {"trip_t": trip_t, "trips": trips, "curve_t": trip_t[:, 1].copy(), "curve": curve})
+
+
+def fills(tape: Tape, tops: Grid, probabilities: Grid, params: BacktestParameters) -> Grid:
+    """The fills (k, 10) of `run`, whose columns are those of rpsd.kernels.backtest. Raises TooShort."""
+    return _Market.of(tape, tops).replay(directions(probabilities, params.threshold), params)[0]
 
 
 def directions(probabilities: Grid, threshold: float) -> Directions:
@@ -100,11 +105,11 @@ class _Market:
         """Fills (k, 10) and the tally (4,) of these decisions (n,)."""
         maker = float(params.strategy == "maker")
         plan = np.array([maker, params.latency_ms * _MS, params.hold_ms * _MS, params.size, float(params.credit_cancellations)])
-        fills, tally = np.empty((2 * self.elapsed.size + 2, 10)), np.zeros(4, np.int64)
+        written, tally = np.empty((2 * self.elapsed.size + 2, 10)), np.zeros(4, np.int64)
         decided = np.ascontiguousarray(direction, np.int8)
         bids, asks, trades = self._books
-        count = kernel.simulate(self.elapsed, *self._events, self.touch, self.is_open, bids, asks, trades, decided, plan, fills, tally)
-        return fills[:count].copy(), tally
+        count = kernel.simulate(self.elapsed, *self._events, self.touch, self.is_open, bids, asks, trades, decided, plan, written, tally)
+        return written[:count].copy(), tally
 
     def judged(self, name: str, direction: Directions, params: BacktestParameters, fees: Fees) -> dict[str, Any]:
         """The totals of a baseline as JSON."""
