@@ -31,22 +31,30 @@ def run_once(c: Connection, once: Once | None, now_ns: int, fn: Callable[[], dic
     """
     if once is None:
         return fn(), False
-    rows = query.rows(
-        c,
-        "SELECT route, body_hash, answer FROM idempotency WHERE principal = ? AND key = ? AND created_ns > ?",
-        (once.principal, once.key, now_ns - KEPT_NS),
-    )
-    if rows:
-        route, body_hash, answer = rows[0]
-        if (route, body_hash) != (once.route, once.body_hash):
-            raise IdempotencyConflict(f"the key {once.key[:64]!r} was used for another request")
-        return json.loads(answer), True
+    if (first := answered(c, once, now_ns)) is not None:
+        return first, True
     answer = fn()
     c.execute(
         "INSERT OR REPLACE INTO idempotency (principal, key, route, body_hash, created_ns, answer) VALUES (?, ?, ?, ?, ?, ?)",
         (once.principal, once.key, once.route, once.body_hash, now_ns, json.dumps(answer, allow_nan=False)),
     )
     return answer, False
+
+
+def answered(c: Connection, once: Once, now_ns: int) -> dict[str, Any] | None:
+    """The answer of the first such request, or None. Raises IdempotencyConflict when the key was used for another route or body."""
+    rows = query.rows(
+        c,
+        "SELECT route, body_hash, answer FROM idempotency WHERE principal = ? AND key = ? AND created_ns > ?",
+        (once.principal, once.key, now_ns - KEPT_NS),
+    )
+    if not rows:
+        return None
+    route, body_hash, answer = rows[0]
+    if (route, body_hash) != (once.route, once.body_hash):
+        raise IdempotencyConflict(f"the key {once.key[:64]!r} was used for another request")
+    first: dict[str, Any] = json.loads(answer)
+    return first
 
 
 def prune(c: Connection, now_ns: int) -> int:

@@ -6,9 +6,10 @@ from typing import Any
 import apsw
 
 from rpsd.core.errors import CorruptData
-from rpsd.store import audit, derived, listing, live, model, query, reading, revision, standing
+from rpsd.store import audit, book, book_chunk, derived, listing, live, model, query, reading, revision, standing
 from rpsd.store.practices import APPLICATION_ID, Connection, pragma
 
+_OF_BOOKS = ("book", "book_chunk", "book_fault")
 _REVISIONS = "SELECT id, known_to, first_ns, last_ns, rows, width, crc, payload FROM revision WHERE series_id = ?"
 
 
@@ -36,11 +37,26 @@ def _verified(c: Connection, path: Path) -> dict[str, Any]:
     if orphan := query.rows(c, "PRAGMA foreign_key_check"):
         raise CorruptData(f"{path.name}: table {orphan[0][0]} row {orphan[0][1]} belongs to nothing")
     verify_series(c)
+    verify_books(c)
     for name, version in query.rows(c, "SELECT name, version FROM model"):
         model.packet(c, name, version)
     if (seq := audit.verify(c)) is not None:
         raise CorruptData(f"audit row {seq} breaks the chain")
-    tables = ("series", "block", "tail", "revision", "derived", "live", "checkpoint", "standing", "model", "key", "job", "audit")
+    tables = (
+        "series",
+        "block",
+        "tail",
+        "revision",
+        "derived",
+        "live",
+        "checkpoint",
+        "standing",
+        "model",
+        "key",
+        "job",
+        "audit",
+        *_OF_BOOKS,
+    )
     counts = {table: _count(c, table) for table in tables}
     rows = query.value(c, "SELECT coalesce(sum(rows), 0) FROM series")
     return {"schema": pragma(c, "user_version"), "bytes": path.stat().st_size, "rows": rows, "tables": counts}
@@ -72,3 +88,18 @@ def verify_series(c: Connection) -> None:
             for row in c.execute(_REVISIONS, (info.id,)):
                 revision.checked(group, row)
         after = (page[-1].symbol, page[-1].interval)
+
+
+def verify_books(c: Connection) -> None:
+    """Unpack the tapes and check the states of all order books. Raises CorruptData naming the first damaged record."""
+    after = ""
+    while page := book.page(c, after, 100):
+        for info in page:
+            book.require(c, info.symbol)
+            book.ladder(c, info.id)
+            clock = -(2**63)
+            for chunk in book_chunk.checked(c, info.id):
+                if chunk.first_ns < clock:
+                    raise CorruptData(f"order book {info.symbol}: chunks are out of order near {chunk.first_ns} ns")
+                clock = chunk.last_ns
+        after = page[-1].symbol
