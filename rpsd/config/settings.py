@@ -142,10 +142,14 @@ class Models:
 class Books:
     """Order books."""
 
-    levels: int = setting(10, kinds.integer(1, 1000), "Price levels kept per side.", room="order book")
+    levels: int = setting(10, kinds.integer(1, 50), "Price levels kept per side; what a record brings beyond them is cut off.")
     label: str = setting("next_mid_move", kinds.TEXT, "What the predictor foretells.", room="order book")
     horizon_events: int = setting(10, kinds.integer(1, 100_000), "Events ahead that a prediction looks.", room="order book")
-    staleness: float = setting("5s", kinds.DURATION, "Age from which a book is too old to predict from.", room="order book")
+    staleness: float = setting("5s", kinds.DURATION, "Age from which a book is too old to predict from.")
+    spread_medians: float = setting(
+        50, kinds.number(2, 1e6), "Running medians of the spread from which on a record is too wide to be true."
+    )
+    retention: float = setting("30d", kinds.DURATION, "How long the tapes of order books are kept; where they stand stays.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 from typing import Any, Final
 
+from rpsd.core.market import SECOND_NS
 from rpsd.jobs.job import Job, JobContext
 from rpsd.services.upkeep import keep_trim
 
 
 def run(context: JobContext) -> dict[str, Any]:
     """Result: how many rows or blocks each step touched; see keep_trim."""
-    return keep_trim(context.services.database, context.services.clock(), context.go_on)
+    services = context.services
+    tapes_ns = int(services.settings.books.retention * SECOND_NS)
+    return keep_trim(services.database, services.clock(), context.go_on, tapes_ns=tapes_ns)
 
 
 UPKEEP: Final = Job("upkeep", "Fold, compress and prune the database.", lambda settings: settings.jobs.upkeep, run)

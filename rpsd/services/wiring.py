@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
 from rpsd.services.backup import BackupService
+from rpsd.services.book import BookService
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
@@ -41,6 +42,7 @@ class Services:
     compute: Compute
     access: AccessService
     series: SeriesService
+    book: BookService
     denoise: DenoiseService
     keeper: Keeper
     live: LiveDenoiseService
@@ -135,6 +137,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         compute=compute,
         access=access,
         series=series,
+        book=BookService(settings, database, metrics, clock),
         denoise=denoise,
         keeper=keeper,
         live=live,

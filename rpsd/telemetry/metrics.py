@@ -61,6 +61,8 @@ class Metrics:
         )
         self.errors_total = self._counter("rpsd_errors_total", "Errors answered or recorded, by code.", "code")
         self.ingest_rows_total = self._counter("rpsd_ingest_rows_total", "Sample rows accepted and committed.")
+        self.book_events_total = self._counter("rpsd_book_events_total", "Order book events accepted and committed.", "kind")
+        self.book_faults_total = self._counter("rpsd_book_faults_total", "Order book records refused, skipped or put aside.", "rule")
 
     def _numerics(self) -> None:
         self.denoise_points_total = self._counter("rpsd_denoise_points_total", "Points denoised.", "method")
