@@ -97,14 +97,18 @@ class BookService:
         rows = [described(info, self._phase(info)) for info in found[:limit]]
         return rows, found[limit - 1].symbol if len(found) > limit else None
 
-    def faults(self, symbol: str, rule: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest records that were put aside, of one rule when it is given. Raises UnknownBook, InvalidRequest."""
+    def faults(self, symbol: str, rule: str | None = None, limit: int = 100) -> tuple[dict[str, int], list[dict[str, Any]]]:
+        """Bad records by rule, and the newest that were put aside, of one rule when it is given. Raises UnknownBook, InvalidRequest."""
         symbol = market.symbol(symbol)
         if rule is not None and rule not in (words := [known.word for known in RULES if known is not Rule.ACCEPTED]):
             reason = f"expected one of {', '.join(words)}"
             raise InvalidRequest(f"rule: {reason}", errors=[Fault("/query/rule", reason)])
-        found = self._database.read(lambda c: book.faults(c, book.require(c, symbol).info.id, rule, limit))
-        return [fault_row(fault) for fault in found]
+
+        def read(c: Connection) -> tuple[dict[str, int], list[dict[str, Any]]]:
+            info = book.require(c, symbol).info
+            return dict(info.faults), [fault_row(fault) for fault in book.faults(c, info.id, rule, limit)]
+
+        return self._database.read(read)
 
     def features(
         self, symbol: str, start_ns: int | None = None, end_ns: int | None = None, limit: int = 10_000

@@ -1,5 +1,6 @@
 """Order books in the shape of the contract."""
 
+import math
 from typing import Any
 
 from rpsd.core import instant
@@ -43,6 +44,18 @@ def latest_of(live: LiveBook, kept: Kept) -> dict[str, Any]:
     bids, asks = book_of(live.memory, live.tick)
     names = (feature.name for feature in FEATURES)
     return beside | {"bids": bids.tolist(), "asks": asks.tolist(), "features": dict(zip(names, live.features.tolist(), strict=True))}
+
+
+def catalogue() -> dict[str, Any]:
+    """Every feature with what is to be known of it; an open end of its range is null."""
+    from rpsd.book.features import FEATURES, SCHEMA
+
+    rows = []
+    for feature in FEATURES:
+        low, high = (None if math.isinf(end) else end for end in (feature.low, feature.high))
+        beside = {"parity": feature.parity, "low": low, "high": high, "source": feature.source}
+        rows.append({"name": feature.name, "formula": feature.formula, "unit": feature.unit or None, **beside})
+    return {"schema": SCHEMA, "features": rows}
 
 
 def fault_row(fault: FaultRecord) -> dict[str, Any]:

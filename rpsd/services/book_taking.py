@@ -103,17 +103,15 @@ class _Course:
 
         followed = follow(updates, self.ladder or Ladder.fresh(), self.how.limits.levels)
         self.ladder = followed.ladder
-        gaps = np.cumsum(followed.codes == Rule.GAP)
+        gaps = np.concatenate([[0], np.cumsum(followed.codes == Rule.GAP)])  # before each message, and after all
         for place in np.flatnonzero(~np.isin(followed.codes, _GOOD)).tolist():
             self._note(Rule(int(followed.codes[place])), place, int(updates.t[place]), lambda at=place: message_excerpt(updates, at))
         tape, message = woven(followed.tape, followed.message, updates), _woven_places(followed.message, updates)
         if tape.n == 0:
-            self._lost(bool(gaps.size and gaps[-1]))
-            self.row += updates.n
-            return
-        crossed = np.diff(gaps[message], prepend=0) > 0
-        self.judge(tape, message, crossed)
-        self._lost(bool(gaps[-1] > gaps[message[-1]]))
+            self._lost(bool(gaps[-1]))
+        else:
+            self.judge(tape, message, np.diff(gaps[message], prepend=0) > 0)
+            self._lost(bool(gaps[-1] > gaps[message[-1]]))
         self.row += updates.n
 
     def restate(self, tape: Tape) -> None:

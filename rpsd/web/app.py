@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Litestar, Router
 
-from rpsd.web import admin, denoise, denoise_batch, denoise_compare, denoise_search, job, live, model, regime, series, system
+from rpsd.web import admin, book, denoise, denoise_batch, denoise_compare, denoise_search, job, live, model, regime, series, system
 from rpsd.web.auth import authorised, check
 from rpsd.web.edge import Edge
 from rpsd.web.problem import respond
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROUTES: Final[tuple[Any, ...]] = (
     *system.ROUTES,
     *series.ROUTES,
+    *book.ROUTES,
     *denoise.ROUTES,
     *denoise_batch.ROUTES,
     *denoise_compare.ROUTES,
