@@ -10,7 +10,7 @@ from rpsd.core.book import Event, Fees, Tape, fused
 from rpsd.core.errors import TooShort
 from rpsd.core.parameters import BacktestParameters, build
 from rpsd.kernels.backtest import AT, DECIDED, EVENT, MADE, MID, PRICE, QUANTITY, SIDE, TOUCH, TRIP
-from tests.unit.book.tapes import drawn, guesses, quoted
+from tests.unit.book.walking import drawn, guesses, quoted
 
 FREE = Fees(0.0, 0.0)
 STRATEGIES = st.sampled_from(["taker", "maker"])
