@@ -1,7 +1,7 @@
 """Run every benchmark one after another and write report.txt beside them: `python -m tests.bench.report [NAME ...]`.
 
 A benchmark is a script tests/bench/bench_<name>.py that prints lines `BAR name value op bound ok|FALLS SHORT`. One that imports
-scikit-image or statsmodels runs in the environment of `make peers`, the others in that of rpsd. The report begins with
+scikit-image, statsmodels or pandas runs in the environment of `make peers`, the others in that of rpsd. The report begins with
 the machine, the date and the command. The exit is 0 whenever the benchmarks ran: a bar that falls short is a finding to read, not a
 broken build.
 """
@@ -37,7 +37,7 @@ def cpuinfo() -> list[str]:
 
 def interpreter(script: Path) -> str:
     """The python that knows what the script imports."""
-    needs_peers = re.search(r"^\s*(import|from) (skimage|statsmodels)\b", script.read_text(encoding="utf-8"), re.MULTILINE)
+    needs_peers = re.search(r"^\s*(import|from) (pandas|skimage|statsmodels)\b", script.read_text(encoding="utf-8"), re.MULTILINE)
     if needs_peers and not PEERS.exists():
         raise SystemExit(f"{script.name} measures against other libraries: `make peers` installs them")
     return str(PEERS) if needs_peers else sys.executable
