@@ -158,6 +158,17 @@ class Tape:
             kind, *times, renumbered, self.bids[books], self.asks[books], self.counts[books], self.quotes[quotes], self.trades[trades]
         )
 
+    def ordered(self, order: Integers) -> "Tape":
+        """The events in another order (n,); the tables follow, so that `row` counts up within each kind."""
+        kind, row = self.kind[order], self.row[order]
+        books, quotes, trades = (row[kind == event] for event in Event)
+        renumbered = np.empty(row.size, np.int64)
+        for event in Event:
+            renumbered[kind == event] = np.arange(int((kind == event).sum()))
+        times = (self.t[order], self.received[order], self.sequence[order])
+        tables = (self.bids[books], self.asks[books], self.counts[books], self.quotes[quotes], self.trades[trades])
+        return Tape(kind, *times, renumbered, *tables)
+
     @classmethod
     def of_books(
         cls, t: Times, bids: Cube, asks: Cube, counts: Integers, received: Times | None = None, sequence: Integers | None = None
@@ -210,7 +221,7 @@ def fused(tapes: "list[Tape]") -> Tape:
     whole = joined(tapes)
     arrival = np.where(whole.received > 0, whole.received, whole.t)
     known = (whole.sequence != NO_SEQUENCE).all()
-    return _reordered(whole, np.lexsort((whole.sequence, arrival)) if known else np.argsort(arrival, kind="stable"))
+    return whole.ordered(np.lexsort((whole.sequence, arrival)) if known else np.argsort(arrival, kind="stable"))
 
 
 def woven(books: Tape, message: Integers, updates: "Updates") -> Tape:
@@ -221,7 +232,7 @@ def woven(books: Tape, message: Integers, updates: "Updates") -> Tape:
     if updates.beside is None or not updates.beside.n:
         return books
     arrival = np.concatenate([2 * message + 1, 2 * updates.after])
-    return _reordered(joined([books, updates.beside]), np.argsort(arrival, kind="stable"))
+    return joined([books, updates.beside]).ordered(np.argsort(arrival, kind="stable"))
 
 
 def _widened(cube: Cube, levels: int) -> Cube:
@@ -230,17 +241,6 @@ def _widened(cube: Cube, levels: int) -> Cube:
     wide = np.zeros((cube.shape[0], levels, 2))
     wide[:, : cube.shape[1]] = cube
     return wide
-
-
-def _reordered(tape: Tape, order: Integers) -> Tape:
-    """The events in another order; the tables follow, so that `row` counts up within each kind."""
-    kind, row = tape.kind[order], tape.row[order]
-    books, quotes, trades = (row[kind == event] for event in Event)
-    renumbered = np.empty(row.size, np.int64)
-    for event in Event:
-        renumbered[kind == event] = np.arange(int((kind == event).sum()))
-    times = (tape.t[order], tape.received[order], tape.sequence[order])
-    return Tape(kind, *times, renumbered, tape.bids[books], tape.asks[books], tape.counts[books], tape.quotes[quotes], tape.trades[trades])
 
 
 @dataclass(frozen=True, slots=True)
