@@ -12,9 +12,10 @@ from rpsd.core.errors import RpsdError
 from rpsd.core.instant import texts
 from rpsd.core.market import symbol as checked_symbol
 from rpsd.web import book_wire
+from rpsd.web.book_stream import streamed
 from rpsd.web.exchange import Exchange, digest_of, of
 from rpsd.web.operation import declare
-from rpsd.web.wire import FLOATS, JSON, NDJSON, Page, Query, answer, cells, media_type, query, span
+from rpsd.web.wire import CSV, FLOATS, JSON, NDJSON, Page, Query, answer, cells, media_type, query, span
 
 if TYPE_CHECKING:
     from rpsd.services.idempotency import Once
@@ -66,7 +67,10 @@ class BadRecord(msgspec.Struct):
 
 
 class BookFed(msgspec.Struct):
-    """What became of the records: `skipped` are duplicates, `counts` tells of all bad ones by rule, `rejected` names the first hundred."""
+    """What became of the records: `skipped` are duplicates, `counts` tells of all bad ones by rule, `rejected` names the first hundred.
+
+    `ignored`: lines of a file that say nothing of a book.
+    """
 
     accepted: int
     repaired: int
@@ -75,6 +79,7 @@ class BookFed(msgspec.Struct):
     counts: dict[str, int]
     state: str
     last: str | None
+    ignored: int = 0
 
 
 class BookFault(msgspec.Struct):
@@ -97,10 +102,16 @@ class BookFaults(msgspec.Struct):
 
 
 class FeedQuery(Query):
-    """How records are taken; `tick` states the price step once and for all."""
+    """How records are taken; `tick` states the price step once and for all.
+
+    `format` streams a file of another layout, stored piece by piece: lobster (with the `date`, and `tz` unless New York), tardis, binance.
+    """
 
     on_error: Literal["reject", "skip"] = "reject"
     tick: Tick | None = None
+    format: Literal["lobster", "tardis", "binance"] | None = None
+    date: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    tz: Annotated[str, msgspec.Meta(max_length=64)] = "America/New_York"
 
 
 class FaultsQuery(Query):
@@ -145,6 +156,7 @@ def info(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[byt
 def _declared(summary: str, row: Any, columns: Any, *, frames: bool = True) -> dict[str, Any]:
     reads: dict[str, Any] = {JSON: list[row] | columns if columns is not None else list[row], NDJSON: None}
     reads |= {FLOATS: None} if frames else {}
+    reads |= {CSV: None}
     return declare("ingest", summary, "books", query=FeedQuery, reads=reads, writes={JSON: BookFed}, once=True)
 
 
@@ -201,6 +213,12 @@ async def _fed(request: Request[Any, Any, Any], symbol: str, noun: str, layout: 
     """Read the body and take in its records; all or nothing unless on_error=skip."""
     exchange, symbol = of(request), checked_symbol(symbol)
     asked = query(request.scope, FeedQuery)
+    if asked.format is not None:
+        from rpsd.services.feed.reader import ReaderOptions
+
+        exchange.operation = noun
+        options = ReaderOptions(asked.on_error, asked.date, asked.tz)
+        return answer(exchange, await streamed(request, symbol, asked.format, options, asked.tick))
     kind = media_type(exchange, *book_wire.KINDS)
     body = await request.body()
     asked_how = request.scope["query_string"].decode("latin-1")  # the same body under another ?tick= is another request

@@ -31,6 +31,7 @@ _CLOSED: Final = (b"content-security-policy", b"default-src 'none'; frame-ancest
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _MONITORING: Final = ("/metrics", "/health", "/api/v1/health")
 _STREAMED: Final = (b"text/csv", b"application/x-ndjson")
+_BOOKS: Final = "/api/v1/books/"
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -118,8 +119,7 @@ class Edge:
         length = headers.get(b"content-length")
         if length in (None, b"0") and b"transfer-encoding" not in headers:
             return receive
-        streamed = scope["path"].endswith("/samples") and headers.get(b"content-type", b"").lower().startswith(_STREAMED)
-        most = self._server.max_stream_bytes if streamed else self._server.max_body_bytes
+        most = self._server.max_stream_bytes if _is_streamed(scope, headers) else self._server.max_body_bytes
         if length is not None and length.isdigit() and int(length) > most:
             raise BodyTooLarge(f"the body is above {most} bytes")
         inflate = inflater(exchange.header(b"content-encoding").strip().lower())
@@ -249,3 +249,10 @@ async def _send_problem(reply: Reply, exchange: Exchange, error: RpsdError) -> N
     headers += [(name.encode(), value.encode()) for name, value in headers_of(error).items()]
     await reply({"type": "http.response.start", "status": status_of(error), "headers": headers})
     await reply({"type": "http.response.body", "body": body})
+
+
+def _is_streamed(scope: Any, headers: dict[bytes, bytes]) -> bool:
+    """Whether the body is read piece by piece, so that its size does not matter to memory: rows of text, files of order books."""
+    if scope["path"].startswith(_BOOKS):
+        return b"format=" in scope["query_string"]
+    return scope["path"].endswith("/samples") and headers.get(b"content-type", b"").lower().startswith(_STREAMED)

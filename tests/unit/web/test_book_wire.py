@@ -181,8 +181,9 @@ def test_damaged_bodies(body: bytes) -> None:
 
 def test_frames_of_another_kind_are_refused() -> None:
     body = encoded(_tape(_json(ROWS["quotes"]), JSON, QUOTES))
-    with pytest.raises(BadBook, match="event 0 is of another kind; snapshots"):
-        records(body, FLOATS, SNAPSHOTS)
+    with pytest.raises(BadBook, match="event 0 is of another kind; trades"):
+        records(body, FLOATS, TRADES)
+    assert records(body, FLOATS, SNAPSHOTS).feed.n == 2  # a fused feed, in the order of its arrival
     with pytest.raises(BadBook, match="no binary frames"):
         records(body, FLOATS, UPDATES)
     assert _tape(body, FLOATS, QUOTES).kind.tolist() == [Event.QUOTE, Event.QUOTE]
