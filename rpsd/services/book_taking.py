@@ -140,7 +140,9 @@ class _Course:
     def _compute(self, judged: "Judged", fresh: npt.NDArray[np.bool_] | None) -> None:
         """Features of the accepted events, in chunks that keep the state before them."""
         kept = judged.kept
-        clock = np.maximum.accumulate(np.maximum(kept.t, self.clock)) if kept.n else kept.t
+        if not kept.n:
+            return
+        clock = np.maximum.accumulate(np.maximum(kept.t, self.clock))
         for run in judged.runs:
             begins = [run.start] if fresh is None else [run.start, *(np.flatnonzero(fresh[run.start : run.stop]) + run.start).tolist()]
             for begin, end in zip(begins, [*begins[1:], run.stop], strict=True):
@@ -151,9 +153,8 @@ class _Course:
                 for at in range(begin, end, CHUNK_EVENTS):
                     stop = min(at + CHUNK_EVENTS, end)
                     self._chunk(cut(kept, at, stop), clock[at:stop])
-        if kept.n:
-            self.clock, self.levels = int(clock[-1]), max(self.levels, int(kept.counts.max(initial=0)))
-            self.kinds += np.bincount(kept.kind, minlength=len(Event))
+        self.clock, self.levels = int(clock[-1]), max(self.levels, int(kept.counts.max(initial=0)))
+        self.kinds += np.bincount(kept.kind, minlength=len(Event))
 
     def _chunk(self, tape: Tape, clock: Integers) -> None:
         from rpsd.book.features import BookMemory, run

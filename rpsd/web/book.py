@@ -163,7 +163,7 @@ def _declared(summary: str, row: Any, columns: Any, *, frames: bool = True) -> d
 @post(
     "/api/v1/books/{symbol:str}/snapshots",
     opt=_declared(
-        "Take in whole books: a list of records or columns in JSON or MessagePack, NDJSON, or binary frames. The first post creates the book.",
+        "Take in whole books: a list of records or columns in JSON or MessagePack, NDJSON, or binary frames. The first creates the book.",
         book_wire.SNAPSHOTS.row,
         book_wire.SNAPSHOTS.columns,
     ),
