@@ -7,6 +7,7 @@ What the failing controls run against; each change shows that the fault tests wo
 - `forgetful`: idempotency keys are not kept, so that a request sent again is done again.
 - `amnesiac`: a live column that is not in memory begins anew after its head, instead of from its last checkpoint.
 - `oblivious`: a regime's filter that is not in memory begins anew from the long-run shares, instead of from where the store says it stands.
+- `bookless`: the features of an order book that is not in memory begin anew, instead of from where the store says they stand.
 - `impatient`: nothing is broken, but a training may take only a few seconds, so that a test need not wait for the real deadline.
 
 A server with PRAGMA synchronous=OFF would be no control here. SIGKILL ends a process, not the kernel: what the process has handed to
@@ -79,11 +80,23 @@ def oblivious() -> None:
     Standings._start = start  # type: ignore[method-assign]
 
 
+def bookless() -> None:
+    from rpsd.services import book_live
+
+    held = book_live.opened
+
+    def opened(c: Any, symbol: str) -> Any:
+        stand = held(c, symbol)
+        return None if stand is None else replace(stand, memory=None)
+
+    book_live.opened = opened
+
+
 def impatient() -> None:
     training._DEADLINE_SECONDS = 3.0  # type: ignore[misc]
 
 
-CHANGES: Final = {change.__name__: change for change in (amnesiac, early, forgetful, impatient, oblivious)}
+CHANGES: Final = {change.__name__: change for change in (amnesiac, bookless, early, forgetful, impatient, oblivious)}
 
 if __name__ == "__main__":
     CHANGES[sys.argv[1]]()
