@@ -84,7 +84,11 @@ def labelled(t: Times, tops: Grid, tick: float, params: LabelParameters, alpha: 
         known &= (np.arange(n) >= k - 1) & (part[np.maximum(np.arange(n) - k + 1, 0)] == part)
     y = np.where(known, (change > 2 * alpha).astype(np.int64) - (change < -2 * alpha), 0)
     until = np.where(known, until, n)
-    cluster = np.searchsorted(moves, next_move) if params.label == "next_mid_move" else _stretches(np.maximum(until, next_move))
+    cluster = (
+        np.searchsorted(moves, next_move)
+        if params.label == "next_mid_move"
+        else _stretches(np.where(known, np.maximum(until, next_move), next_move))
+    )
     return Labels(y, known, until, cluster, alpha)
 
 

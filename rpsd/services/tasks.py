@@ -1,13 +1,14 @@
 """What a worker can be asked to do: plain packets in, plain packets out, nothing of the database."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Final
 
 import numpy as np
 
 from rpsd.core.model import Packet
 from rpsd.core.observed import RETURN
-from rpsd.core.parameters import HmmParameters, build
+from rpsd.core.parameters import BookParameters, HmmParameters, LabelParameters, build
 
 Report = Callable[[float, str], None]
 """Called with the progress in [0, 1] and a few words."""
@@ -66,6 +67,30 @@ def regime_train(packet: Packet, report: Report) -> Packet:
     return Packet({"refused": refused}, models)
 
 
+def book_train(packet: Packet, report: Report) -> Packet:
+    """A model of the tapes of a book, or of several books.
+
+    Head: ticks (one for each tape), label and params (mappings, whole), seed. Arrays: tape/i/COLUMN for each column of tape i, and previous
+    (uint8), the packed model in production, if any. Answer and errors: book.train.train.
+    """
+    from rpsd.book import train  # numerics wait for the first task
+    from rpsd.core.book import Tape
+
+    head, arrays = packet.head, packet.arrays
+    held = arrays.get("previous")
+    tapes = [
+        (Tape(**{field.name: arrays[f"tape/{i}/{field.name}"] for field in fields(Tape)}), tick) for i, tick in enumerate(head["ticks"])
+    ]
+    return train.train(
+        tapes,
+        build(LabelParameters, head["label"]),
+        build(BookParameters, head["params"]),
+        seed=head["seed"],
+        report=report,
+        rival=None if held is None else Packet.unpack(held.tobytes()),
+    )
+
+
 def denoise_search(packet: Packet, report: Report) -> Packet:
     """Scores of settings on values (n,), with times t (n,) int64 ns if they have any.
 
@@ -110,6 +135,7 @@ def warm(_packet: Packet, _report: Report) -> Packet:
 
 
 TASKS: Final[tuple[tuple[str, Task], ...]] = (
+    ("book_train", book_train),
     ("denoise_search", denoise_search),
     ("regime_detect", regime_detect),
     ("regime_train", regime_train),

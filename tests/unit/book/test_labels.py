@@ -81,6 +81,13 @@ def test_a_cluster_of_a_horizon_holds_a_whole_label_and_a_move() -> None:
     assert found.cluster.tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
 
 
+def test_unknown_labels_do_not_stretch_a_cluster() -> None:
+    mids = [10, 11, 12] * 10
+    found = labelled(np.arange(30) * MS, tops_of(mids), 0.5, LabelParameters(label="smoothed", horizon=3))
+    assert not found.known[0]
+    assert np.bincount(found.cluster[found.known]).max() <= 4
+
+
 def test_alpha_is_half_the_mean_spread_but_at_least_half_a_tick() -> None:
     assert alpha_of(tops_of([10, 11], spread=6), 0.5) == 3.0
     assert alpha_of(tops_of([10, 11], spread=1), 0.5) == 0.5
