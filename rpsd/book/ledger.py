@@ -8,7 +8,7 @@ import numpy as np
 
 from rpsd.core.book import Fees, Grid, Integers
 from rpsd.core.market import SECOND_NS, Vector
-from rpsd.kernels.backtest import DECIDED, MADE, MID, PRICE, QUANTITY, SIDE, TOUCH, TRIP
+from rpsd.kernels.backtest import AT, DECIDED, MADE, MID, PRICE, QUANTITY, SIDE, TOUCH, TRIP
 
 RESAMPLES: Final = 2000
 LEVEL: Final = 0.95
@@ -108,18 +108,18 @@ def stretch_ns(hold_ms: float, latency_ms: float) -> float:
     return max(MEMORY_SECONDS * SECOND_NS, 2.0 * (hold_ms + 2.0 * latency_ms) * 1e6)
 
 
-def interval(account: Ledger, elapsed: Vector, stretch: float, rng: np.random.Generator) -> dict[str, Any]:
+def interval(account: Ledger, open_ns: float, stretch: float, rng: np.random.Generator) -> dict[str, Any]:
     """A 95 % interval of the net by a bootstrap over stretches of time, drawn with all trades that were entered in them.
 
-    `elapsed` (n,) ns since the first event; `stretch` in ns. Neighbouring trades share what moved the market, so single trades would
+    `open_ns`: how long the tape is, `stretch`: how long a stretch. Neighbouring trades share what moved the market, so single trades would
     give too narrow an interval. Bounds are None below ten stretches or without trades. Cost: RESAMPLES draws of all stretches.
     Source: Cameron, Gelbach and Miller (2008), Review of Economics and Statistics 90, 414-427, section 2.
     """
-    count = int(elapsed[-1] // stretch) + 1
+    count = int(open_ns // stretch) + 1
     told: dict[str, Any] = {"level": LEVEL, "stretches": count, "stretch_seconds": stretch / SECOND_NS, "net": None, "net_bps": None}
     if count < LEAST_STRETCHES or not account.first.size:
         return told
-    place = (account.fills[account.first, 0] // stretch).astype(np.int64)
+    place = (account.fills[account.first, AT] // stretch).astype(np.int64)
     net, value = (np.bincount(place, amounts, minlength=count) for amounts in (account.net, account.value))
     sums, ratios = np.empty(RESAMPLES), np.full(RESAMPLES, np.nan)
     for i in range(RESAMPLES):
@@ -150,7 +150,8 @@ def verdict(told: dict[str, Any], chance: dict[str, Any], threshold: float, fees
     reach = f"the {chance['level']:.0%} interval reaches from {_money(low)} to {_money(high)}"
     if low <= 0.0:
         return "not_shown", f"Not shown to be profitable: {many} earned {_money(net)} net, but {reach}."
-    return "profitable", f"Profitable on this tape: {many} earned {_money(net)} net; {reach}. A replay knows no reaction of the market."
+    paid = f"after fees of {fees.taker_bps:g} bps as a taker and {fees.maker_bps:g} as a maker"
+    return "profitable", f"Profitable on this tape {paid}: {many} earned {_money(net)}; {reach}. A replay knows no reaction of the market."
 
 
 def _money(amount: float) -> str:
@@ -161,8 +162,8 @@ def _money(amount: float) -> str:
     return f"{amount:.5g}"
 
 
-def rounds(account: Ledger, start_ns: int) -> tuple[Integers, Grid]:
-    """Times (m, 2) in ns UTC of entry and exit, and (m, 9) of each round trip.
+def rounds(account: Ledger, shift: Integers) -> tuple[Integers, Grid]:
+    """Times (m, 2) in ns UTC of entry and exit, and (m, 9) of each round trip; `shift` (k,) is added to the times of the fills.
 
     Columns: side, size entered, mean price of the entry, mean price of the exit, gross, spread, impact, fees, net.
     """
@@ -176,6 +177,6 @@ def rounds(account: Ledger, start_ns: int) -> tuple[Integers, Grid]:
     for chosen in (enters, ~enters):
         size = np.bincount(trip, np.where(chosen, fills[:, QUANTITY], 0.0), minlength=m)
         means += [size, np.bincount(trip, np.where(chosen, fills[:, QUANTITY] * fills[:, PRICE], 0.0), minlength=m) / size]
-    times = np.column_stack([fills[account.first, 0], fills[account.last, 0]]).astype(np.int64) + start_ns
+    times = np.column_stack([fills[ends, AT].astype(np.int64) + shift[ends] for ends in (account.first, account.last)])
     parts = (account.gross, account.spread, account.impact, account.fees, account.net)
     return times, np.column_stack([side, means[0], means[1], means[3], *parts])

@@ -22,7 +22,7 @@ CROSS: Final = 5  # close across the spread
 _TRADE: Final = 2
 _DEPTH: Final = 0
 _SAME: Final = 1e-9  # prices of one tick differ by less than this share, prices of two ticks by more
-_DUST: Final = 1e-9  # share of an order that rounding may leave of a position
+_DUST: Final = 1e-9  # share of an order that rounding may leave of a position; what fills less is no fill
 
 MAKER, LATENCY, HOLD, SIZE, CREDIT = 0, 1, 2, 3, 4
 """Places in the plan (5,): 1 for a maker, ns, ns, size of an order, 1 when cancellations ahead are credited."""
@@ -82,7 +82,7 @@ class Reference:
         if forced and left > 0:
             left, value = 0.0, value + left * last
             self.tally[FORCED] += 1
-        if quantity > left:
+        if quantity - left > _DUST * self.size:
             self.fill(j, time, side, quantity - left, value / (quantity - left), self.touch[j, 2 if side > 0 else 0], decided, 0)
 
     def fill(self, j: int, time: float, side: int, quantity: float, price: float, best: float, decided: float, made: int) -> None:
@@ -133,7 +133,7 @@ class Reference:
             if side * (best - price) <= near:  # the order stands at the best price, or before it
                 shown = sum(q for p, q in self.levels(j, -side) if abs(p - price) <= near)
                 order["ahead"] = min(order["ahead"], shown)
-        if filled > 0.0:
+        if filled > _DUST * self.size:
             order["left"] -= filled
             self.fill(j - 1, self.elapsed[j], side, filled, price, price, order["decided"], 1)
             if order["left"] <= _DUST * self.size:
@@ -181,7 +181,7 @@ def simulate(elapsed, kind, row, touch, is_open, bids, asks, trades, direction, 
             deep = row[j]
         if state[_WAITS] != 0.0:
             filled = _print(state, trades[row[j]]) if kind[j] == _TRADE else _pass(state, j, deep, touch, is_open, bids, asks, plan)
-            if filled > 0.0:
+            if filled > _DUST * plan[SIZE]:
                 side, price = state[_WAITS], state[_WAITS_AT]
                 state[_LEFT] -= filled
                 _fill(state, fills, plan, elapsed[j], j - 1, touch[j - 1], side, filled, price, price, state[_THOUGHT], 1.0)
@@ -302,7 +302,7 @@ def _walk(state, fills, plan, time, j, touch, levels, deep, side, quantity, deci
     short = left > 0.0
     if forced and short:
         left, value = 0.0, value + left * last
-    if quantity > left:
+    if quantity - left > _DUST * plan[SIZE]:
         _fill(state, fills, plan, time, j, touch, side, quantity - left, value / (quantity - left), best, decided, 0.0)
     return short
 

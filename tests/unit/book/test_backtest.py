@@ -222,7 +222,7 @@ def test_the_interval_of_many_draws_holds_the_mean() -> None:
         moved = 100.0 + np.repeat(np.cumsum(rng.normal(size=201)), 2)[1:-1]
         for column in (PRICE, MID, TOUCH, DECIDED):
             fills[:, column] = moved
-        found = ledger.interval(ledger.ledger(fills, FREE), fills[:, AT], 1e10, rng)
+        found = ledger.interval(ledger.ledger(fills, FREE), fills[-1, AT], 1e10, rng)
         assert found["net"] is not None
         held += found["net"][0] <= 0.0 <= found["net"][1]
     assert held >= 51
@@ -241,3 +241,19 @@ def test_what_was_given_is_left_alone_and_the_answer_repeats() -> None:
     assert first.pack() == second.pack()
     assert np.array_equal(tops, before)
     assert (tape.kind == Event.DEPTH).any()
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(30, 200), seed=st.integers(0, 2**16), strategy=STRATEGIES)
+def test_stretches_add_up_and_nothing_is_held_between_them(n: int, seed: int, strategy: str) -> None:
+    params, fees, parts = _params(strategy=strategy), Fees(2.0, 1.0), []
+    for k in range(3):
+        tape, tops = drawn(n, seed + k)
+        later = Tape(tape.kind, tape.t + k * 10**15, *(getattr(tape, name) for name in Tape.__slots__[2:]))
+        parts.append(backtest.Stretch(later, tops, guesses(n, seed + k)))
+    whole = backtest.run_all(parts, params, fees)
+    single = [backtest.run(one.tape, one.tops, one.probabilities, params, fees) for one in parts]
+    for name in ("trades", "gross", "spread", "impact", "fees", "net", "turnover", "seconds", "events", "decided_events"):
+        assert whole.head[name] == pytest.approx(sum(one.head[name] for one in single), abs=1e-6)
+    for name in ("trip_t", "trips"):
+        assert np.allclose(whole.arrays[name], np.concatenate([one.arrays[name] for one in single]), rtol=1e-12, atol=1e-6)
