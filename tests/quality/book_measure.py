@@ -1,6 +1,6 @@
 """Scores of probabilities of a rise, their spread by whole moves, and the regression on order flow; written for the chapter alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -118,10 +118,13 @@ def impact(t: Times, tops: Grid, seconds: float, tick: float) -> Impact:
         flow.append(e[first:end].sum() / depth[first:end].mean())
         raw.append(e[first:end].sum())
         moves.append(mid[end - 1] - mid[max(first - 1, 0)])
-    x, y = np.array(flow), np.array(moves)
-    rng = np.random.default_rng(0)
-    drawn = [_r2(x[rows], y[rows]) for rows in rng.integers(0, x.size, (RESAMPLES, x.size))]
-    return Impact(x.size, _r2(x, y), float(np.std(drawn)), _r2(x[:-1], y[1:]), _r2(np.array(raw), y))
+    return replace(regressed(np.array(flow), np.array(moves)), raw=_r2(np.array(raw), np.array(moves)))
+
+
+def regressed(flow: Vector, moves: Vector) -> Impact:
+    """Both regressions on windows (n,); raw is NaN."""
+    drawn = [_r2(flow[rows], moves[rows]) for rows in np.random.default_rng(0).integers(0, flow.size, (RESAMPLES, flow.size))]
+    return Impact(flow.size, _r2(flow, moves), float(np.std(drawn)), _r2(flow[:-1], moves[1:]), float("nan"))
 
 
 def _r2(x: Vector, y: Vector) -> float:
