@@ -6,7 +6,7 @@ trade. The watch is the validator's memory, so that a tape may be judged in any 
 
 import struct
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,7 @@ from rpsd.core.market import SECOND_NS, Vector, read_only
 from rpsd.kernels import tick as ticks
 from rpsd.kernels import verdict
 
-KEPT: Final = (Rule.ACCEPTED, Rule.EMPTY)
-"""Records of these rules are stored."""
+_Table = tuple[npt.NDArray[Any], ...]
 _LAYOUT: Final = struct.Struct(f"<{verdict.INTEGERS}q{verdict.FLOATS}d")
 
 
@@ -25,10 +24,10 @@ _LAYOUT: Final = struct.Struct(f"<{verdict.INTEGERS}q{verdict.FLOATS}d")
 class Limits:
     """What the validator holds records against.
 
-    `tick`: in price; None: inferred from the prices, believed once 200 prices have spoken for it, and left for a finer one when 64 records
-    more fit that than fit the old. `staleness_ns`: how far a record's latency may lie from its running median.
-    `spread_medians`: how many running medians wide a spread may be; the median counts as at least one basis point of the mid.
-    `levels`: levels a side that are kept.
+    `tick`: in price; None: inferred from the prices, believed once 100 prices have spoken for it (some forty books), and left for a finer
+    one when 64 records more fit that than fit the old; until it is believed a finer price refines it at once. `staleness_ns`: how far a
+    record's latency may lie from its running median. `spread_medians`: how many running medians wide a spread may be; the median counts as
+    at least one basis point of the mid. `levels`: levels a side that are kept.
     """
 
     tick: float | None = None
@@ -105,7 +104,7 @@ class Judged:
     @property
     def accepted(self) -> npt.NDArray[np.bool_]:
         """The events (n,) to keep: those without a fault, and empty books."""
-        return np.isin(self.codes, KEPT)
+        return _kept(self.codes)
 
     @property
     def kept(self) -> Tape:
@@ -123,7 +122,9 @@ class Judged:
         """The events of `kept` in runs of one tick and without a break: features begin anew where one does not continue."""
         accepted = self.accepted
         tick, breaks = self.ticks[accepted], self.breaks[accepted]
-        starts = np.flatnonzero(breaks | np.concatenate([[True], tick[1:] != tick[:-1]])) if tick.size else np.empty(0, np.int64)
+        if not tick.size:
+            return ()
+        starts = np.flatnonzero(breaks | np.concatenate([[True], tick[1:] != tick[:-1]]))
         stops = [*starts[1:].tolist(), tick.size]
         return tuple(
             Run(start, stop, float(tick[start]) or None, start == 0 and not breaks[0])
@@ -146,41 +147,56 @@ def judge(tape: Tape, limits: Limits, watch: Watch, *, now_ns: int = 0) -> Judge
     n = tape.n
     codes, breaks, tick = np.zeros(n, np.uint8), np.zeros(n, np.bool_), np.zeros(n)
     state, floats = watch.state.copy(), watch.floats.copy()
-    times = np.stack([tape.t, tape.received, tape.sequence], axis=1)
+    times = np.empty((n, 3), np.int64)
+    times[:, 0], times[:, 1], times[:, 2] = tape.t, tape.received, tape.sequence
     bounds = np.array([limits.tick or 0.0, limits.spread_medians])
     tables = (_table(tape.bids, tape.asks, tape.counts), _quote_table(tape.quotes), _trade_table(tape.trades))
     arguments = (bounds, now_ns, limits.staleness_ns, state, floats, codes, breaks, tick)
     verdict.judge(times, _sealed(tape.kind), _sealed(tape.row), *tables, *arguments)
-    accepted = np.isin(codes, KEPT)
+    accepted = _kept(codes)
     arrival = np.where(tape.received > 0, tape.received, now_ns)
-    early = int((accepted & (arrival > 0) & (arrival < tape.t)).sum())
+    early = int(np.count_nonzero(accepted & (arrival > 0) & (arrival < tape.t)))
     after = Watch(state, floats)
-    return Judged(codes, repaired, after, int((mended & accepted).sum()), early, limits.tick or after.tick, tick, breaks)
+    return Judged(codes, repaired, after, int(np.count_nonzero(mended & accepted)), early, limits.tick or after.tick, tick, breaks)
 
 
-def _sealed(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _kept(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Records (n,) that are stored."""
+    kept: npt.NDArray[np.bool_] = (codes == Rule.ACCEPTED) | (codes == Rule.EMPTY)
+    return kept
+
+
+def _sealed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """C-contiguous and read-only, as the kernel takes the columns of a tape; not a copy where it is so already."""
-    contiguous = np.ascontiguousarray(array)
-    if contiguous.flags.writeable:
-        contiguous = contiguous.view()
-        read_only(contiguous)
-    return contiguous
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    if array.flags.writeable:
+        array = array.view()
+        read_only(array)
+    return array
 
 
-def _table(bids: Cube, asks: Cube, counts: Integers) -> tuple[npt.NDArray[np.generic], ...]:
-    """Books as the kernel reads them: (bids, asks, the bits of both, counts), counts within the room there is."""
-    bids, asks = (np.ascontiguousarray(side, np.float64) for side in (bids, asks))
-    return tuple(_sealed(array) for array in (bids, asks, bids.view(np.int64), asks.view(np.int64), np.clip(counts, 0, bids.shape[1])))
+def _table(bids: Cube, asks: Cube, counts: Integers) -> _Table:
+    """Books as the kernel reads them: bids, asks, the bits of both, and counts."""
+    bids, asks = _sealed(bids), _sealed(asks)
+    return bids, asks, bids.view(np.int64), asks.view(np.int64), _sealed(counts)
 
 
-def _quote_table(quotes: Grid) -> tuple[npt.NDArray[np.generic], ...]:
+_NO_TABLE: Final = _table(np.zeros((0, 1, 2)), np.zeros((0, 1, 2)), np.zeros((0, 2), np.int64))
+
+
+def _quote_table(quotes: Grid) -> _Table:
     """Quotes as books of one level; price and size both zero: the side is empty."""
+    if not quotes.size:
+        return _NO_TABLE
     counts = np.stack([quotes[:, :2].any(axis=1), quotes[:, 2:].any(axis=1)], axis=1).astype(np.int64)
     return _table(quotes[:, None, :2], quotes[:, None, 2:], counts)
 
 
-def _trade_table(trades: Grid) -> tuple[npt.NDArray[np.generic], ...]:
+def _trade_table(trades: Grid) -> _Table:
     """Trades as books of one bid; the side of the aggressor is the ask, where only the mark of the record looks."""
+    if not trades.size:
+        return _NO_TABLE
     aggressor = np.zeros((trades.shape[0], 1, 2))
     aggressor[:, 0, 0] = trades[:, 2]
     return _table(trades[:, None, :2], aggressor, np.ones((trades.shape[0], 2), np.int64))
@@ -188,21 +204,18 @@ def _trade_table(trades: Grid) -> tuple[npt.NDArray[np.generic], ...]:
 
 def _mended(tape: Tape, most: int) -> tuple[Tape, npt.NDArray[np.bool_]]:
     """The tape without levels of size zero or beyond `most`, and which events (n,) that has changed."""
-    counts = np.clip(tape.counts, 0, tape.levels)
-    held = np.arange(tape.levels)[None, :, None] < counts[:, None, :]
-    empty = np.stack([tape.bids[:, :, 1], tape.asks[:, :, 1]], axis=2) == 0.0
-    books = (counts > most).any(axis=1) | (held & empty).any(axis=(1, 2))
+    books, mended = np.zeros(tape.bids.shape[0], np.bool_), np.zeros(tape.n, np.bool_)
+    blemished = verdict.blemished(_sealed(tape.bids), _sealed(tape.asks), _sealed(tape.counts), most, books)
     quotes = ((tape.quotes[:, 0::2] != 0.0) & (tape.quotes[:, 1::2] == 0.0)).any(axis=1)
-    mended = np.zeros(tape.n, np.bool_)
-    if not (books.any() or quotes.any()):
+    if not (blemished or quotes.any()):
         return tape, mended
     mended[tape.kind == Event.DEPTH] = books[tape.row[tape.kind == Event.DEPTH]]
     mended[tape.kind == Event.QUOTE] = quotes[tape.row[tape.kind == Event.QUOTE]]
-    bids, asks, best = tape.bids.copy(), tape.asks.copy(), tape.quotes.copy()
+    bids, asks, counts, best = tape.bids.copy(), tape.asks.copy(), tape.counts.copy(), tape.quotes.copy()
     verdict.mend(bids, counts, 0, most)
     verdict.mend(asks, counts, 1, most)
-    best[:, :2] *= best[:, 1:2] != 0.0
-    best[:, 2:] *= best[:, 3:] != 0.0
+    best[:, :2][best[:, 1] == 0.0] = 0.0
+    best[:, 2:][best[:, 3] == 0.0] = 0.0
     room = min(tape.levels, most)
     bids, asks = (np.ascontiguousarray(side[:, :room]) for side in (bids, asks))
     times = (tape.t, tape.received, tape.sequence)

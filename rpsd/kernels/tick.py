@@ -23,8 +23,8 @@ INTEGERS: Final = 6
 
 WITNESSES: Final = 64
 """Records off the tick, more than those on it, that make a finer tick believed."""
-ENOUGH: Final = 200
-"""Prices of changed books or quotes, without a change of the tick, that make it believed."""
+ENOUGH: Final = 100
+"""Prices that make a tick believed: those of the record it came with, then two for each deep book, and for each quote that is new."""
 ON_TICK: Final = 1e-3
 """Of a tick: how far from a multiple a price may lie."""
 MOST_DECIMALS: Final = 10
@@ -125,11 +125,11 @@ def learns(bids, asks, many_bids, many_asks, prices, news, state):  # type: igno
             return _adopts(bids, asks, many_bids, many_asks, state)
         state[RIVAL_VOTES] = max(0, state[RIVAL_VOTES] - 1)
     elif fits:
-        state[EVIDENCE] += prices if news else 0
+        state[EVIDENCE] += 2 if news or prices > 2 else 0
     elif tick > 0.0 or prices > 1:  # one price alone divides by itself
         _join_all(bids, many_bids, state, DECIMALS)
         _join_all(asks, many_asks, state, DECIMALS)
-        state[EVIDENCE] = 0
+        state[EVIDENCE] = prices
     return True
 
 

@@ -101,6 +101,12 @@ def reference_order(t: int, last_t: int, sequence: int, last_sequence: int, late
 
 
 @kernel
+def _within(count, room):  # type: ignore[no-untyped-def]
+    """How many levels are given, no more than there is room for."""
+    return min(max(count, 0), room)
+
+
+@kernel
 def _values(levels, count):  # type: ignore[no-untyped-def]
     """The first rule on values alone that a side breaks, or 0."""
     worst = 99
@@ -220,18 +226,18 @@ def _mark(t, received, sequence, kind, bids, asks, many_bids, many_asks):  # typ
 
 
 @kernel
-def _judge_book(bids, asks, many, limits, state, floats, shape):  # type: ignore[no-untyped-def]
+def _judge_book(bids, asks, many_bids, many_asks, limits, state, floats, shape):  # type: ignore[no-untyped-def]
     """The rule that a book or quote breaks by itself, by its tick or its spread; limits (tick or 0, spread medians)."""
-    rule = _alone(bids, asks, many[0], many[1], shape)
+    rule = _alone(bids, asks, many_bids, many_asks, shape)
     if rule in (_CROSSED, _LOCKED):
         state[CROSSED_RUN] += 1
     if rule != _ACCEPTED:
         return rule
     if limits[0] > 0.0:
-        off = tick.breaks(bids, asks, many[0], many[1], limits[0])
+        off = tick.breaks(bids, asks, many_bids, many_asks, limits[0])
     else:
         news = shape[0] != floats[TOP] or shape[1] != floats[TOP + 1]
-        off = not tick.learns(bids, asks, many[0], many[1], np.int64(shape[2] + shape[3]), news, state[TICK:RING_AT])
+        off = not tick.learns(bids, asks, many_bids, many_asks, np.int64(shape[2] + shape[3]), news, state[TICK:RING_AT])
     if off:
         return _OFF_TICK
     both = shape[2] > 0.0 and shape[3] > 0.0
@@ -268,15 +274,18 @@ def judge(times, kind, row, books, quotes, trades, limits, now, staleness, state
     for i in range(kind.size):
         table = books if kind[i] == 0 else quotes if kind[i] == 1 else trades
         r, t, received, sequence = row[i], times[i, 0], times[i, 1], times[i, 2]
-        bids, asks, many = table[0][r], table[1][r], table[4][r]
+        bids, asks = table[0][r], table[1][r]
+        many_bids, many_asks = _within(table[4][r, 0], bids.shape[0]), _within(table[4][r, 1], bids.shape[0])
         if t == NO_TIME:
             codes[i] = _NOT_FINITE
             continue
-        rule = _values(bids, many[0]) if kind[i] == _TRADE else _judge_book(bids, asks, many, limits, state, floats, shape)
+        rule = (
+            _values(bids, many_bids) if kind[i] == _TRADE else _judge_book(bids, asks, many_bids, many_asks, limits, state, floats, shape)
+        )
         mark = 0
         if rule in (_ACCEPTED, _EMPTY):
             if kind[i] != _TRADE or sequence != NO_SEQUENCE:  # prints without numbers may be equal and yet two
-                mark = _mark(t, received, sequence, kind[i], table[2][r], table[3][r], many[0], many[1])
+                mark = _mark(t, received, sequence, kind[i], table[2][r], table[3][r], many_bids, many_asks)
             late = _order(kind[i], t, sequence, mark, state)
             late = late if late else _clock(t, received, now, staleness, state, floats)
             rule = late if late else rule
@@ -287,11 +296,25 @@ def judge(times, kind, row, books, quotes, trades, limits, now, staleness, state
 
 
 @kernel
+def blemished(bids, asks, counts, most, rows):  # type: ignore[no-untyped-def]
+    """Whether any book (m, L, 2) has a level of size zero, or more than `most`; marks these in rows (m,)."""
+    found = False
+    for r in range(counts.shape[0]):
+        for side in range(2):
+            levels, many = (bids if side == 0 else asks), _within(counts[r, side], bids.shape[1])
+            rows[r] = rows[r] or many > most
+            for k in range(many):
+                rows[r] = rows[r] or levels[r, k, 1] == 0.0
+        found = found or rows[r]
+    return found
+
+
+@kernel
 def mend(levels, counts, side, most):  # type: ignore[no-untyped-def]
     """Drop levels of size zero and those beyond `most` from one side (m, L, 2) of books, in place."""
     for r in range(levels.shape[0]):
         kept = 0
-        for k in range(counts[r, side]):
+        for k in range(_within(counts[r, side], levels.shape[1])):
             if levels[r, k, 1] != 0.0 and kept < most:
                 levels[r, kept, 0], levels[r, kept, 1] = levels[r, k, 0], levels[r, k, 1]
                 kept += 1
@@ -309,4 +332,5 @@ def warm() -> None:
     for array in (*table, kind, row):
         read_only(array)
     limits, results = np.array([0.0, 50.0]), (np.zeros(1, np.uint8), np.zeros(1, np.bool_), np.zeros(1))
+    blemished(table[0], table[1], table[4], 1, np.zeros(1, np.bool_))
     judge(times, kind, row, table, table, table, limits, 0, 1, state, floats, *results)

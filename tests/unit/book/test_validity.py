@@ -150,3 +150,92 @@ def test_order_of_time() -> None:
     t = tape.t.copy()
     t[3] = t[1] + 1
     assert judged(changed(tape, t=t)).counts == {Rule.OUT_OF_ORDER: 1}
+
+
+def with_times(tape: Tape, t: np.ndarray, received: np.ndarray) -> Tape:
+    return changed(tape, t=t.astype(np.int64), received=received.astype(np.int64))
+
+
+def test_a_clock_that_was_set_is_believed_after_64_records() -> None:
+    tape = books(200)
+    received = tape.received + np.where(np.arange(200) >= 50, 3600 * SECOND_NS, 0)
+    codes = judged(with_times(tape, tape.t, received)).codes
+    assert np.flatnonzero(codes == Rule.STALE).tolist() == list(range(50, 113))
+    assert (codes[113:] == Rule.ACCEPTED).all()
+
+
+def test_records_without_a_reception_are_held_against_now_for_jumps_alone() -> None:
+    tape = books(3)
+    t, received = tape.t.copy(), np.zeros(3, np.int64)
+    t[2] += 60 * SECOND_NS
+    now = SECOND_NS + 5 * MS
+    assert judge(with_times(tape, t, received), LIMITS, Watch.fresh(), now_ns=now).counts == {Rule.CLOCK_JUMP: 1}
+    assert judge(with_times(tape, t, received), LIMITS, Watch.fresh()).counts == {}
+    assert judge(with_times(tape, t, received), LIMITS, Watch.fresh(), now_ns=now + 86_400 * SECOND_NS).counts == {}
+
+
+def test_a_market_that_became_wide_is_believed_after_64_records() -> None:
+    tape = books(200)
+    asks = tape.asks.copy()
+    asks[50:, :, 0] += 50.0
+    codes = judged(changed(tape, asks=asks)).codes
+    assert np.flatnonzero(codes).tolist() == list(range(50, 113))
+    assert set(codes[50:113].tolist()) == {Rule.WIDE_SPREAD}
+
+
+def of_prices(best: np.ndarray, step: float) -> Tape:
+    """Books of five levels with this best bid (n,) and levels `step` apart, the ask one step above."""
+    places = step * np.arange(5)
+    bids, asks = np.ones((best.size, 5, 2)), np.ones((best.size, 5, 2))
+    bids[:, :, 0], asks[:, :, 0] = np.round(best[:, None] - places, 9), np.round(best[:, None] + step + places, 9)
+    return Tape.of_books(SECOND_NS + MS * np.arange(best.size), bids, asks, np.full((best.size, 2), 5))
+
+
+@pytest.mark.parametrize("step", [1e-8, 0.0005, 0.01, 0.05, 0.25, 1.0, 5.0])
+def test_the_tick_is_inferred(step: float) -> None:
+    tape = of_prices(step * np.random.default_rng(2).integers(1000, 2000, 60), step)
+    result = judged(tape, Limits())
+    assert result.counts == {}
+    assert result.tick == step
+    assert result.runs == (Run(0, 60, step, True),)
+
+
+def test_a_finer_tick_is_adopted_after_64_records_and_begins_a_new_run() -> None:
+    rng = np.random.default_rng(3)
+    coarse, fine = of_prices(0.1 * rng.integers(1000, 2000, 100), 0.1), of_prices(0.1 * rng.integers(1000, 2000, 100) + 0.03, 0.05)
+    before = judged(coarse, Limits())
+    result = judge(changed(fine, t=fine.t + SECOND_NS), Limits(), before.watch)
+    assert result.counts == {Rule.OFF_TICK: 63}
+    assert result.tick == 0.01
+    assert result.runs == (Run(0, 37, 0.01, True),)
+    assert judge(changed(fine, t=fine.t + SECOND_NS), Limits(0.1), before.watch).counts == {Rule.OFF_TICK: 100}
+
+
+def test_single_prices_off_the_tick_change_nothing() -> None:
+    tape = of_prices(0.1 * np.random.default_rng(4).integers(1000, 2000, 900), 0.1)
+    asks = tape.asks.copy()
+    asks[100::10, 4, 0] += 0.05  # always by as much, but most are on the tick
+    result = judged(changed(tape, asks=asks), Limits())
+    assert result.counts == {Rule.OFF_TICK: 80}
+    assert result.ticks.tolist() == [0.1] * 900
+
+
+def test_crossed_three_times_in_a_row_is_an_auction_and_ends_the_flow() -> None:
+    tape = books(10)
+    bids = tape.bids.copy()
+    bids[4:7, 0, 0] = 100.0
+    whole = changed(tape, bids=bids)
+    upto = judged(whole.taken(np.arange(10) < 7))
+    assert upto.counts == {Rule.LOCKED: 3}
+    assert upto.watch.phase is Phase.AUCTION
+    assert judged(whole.taken(np.arange(10) < 6)).watch.phase is Phase.VALID
+    result = judged(whole)
+    assert result.watch.phase is Phase.VALID
+    assert result.runs == (Run(0, 4, 0.1, True), Run(4, 7, 0.1, False))
+
+
+def test_phases_without_books() -> None:
+    assert Watch.fresh().phase is Phase.EMPTY
+    assert judged(Tape.of_trades(np.array([1]), np.array([[1.0, 1.0, 1.0]]))).watch.phase is Phase.EMPTY
+    nothing = judged(books(0))
+    assert (nothing.kept.n, nothing.runs, nothing.counts) == (0, (), {})
