@@ -30,6 +30,7 @@ ON_TICK: Final = 1e-3
 MOST_DECIMALS: Final = 10
 _VOTE: Final = 4  # a record on the tick takes a quarter of a vote back
 _EXACT: Final = 2.0**53
+_MOST: Final = 2.0**62
 
 
 def reference(prices: Vector) -> float:
@@ -60,7 +61,10 @@ def _join(price, state, at):  # type: ignore[no-untyped-def]
             break
         places += 1
         scale *= 10.0
-    whole, decimals, divisor = np.int64(np.rint(price * scale)), state[at], state[at + 1]
+    decimals, divisor = state[at], state[at + 1]
+    if price * 10.0 ** max(places, decimals) >= _MOST or divisor * 10.0 ** max(places - decimals, 0) >= _MOST:
+        return  # beyond int64: such a price says nothing of the tick
+    whole = np.int64(np.rint(price * scale))
     while places < decimals:
         whole *= 10
         places += 1
