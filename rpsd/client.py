@@ -12,6 +12,7 @@ import httpx
 from rpsd.core.errors import ERRORS, Fault, InternalError, RpsdError, Unavailable
 
 if TYPE_CHECKING:
+    from rpsd.core.book import Tape
     from rpsd.core.market import Vector
 
 _CLASSES = {error.code: error for error in ERRORS}
@@ -168,6 +169,48 @@ class Client:
         """The moves of the production model, and a forecast of 1 to `steps` bars."""
         params = {"interval": interval, "regime_type": regime_type, "steps": steps}
         found: dict[str, Any] = self.ask("GET", f"/api/v1/regimes/{symbol}/transitions", params=params)
+        return found
+
+    def books(self) -> list[dict[str, Any]]:
+        """Every live order book."""
+        return list(self.pages("/api/v1/books", "books"))
+
+    def book(self, symbol: str) -> dict[str, Any]:
+        """A live book as it stands: state, levels, features, totals."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/books/{symbol}")
+        return found
+
+    def feed_book(
+        self, symbol: str, records: "Sequence[Mapping[str, Any]] | Mapping[str, Any]", kind: str = "snapshots", **params: Any
+    ) -> dict[str, Any]:
+        """Post records, or columns of them, as JSON; `kind` is snapshots, quotes, trades or updates; on_error and tick as the API."""
+        body = dict(records) if isinstance(records, Mapping) else list(records)
+        found: dict[str, Any] = self.ask("POST", f"/api/v1/books/{symbol}/{kind}", json=body, params=params)
+        return found
+
+    def feed_book_tape(self, symbol: str, tape: "Tape", tick: float = 0.0, **params: Any) -> dict[str, Any]:
+        """Post a tape of books, quotes and trades as binary frames, events in their order; the fastest way in."""
+        from rpsd.core.frame import encoded
+
+        headers = {"Content-Type": "application/octet-stream"}
+        path = f"/api/v1/books/{symbol}/snapshots"
+        found: dict[str, Any] = self.ask("POST", path, content=encoded(tape, tick), headers=headers, params=params)
+        return found
+
+    def import_book(self, symbol: str, chunks: Iterator[bytes], file_format: str, **params: Any) -> dict[str, Any]:
+        """Stream a file in the layout lobster, tardis or binance; date, tz, on_error and tick as the API."""
+        path, headers = f"/api/v1/books/{symbol}/snapshots", {"Content-Type": "text/csv"}
+        found: dict[str, Any] = self.ask("POST", path, content=chunks, headers=headers, params={"format": file_format, **params})
+        return found
+
+    def book_features(self, symbol: str, **params: Any) -> dict[str, Any]:
+        """Features after each event of a range as columns; start, end, limit and time as the API."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/books/{symbol}/features", params=params)
+        return found
+
+    def book_faults(self, symbol: str, **params: Any) -> dict[str, Any]:
+        """Bad records of a book, counted by rule, the newest listed."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/books/{symbol}/faults", params=params)
         return found
 
     def models(self) -> list[dict[str, Any]]:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rpsd.client import Client, rebuilt
+from rpsd.core.book import Tape
 from rpsd.core.errors import ERRORS, InternalError, RateLimited, TooShort, Unavailable
+from rpsd.core.frame import encoded
 
 
 class Teller(ThreadingHTTPServer):
@@ -129,3 +132,20 @@ def test_octets(teller: Teller, client: Client) -> None:
     assert values.tolist() == [1.0, 2.5]
     assert result == {"method": "ema"}
     assert teller.asked[0][3] == y.tobytes()
+
+
+def test_books_are_fed_as_records_frames_and_files(teller: Teller, client: Client) -> None:
+    tape = Tape.of_quotes(np.array([5]), np.array([[1.0, 2.0, 3.0, 4.0]]))
+    for _ in range(5):
+        tell(teller, 200, {"accepted": 1})
+    client.feed_book("X", [{"timestamp": 5, "bid": 1.0}], "quotes", on_error="skip")
+    client.feed_book("X", {"timestamp": [5], "bid": [1.0]}, "quotes")
+    client.feed_book_tape("X", tape, 0.5)
+    client.import_book("X", iter([b"a,", b"b"]), "lobster", date="2012-06-21", tz=None)
+    assert client.book("X") == {"accepted": 1}
+    paths = [path for _, path, _, _ in teller.asked]
+    feeds = ["quotes?on_error=skip", "quotes", "snapshots", "snapshots?format=lobster&date=2012-06-21"]
+    assert paths == [*(f"/api/v1/books/X/{feed}" for feed in feeds), "/api/v1/books/X"]
+    bodies = [body for _, _, _, body in teller.asked]
+    assert (json.loads(bodies[0]), json.loads(bodies[1])) == ([{"timestamp": 5, "bid": 1.0}], {"timestamp": [5], "bid": [1.0]})
+    assert bodies[2] == encoded(tape, 0.5)

@@ -60,7 +60,7 @@ class BinanceReader(Reader):
         """Read one line into the window."""
         local = _LOCAL.match(line)
         received = instant.bounded(int(local[1])) if local else 0
-        data = json.loads(line[local.end() :] if local else line)
+        data = json.loads((line[local.end() :] if local else line).decode("utf-8"))
         stream, data = (data.get("stream", ""), data.get("data", data)) if isinstance(data, dict) else ("", data)
         if not isinstance(data, dict):
             raise TypeError
