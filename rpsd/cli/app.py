@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from rpsd import __version__
-from rpsd.cli import audit, backup, config, demo, denoise, health, init, jobs, keys, manual, models, regimes, series, serve
+from rpsd.cli import audit, backup, books, config, demo, denoise, health, init, jobs, keys, manual, models, regimes, series, serve
 from rpsd.cli.output import ConfigFile
 from rpsd.cli.reach import remember
 
@@ -30,7 +30,7 @@ for name, function in (
     ("manual", manual.manual),
 ):
     app.command(name)(function)
-for group in (config, series, models, jobs, keys, backup, audit):
+for group in (config, series, books, models, jobs, keys, backup, audit):
     app.add_typer(group.app)
 
 

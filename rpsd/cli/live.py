@@ -52,6 +52,12 @@ class Live:
         chunks = (piece.encode() for piece in csv_text(parsed.samples.t, parsed.samples.columns, ns=True))
         return self._client.append_csv(symbol, interval, chunks) | {"rejected": list(parsed.rejected)}
 
+    def import_book(self, file: Path, file_format: str, symbol: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Store the records of a file of an order book; the answer of the server."""
+        from rpsd.cli.book_files import chunks
+
+        return self._client.import_book(symbol, chunks(file, file_format, progress), file_format, **options)
+
     def export(self, symbol: str, interval: str, kind: str, chosen: Mapping[str, str | None]) -> Iterator[bytes]:
         """The rows as csv or ndjson; `chosen` holds start, end and columns."""
         media = "application/x-ndjson" if kind == "ndjson" else "text/csv"

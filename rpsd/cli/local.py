@@ -40,6 +40,19 @@ class Local:
             parsed = reader.finish()
         return self._services.series.append(symbol, interval, parsed.samples, rejected=parsed.rejected, by=BY)
 
+    def import_book(self, file: Path, file_format: str, symbol: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Store the records of a file of an order book."""
+        from rpsd.cli.book_files import chunks
+        from rpsd.services.book_import import BookImport
+        from rpsd.services.feed import opened
+        from rpsd.services.feed.reader import ReaderOptions
+
+        reader = opened(file_format, ReaderOptions(options["on_error"], options["date"], options["tz"]))
+        taking = BookImport(self._services.book, symbol, reader, by=BY, tick=options["tick"])
+        for chunk in chunks(file, file_format, progress):
+            taking.feed(chunk)
+        return taking.finish()
+
     def export(self, symbol: str, interval: str, kind: str, chosen: Mapping[str, str | None]) -> Iterator[bytes]:
         """The rows as csv or ndjson; `chosen` holds start, end and columns."""
         from rpsd.core import instant
