@@ -131,3 +131,17 @@ def test_a_market_that_only_rises_is_refused() -> None:
     rising = Tape.of_quotes(np.arange(n) * 10_000_000 + 10**18, quotes)
     with pytest.raises(DegenerateFit):
         train([(rising, TICK)], LabelParameters(), QUICK, seed=0)
+
+
+@pytest.mark.parametrize("label", [LabelParameters(), LabelParameters(label="horizon_events", horizon=50)])
+def test_trees_where_there_are_moves_enough(label: LabelParameters, tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpsd.book.boosted.LEAST_MOVES", 100)
+    few = tape.taken(np.arange(tape.n) < 30_000)
+    model = train([(few, TICK)], label, replace(QUICK, model="blend", trees=8), seed=0)
+    assert model.head["predictor"] == "blend"
+    assert 0 < model.head["logistic_share"] < 1
+    assert len(model.head["choice"]) == 5
+    x = run(few, TICK, BookMemory.fresh())[0]
+    turned = run(mirrored(few, TICK), TICK, BookMemory.fresh())[0]
+    np.testing.assert_array_equal(probabilities(x, opened(model)), probabilities(turned, opened(model))[:, ::-1])
+    assert model.head["evaluation"]["scores"]["model"]["auc"]["value"] > 0.65
