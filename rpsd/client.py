@@ -213,6 +213,17 @@ class Client:
         found: dict[str, Any] = self.ask("GET", f"/api/v1/books/{symbol}/faults", params=params)
         return found
 
+    def predict(self, snapshots: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+        """The forecast after the last of the snapshots; options as in the API, `symbol` or `model_name` among them."""
+        found: dict[str, Any] = self.ask("POST", "/api/v1/predict", json={"snapshots": list(snapshots), **options})
+        return found
+
+    def predict_live(self, symbol: str, **options: Any) -> dict[str, Any]:
+        """The forecast of a live order book. Raises BookNotValid, rebuilt from the answer, while it is in no state to speak."""
+        params = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items() if value is not None}
+        found: dict[str, Any] = self.ask("GET", "/api/v1/predict", params={"symbol": symbol, **params})
+        return found
+
     def models(self) -> list[dict[str, Any]]:
         """Every model."""
         return list(self.pages("/api/v1/models", "models"))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from rpsd import __version__
-from rpsd.cli import audit, backup, books, config, demo, denoise, health, init, jobs, keys, manual, models, regimes, series, serve
+from rpsd.cli import audit, backup, books, config, demo, denoise, health, init, jobs, keys, manual, models, predict, regimes, series, serve
 from rpsd.cli.output import ConfigFile
 from rpsd.cli.reach import remember
 
@@ -25,6 +25,7 @@ for name, function in (
     ("health", health.health),
     ("denoise", denoise.denoise),
     ("regimes", regimes.regimes),
+    ("predict", predict.predict),
     ("retrain", models.retrain),
     ("restore", backup.restore),
     ("manual", manual.manual),

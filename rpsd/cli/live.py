@@ -77,6 +77,10 @@ class Live:
         """Regimes fitted on exactly this range."""
         return self._client.detect_regimes(symbol, start, end, **options)
 
+    def predict(self, symbol: str, model: str | None, features: bool) -> dict[str, Any]:
+        """What the model in production says of a live book."""
+        return self._client.predict_live(symbol, model_name=model, include_features=features)
+
     def models(self) -> list[dict[str, Any]]:
         """Every model."""
         return self._client.models()

@@ -86,6 +86,15 @@ class Local:
         self._services.warm()
         return self._services.regime.detect(symbol, instant.parse(start), instant.parse(end), **options)
 
+    def predict(self, symbol: str, model: str | None, features: bool) -> dict[str, Any]:
+        """What the model in production says of a live book."""
+        import json
+
+        self._services.warm()
+        service = self._services.forecast
+        told: dict[str, Any] = json.loads(service.live(service.question(symbol, model, features)).text)
+        return told
+
     def models(self) -> list[dict[str, Any]]:
         """Every model."""
         return _all(self._services.model.page)

@@ -128,6 +128,10 @@ class Promotion:
     block_on_data_drift: str = setting(
         "HIGH", kinds.word(*SEVERITIES), "Data drift within the training window from which on nothing is promoted; NONE asks for none."
     )
+    min_moves: int = setting(200, kinds.integer(2, 1_000_000), "Least distinct moves that a model of an order book is tested on.")
+    max_calibration_error: float = setting(
+        0.05, kinds.number(0, 1), "Most that the probabilities of a model of an order book may be off on average, in its test."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +147,21 @@ class Books:
     """Order books."""
 
     levels: int = setting(10, kinds.integer(1, 50), "Price levels kept per side; what a record brings beyond them is cut off.")
-    label: str = setting("next_mid_move", kinds.TEXT, "What the predictor foretells.", room="order book")
-    horizon_events: int = setting(10, kinds.integer(1, 100_000), "Events ahead that a prediction looks.", room="order book")
+    label: str = setting(
+        "next_mid_move",
+        kinds.word("next_mid_move", "horizon_events", "horizon_ms", "smoothed"),
+        "What is foretold where a request names no model.",
+    )
+    horizon_events: int = setting(
+        10, kinds.integer(1, 100_000), "Events ahead that such a prediction looks, of horizon_ms milliseconds; next_mid_move has none."
+    )
     staleness: float = setting("5s", kinds.DURATION, "Age from which a book is too old to predict from.")
     spread_medians: float = setting(
         50, kinds.number(2, 1e6), "Running medians of the spread from which on a record is too wide to be true."
     )
     retention: float = setting("30d", kinds.DURATION, "How long the tapes of order books are kept; where they stand stays.")
+    train_events: int = setting(400_000, kinds.integer(1000, 2_000_000), "Latest events of a book that a training reads.")
+    retrain_interval: float = setting("24h", kinds.DURATION, "Age from which the job book_train fits a model anew.")
 
 
 @dataclass(frozen=True, slots=True)

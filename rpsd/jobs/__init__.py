@@ -3,9 +3,10 @@
 from typing import Final
 
 from rpsd.jobs.backup import BACKUP
+from rpsd.jobs.book_train import BOOK_TRAIN
 from rpsd.jobs.job import Job
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
 
-JOBS: Final[tuple[Job, ...]] = (BACKUP, RETRAIN, SEARCH, UPKEEP)
+JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_TRAIN, RETRAIN, SEARCH, UPKEEP)

@@ -11,6 +11,7 @@ from rpsd.core.model import ModelVersion, Packet
 from rpsd.services.model_name import BookName, parse
 from rpsd.services.served import is_whole
 from rpsd.store import audit
+from rpsd.store import book as book_rows
 from rpsd.store import model as rows
 from rpsd.store import series as series_rows
 from rpsd.store.db import Connection, Database
@@ -99,6 +100,8 @@ class ModelService:
         """Queue a fit of the model; the job. Raises UnknownModel for what is no name, UnknownSeries, UnknownBook."""
         wanted = parse(name)
         if isinstance(wanted, BookName):
+            if not wanted.is_pooled:
+                self._database.read(lambda c: book_rows.require(c, wanted.symbol))
             return self._job.enqueue(BOOK_JOB, {"model": str(wanted)}, by=by, once=once)
         self._database.read(lambda c: series_rows.require(c, wanted.symbol, wanted.interval))
         return self._job.enqueue(JOB, {"model": str(wanted)}, by=by, once=once)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from rpsd.config.settings import Books
 from rpsd.core import market
 from rpsd.core.errors import BadParameter, BadSymbol, InvalidRequest, UnknownModel
 from rpsd.core.parameters import LabelParameters, build
@@ -11,6 +12,8 @@ from rpsd.core.regime import states_of
 
 POOLED: Final = "POOLED"
 """Stands for the symbol in the name of a model that was fitted to all books together, and serves those that have none of their own."""
+LABELS: Final = ("next_mid_move", "horizon_events", "horizon_ms", "smoothed")
+"""Kinds of labels."""
 _LABEL: Final = re.compile(r"(?:next_mid_move|horizon_([1-9]\d{0,5})_(events|ms)|smoothed_([1-9]\d{0,5})_events)(?:_after_(\d{1,5})_ms)?")
 
 
@@ -92,6 +95,11 @@ def label_word(label: LabelParameters) -> str:
         "smoothed": f"smoothed_{label.horizon}_events",
     }
     return words[label.label] + (f"_after_{int(label.delay_ms)}_ms" if label.delay_ms else "")
+
+
+def default_label(books: Books) -> LabelParameters:
+    """The label that the settings name."""
+    return LabelParameters() if books.label == "next_mid_move" else LabelParameters(label=books.label, horizon=books.horizon_events)
 
 
 def parse(name: str) -> RegimeName | BookName:

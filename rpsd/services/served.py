@@ -11,6 +11,8 @@ from rpsd.core.model import Packet
 from rpsd.store import model as rows
 from rpsd.store.db import Connection
 
+BOOK: Final = "book"
+"""The kind in the head of a packet that holds a model of an order book."""
 _REMEMBERED: Final = 4096
 _NOT_SERVED: Final = frozenset({"states", "selection", "evaluation", "annualisation"})
 """What a header tells of the fit alone: the larger part of it."""
@@ -46,7 +48,14 @@ class ServedModel:
 
 
 def is_whole(packet: Packet) -> bool:
-    """Whether this release can go on from the model: an older one did not keep what the next bar needs, nor how it came about."""
+    """Whether this release can serve the model.
+
+    An older one did not keep what the next bar needs; a model of an order book is bound to the features that it was trained on.
+    """
+    if packet.head.get("kind") == BOOK:
+        from rpsd.book.features import SCHEMA  # numerics wait for the warm-up
+
+        return bool(packet.head["schema"] == SCHEMA)
     return "carry" in packet.arrays
 
 

@@ -10,11 +10,13 @@ from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
 from rpsd.services.backup import BackupService
 from rpsd.services.book import BookService
+from rpsd.services.book_training import BookTraining
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
 from rpsd.services.denoise_compare import DenoiseCompare
 from rpsd.services.denoise_search import DenoiseSearch
+from rpsd.services.forecast import ForecastService
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
@@ -52,6 +54,8 @@ class Services:
     job: JobService
     model: ModelService
     regime: RegimeService
+    book_training: BookTraining
+    forecast: ForecastService
     backup: BackupService
     health: HealthService
     _warming: threading.Lock = field(default_factory=threading.Lock)
@@ -64,6 +68,7 @@ class Services:
         with self._warming:
             if self.health.kernels_warm:
                 return
+            from rpsd.book import forecast as _forecast  # noqa: F401 - loads the family
             from rpsd.denoise import live as _live  # noqa: F401 - loads the family
             from rpsd.denoise import run as _denoise  # noqa: F401 - loads the family
             from rpsd.kernels import jit
@@ -122,6 +127,9 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
     live_regimes = LiveRegimes(settings, database, job, clock, standings, served)
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
+    book = BookService(settings, database, metrics, clock)
+    forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
+    book_training = BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached
     )
@@ -137,7 +145,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         compute=compute,
         access=access,
         series=series,
-        book=BookService(settings, database, metrics, clock),
+        book=book,
         denoise=denoise,
         keeper=keeper,
         live=live,
@@ -147,6 +155,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         job=job,
         model=model,
         regime=regime,
+        book_training=book_training,
+        forecast=forecast,
         backup=backup,
         health=health,
     )

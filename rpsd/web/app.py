@@ -4,7 +4,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Litestar, Router
 
-from rpsd.web import admin, book, denoise, denoise_batch, denoise_compare, denoise_search, job, live, model, regime, series, system
+from rpsd.web import (
+    admin,
+    book,
+    book_train,
+    denoise,
+    denoise_batch,
+    denoise_compare,
+    denoise_search,
+    job,
+    live,
+    model,
+    predict,
+    regime,
+    series,
+    system,
+)
 from rpsd.web.auth import authorised, check
 from rpsd.web.edge import Edge
 from rpsd.web.problem import respond
@@ -23,6 +38,8 @@ ROUTES: Final[tuple[Any, ...]] = (
     *live.ROUTES,
     *regime.ROUTES,
     *model.ROUTES,
+    *book_train.ROUTES,
+    *predict.ROUTES,
     *job.ROUTES,
     *admin.ROUTES,
 )

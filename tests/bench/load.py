@@ -1,6 +1,7 @@
 """A load client without dependencies: saturation by pipelining, and an open loop that does not forgive a slow server."""
 
 import asyncio
+import itertools
 import selectors
 import socket
 import time
@@ -18,15 +19,16 @@ def request(path: str, headers: dict[str, str] | None = None, body: bytes | None
     return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
 
 
-def saturate(port: int, message: bytes, *, seconds: float, connections: int = 8, depth: int = 8) -> float:
-    """Good answers per second when `connections` clients keep `depth` requests each in flight."""
+def saturate(port: int, message: bytes | Sequence[bytes], *, seconds: float, connections: int = 8, depth: int = 8) -> float:
+    """Good answers per second when `connections` clients keep `depth` requests each in flight; several messages take turns."""
+    turns = itertools.cycle([message] if isinstance(message, bytes) else message)
     selector = selectors.DefaultSelector()
     waiting: dict[socket.socket, int] = {}
     for _ in range(connections):
         peer = socket.create_connection(("127.0.0.1", port))
         selector.register(peer, selectors.EVENT_READ)
         waiting[peer] = depth
-        peer.sendall(message * depth)
+        peer.sendall(b"".join(itertools.islice(turns, depth)))
     good, begin = 0, time.perf_counter()
     while time.perf_counter() < begin + seconds:
         for key, _ in selector.select(1.0):
@@ -37,7 +39,7 @@ def saturate(port: int, message: bytes, *, seconds: float, connections: int = 8,
             waiting[peer] -= answers
             if waiting[peer] <= 0:
                 waiting[peer] = depth
-                peer.sendall(message * depth)
+                peer.sendall(b"".join(itertools.islice(turns, depth)))
     elapsed = time.perf_counter() - begin
     for peer in waiting:
         peer.close()

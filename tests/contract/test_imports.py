@@ -80,7 +80,13 @@ def test_every_breached_contract_has_its_plant() -> None:
 def test_every_dependency_has_a_home() -> None:
     """A new dependency in pyproject.toml needs its line in the contract; numpy is everywhere, the others are data or codecs."""
     distributions = {re.split(r"[^\w.-]", line)[0].lower() for line in CONFIG["project"]["dependencies"]}
-    modules = {"pywavelets": "pywt", "pyyaml": "yaml", "prometheus-client": "prometheus_client", "markdown-it-py": "markdown_it", "scikit-learn": "sklearn"}
+    modules = {
+        "pywavelets": "pywt",
+        "pyyaml": "yaml",
+        "prometheus-client": "prometheus_client",
+        "markdown-it-py": "markdown_it",
+        "scikit-learn": "sklearn",
+    }
     unhoused = {"numpy", "tzdata", "zstandard", "brotli"}
     missing = {modules.get(name, name) for name in distributions - unhoused} - set(HOMES["forbidden_modules"])
     assert missing == set()

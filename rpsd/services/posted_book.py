@@ -1,0 +1,50 @@
+"""Books that come with a question: sound ones pass in some microseconds, the others meet the validator, which names what is wrong."""
+
+from itertools import pairwise
+from typing import Final
+
+from rpsd.core.book import RULES, Event, Rule, Tape
+from rpsd.core.errors import BadBook, Fault
+
+_MOST_NAMED: Final = 100
+_USABLE: Final = (Rule.ACCEPTED, Rule.EMPTY, Rule.DUPLICATE)
+"""A duplicate tells nothing new and is passed over."""
+_OFF_TICK: Final = 1e-7  # ticks: no further from a whole number than the validator lets pass
+_HUGE: Final = 1e300
+
+
+def judged(tape: Tape, tick: float) -> Tape:
+    """The tape without duplicates and with what can be mended mended; judged by itself, whenever it was. Raises BadBook."""
+    if is_plain(tape, tick):
+        return tape
+    from rpsd.book.validity import Limits, Watch, judge  # numerics wait for the warm-up
+
+    told = judge(tape, Limits(tick), Watch.fresh())
+    bad = [(row, Rule(code)) for row, code in enumerate(told.codes.tolist()) if code not in _USABLE]
+    if bad:
+        faults = [Fault(f"/snapshots/{row}", f"{rule.word}: {RULES[rule]}") for row, rule in bad[:_MOST_NAMED]]
+        hint = "Send books that are valid; `errors` names those that are not, and why."
+        raise BadBook(f"{len(bad)} of {tape.n} snapshots cannot be used: {faults[0].reason}", errors=faults, hint=hint)
+    return told.kept
+
+
+def is_plain(tape: Tape, tick: float) -> bool:
+    """Whether the tape is one two-sided book in which the validator would find nothing to say or to mend.
+
+    By itself, without what came before: time, spread and repetition are compared between books. O(levels), without any array operation.
+    """
+    if tape.n != 1 or tape.kind[0] != Event.DEPTH:
+        return False
+    [(many_bids, many_asks)] = tape.counts.tolist()
+    bids, asks = tape.bids[0, :many_bids].tolist(), tape.asks[0, :many_asks].tolist()
+    if not bids or not asks or not 0.0 < bids[0][0] < asks[0][0]:
+        return False
+    falls = all(near[0] > far[0] for near, far in pairwise(bids))
+    rises = all(near[0] < far[0] for near, far in pairwise(asks))
+    if not (falls and rises and asks[-1][0] < _HUGE * tick):
+        return False
+    for price, size in (*bids, *asks):
+        steps = price / tick
+        if abs(steps - round(steps)) > _OFF_TICK or not 0.0 < size < _HUGE:
+            return False
+    return True
