@@ -71,7 +71,7 @@ def run_all(stretches: Sequence[Stretch], params: BacktestParameters, fees: Fees
         "verdict": word,
         "words": words,
         "parameters": asdict(params),
-        "fees": asdict(fees),
+        "fee_bps": {"taker": fees.taker_bps, "maker": fees.maker_bps},
         "events": sum(one.tape.n for one in stretches),
         "first": instant.text(markets[0].start_ns),
         "last": instant.text(markets[-1].start_ns + int(markets[-1].length)),

@@ -216,7 +216,7 @@ class UnknownJob(RpsdError):
     """A job id or name that does not exist."""
 
     code, kind, title = "unknown_job", Kind.MISSING, "No such job"
-    hint = "GET /api/v1/jobs or `rpsd jobs list` shows the runs; jobs are retrain, search, upkeep and backup."
+    hint = "GET /api/v1/jobs or `rpsd jobs list` shows the runs; jobs are retrain, search, book_train, book_backtest, upkeep and backup."
 
 
 class UnknownKey(RpsdError):

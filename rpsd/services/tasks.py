@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -121,6 +121,34 @@ def denoise_search(packet: Packet, report: Report) -> Packet:
     return Packet(head, {"scores": table.scores, "seconds": table.seconds, **failed, **arrays})
 
 
+def book_backtest(packet: Packet, report: Report) -> Packet:
+    """Trades on what a model says of the tapes of a book, with costs.
+
+    Head: ticks of the tapes, params, fees, label, book (mappings) and seed. Arrays: tape/i/COLUMN of each tape, and model (uint8), a packed
+    model; without it models of `label` with the parameters `book` are fitted walk-forward. Answer: backtest.run_all, with `fits` in its
+    head, one entry for each fit. Errors: backtest.run_all, forward.
+    """
+    from rpsd.book import backtest, forward  # numerics wait for the first task
+    from rpsd.core.book import Fees, Tape
+    from rpsd.core.parameters import BacktestParameters, BookParameters, LabelParameters
+
+    head, arrays = packet.head, packet.arrays
+    columns = ("kind", "t", "received", "sequence", "row", "bids", "asks", "counts", "quotes", "trades")
+    tapes = [(Tape(*(arrays[f"tape/{i}/{name}"] for name in columns)), tick) for i, tick in enumerate(head["ticks"])]
+    fits: list[dict[str, Any]] = []
+    if "model" in arrays:
+        report(0.1, "replaying")
+        stretches = forward.by_model(tapes, Packet.unpack(arrays["model"].tobytes()))
+    else:
+        label, book = build(LabelParameters, head["label"]), build(BookParameters, head["book"])
+        stretches, fits = forward.walk_forward(
+            tapes, label, book, seed=head["seed"], report=lambda share, words: report(0.9 * share, words)
+        )
+    report(0.9, "trading")
+    done = backtest.run_all(stretches, build(BacktestParameters, head["params"]), Fees(**head["fees"]), seed=head["seed"])
+    return Packet({**done.head, "fits": fits}, done.arrays)
+
+
 def warm(_packet: Packet, _report: Report) -> Packet:
     """Import the numerics of the tasks above and compile or load their kernels, so that the first real task does not pay for it."""
     from rpsd.kernels import climb, garch, groups, hmm, jit
@@ -135,6 +163,7 @@ def warm(_packet: Packet, _report: Report) -> Packet:
 
 
 TASKS: Final[tuple[tuple[str, Task], ...]] = (
+    ("book_backtest", book_backtest),
     ("book_train", book_train),
     ("denoise_search", denoise_search),
     ("regime_detect", regime_detect),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
+from rpsd.services.backtest import BacktestService
 from rpsd.services.backup import BackupService
 from rpsd.services.book import BookService
 from rpsd.services.book_training import BookTraining
@@ -56,6 +57,7 @@ class Services:
     regime: RegimeService
     book_training: BookTraining
     forecast: ForecastService
+    backtest: BacktestService
     backup: BackupService
     health: HealthService
     _warming: threading.Lock = field(default_factory=threading.Lock)
@@ -120,6 +122,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     keeper = Keeper(database, metrics, clock, standings, ready=not worker)
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
+    book = BookService(settings, database, metrics, clock)
     job = JobService(database, clock)
     model = ModelService(database, clock, job)
     live = LiveDenoiseService(database, keeper, model, clock)
@@ -157,6 +160,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         regime=regime,
         book_training=book_training,
         forecast=forecast,
+        backtest=BacktestService(settings, compute, book=book, model=model, job=job),
         backup=backup,
         health=health,
     )

@@ -6,6 +6,7 @@ from litestar import Litestar, Router
 
 from rpsd.web import (
     admin,
+    backtest,
     book,
     book_train,
     denoise,
@@ -31,6 +32,7 @@ ROUTES: Final[tuple[Any, ...]] = (
     *system.ROUTES,
     *series.ROUTES,
     *book.ROUTES,
+    *backtest.ROUTES,
     *denoise.ROUTES,
     *denoise_batch.ROUTES,
     *denoise_compare.ROUTES,
