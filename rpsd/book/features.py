@@ -14,7 +14,8 @@ from rpsd.core.market import Times, Vector
 from rpsd.kernels import depth
 
 PAUSE_NS: Final = 5_000_000_000
-"""A pause between two events that is longer ends all flow: sums begin anew after it."""
+"""A pause between two events that is longer ends all flow: sums begin anew after it. No setting, so that a stored tape always gives the
+same features."""
 _FORMAT: Final = 1
 _HEAD: Final = struct.Struct("<H")
 _FEWEST_PRICES: Final = 20  # distinct prices that tell a tick
