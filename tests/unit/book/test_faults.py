@@ -1,5 +1,7 @@
 """Twelve kinds of fault and wide spreads, 1,000 of each in the clean captures: all are named as what they are, and nothing else is."""
 
+from functools import lru_cache
+
 import pytest
 
 from rpsd import samples
@@ -11,6 +13,7 @@ from tests.unit.book.messages import raw_updates
 MANY = 1000
 
 
+@lru_cache(2)
 def capture(name: str) -> Tape:
     return samples.book_tape() if name == "btcusdt" else captures.perp_tape()
 
