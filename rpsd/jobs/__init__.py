@@ -3,8 +3,8 @@
 from typing import Final
 
 from rpsd.jobs.backup import BACKUP
-from rpsd.jobs.book_train import BOOK_TRAIN
 from rpsd.jobs.book_backtest import BOOK_BACKTEST
+from rpsd.jobs.book_train import BOOK_TRAIN
 from rpsd.jobs.job import Job
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.search import SEARCH
