@@ -40,7 +40,9 @@ def test_a_capture_of_binance(http: httpx.Client) -> None:
 
 
 def test_lobster_needs_its_date(http: httpx.Client) -> None:
-    assert _post(http, "AAPL", LOBSTER, format="lobster", date="2012-06-21").json()["accepted"] == 3
+    in_pieces = (LOBSTER[at : at + 50] for at in range(0, len(LOBSTER), 50))
+    done = http.post(PATH.format("AAPL"), content=in_pieces, params={"format": "lobster", "date": "2012-06-21"})
+    assert done.json()["accepted"] == 3
     refused = _post(http, "AAPL", LOBSTER, format="lobster")
     assert (refused.status_code, refused.json()["code"]) == (422, "bad_time")
 
