@@ -291,3 +291,17 @@ def test_metrics_count_events_and_faults(http: httpx.Client, running: Running) -
     text = http.get("/metrics").text
     assert 'rpsd_book_events_total{kind="depth"}' in text
     assert 'rpsd_book_faults_total{rule="duplicate"}' in text
+
+
+def test_books_that_do_not_fit_into_memory_wait_in_the_store(http: httpx.Client, running: Running) -> None:
+    rows = walk(3, seed=17)
+    books = running.services.book._books
+    books._most, most = 20_000, books._most  # only a few fit now
+    for number in range(60):
+        assert post(http, f"MANY{number}", "snapshots", [rows[0]]).status_code == 200
+    assert len(books) < 10
+    for number in range(0, 60, 7):
+        assert post(http, f"MANY{number}", "snapshots", [rows[1]]).json()["accepted"] == 1
+        assert post(http, f"MANY{number}", "snapshots", [rows[1]]).json()["skipped"] == 1
+    assert http.get(f"{BOOKS}/MANY0").json()["events"] == 2
+    books._most = most

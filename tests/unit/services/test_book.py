@@ -1,0 +1,122 @@
+"""Live books: bit for bit the same over restarts, folds and evictions; what was not committed never shows; old tapes go."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rpsd.config import read
+from rpsd.core.book import Phase, Tape
+from rpsd.core.errors import BadParameter, BadRange, DiskFull, UnknownBook
+from rpsd.core.market import DAY_NS
+from rpsd.services.book_live import STATE_BYTES
+from rpsd.services.upkeep import keep_trim
+from rpsd.services.wiring import Services, open_services
+from rpsd.store import book, query
+from rpsd.store.tape import cut
+from tests.conftest import Clock
+
+
+def walk(n: int, end_ns: int, seed: int = 1) -> Tape:
+    """Books of three levels 10 ms apart, tick 0.5, the last at end_ns."""
+    rng = np.random.default_rng(seed)
+    mid = 1000.0 + np.cumsum(rng.integers(-1, 2, n))
+    steps = np.arange(3)
+    bids, asks = (
+        np.stack([(mid[:, None] + sign * (1 + steps)) * 0.5, rng.integers(1, 50, (n, 3)).astype(float)], axis=-1) for sign in (-1, 1)
+    )
+    return Tape.of_books(end_ns - np.arange(n)[::-1] * 10_000_000, bids, asks, np.full((n, 2), 3))
+
+
+def settings_of(path: Path) -> object:
+    return read(environ={"RPSD_STORAGE__DATA_DIR": str(path / "data"), "RPSD_STORAGE__MIN_FREE_BYTES": "0"})
+
+
+def test_a_restart_changes_no_bit(tmp_path: Path, clock: Clock) -> None:
+    tape = walk(900, clock())
+    whole = tmp_path / "whole"
+    with open_services(settings_of(whole), clock=clock, worker=False) as services:
+        services.book.ingest("A", tape, tick=0.5)
+        want = services.book.live("A")
+        columns = services.book.features("A")[0]
+    for begin, stop in ((0, 1), (1, 500), (500, 501), (501, 900)):
+        with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
+            services.book.ingest("A", cut(tape, begin, stop), tick=0.5)
+    with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
+        live = services.book.live("A")
+        assert services.book.at_hand("A") is not None
+        assert live.phase is Phase.VALID
+        assert live.memory.pack() == want.memory.pack()
+        assert live.features.tobytes() == want.features.tobytes()
+        assert live.tops.tobytes() == want.tops.tobytes()
+        again = services.book.features("A")[0]
+        assert all(again[name].tobytes() == columns[name].tobytes() for name in columns)
+        kept = services.database.read(lambda c: book.require(c, "A"))
+        assert len(kept.memory) + len(kept.watch) <= STATE_BYTES
+
+
+def test_small_posts_are_folded_on_the_way_and_by_upkeep(services: Services, clock: Clock) -> None:
+    tape = walk(150, clock())
+    for at in range(150):
+        services.book.ingest("A", cut(tape, at, at + 1), tick=0.5)
+    chunks = "SELECT count(*) FROM book_chunk"
+    assert services.database.read(lambda c: query.value(c, chunks)) < 70
+    done = keep_trim(services.database, clock(), lambda *_: None, tapes_ns=DAY_NS)
+    assert done["tapes_folded"] > 0
+    assert services.database.read(lambda c: query.value(c, chunks)) == 1
+    [(held, tick)] = services.book.stretches("A")
+    assert (held.n, tick) == (150, 0.5)
+    assert held.bids.tobytes() == tape.bids.tobytes()
+    services.book.ingest("A", walk(1, clock() + 10_000_000, seed=2))
+    assert services.book.info("A")["events"] == 151
+
+
+def test_old_tapes_go_and_the_book_stays(services: Services, clock: Clock) -> None:
+    services.book.ingest("A", walk(200, clock() - 2 * DAY_NS), tick=0.5)
+    assert keep_trim(services.database, clock(), lambda *_: None)["tapes_dropped"] == 0
+    assert keep_trim(services.database, clock(), lambda *_: None, tapes_ns=DAY_NS)["tapes_dropped"] == 1
+    info = services.book.info("A")
+    assert (info["first"], info["events"], info["state"]) == (None, 200, "stale")
+    assert services.book.tape("A").n == 0
+    services.book.ingest("A", walk(5, clock(), seed=3))
+    assert services.book.info("A")["first"] is not None
+
+
+def test_what_was_not_committed_never_shows(services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = walk(120, clock())
+    services.book.ingest("A", cut(tape, 0, 100), tick=0.5)
+    before = services.book.live("A")
+    held = services.database.write
+
+    def full(_fn: object) -> None:
+        raise DiskFull("no room")
+
+    monkeypatch.setattr(services.database, "write", full)
+    with pytest.raises(DiskFull):
+        services.book.ingest("A", cut(tape, 100, 120))
+    monkeypatch.setattr(services.database, "write", held)
+    after = services.book.live("A")
+    assert (after.version, after.memory.pack()) == (before.version, before.memory.pack())
+    assert services.book.ingest("A", cut(tape, 100, 120))["accepted"] == 20
+
+
+def test_the_newest_of_a_range_and_gaps_between(services: Services, clock: Clock) -> None:
+    tape = walk(300, clock())
+    for begin, stop in ((0, 100), (100, 200), (200, 300)):
+        services.book.ingest("A", cut(tape, begin, stop), tick=0.5 if begin < 200 else 0.25)
+    first, second = services.book.stretches("A")
+    assert ((first[0].n, first[1]), (second[0].n, second[1])) == ((200, 0.5), (100, 0.25))
+    assert [piece.n for piece, _ in services.book.stretches("A", most=130)] == [30, 100]
+    assert services.book.tape("A", int(tape.t[50]), int(tape.t[59])).t.tolist() == tape.t[50:60].tolist()
+    assert services.book.features("A", limit=7)[1] == int(tape.t[7])
+    with pytest.raises(BadRange):
+        services.book.features("A", 5, 4)
+
+
+def test_refusals(services: Services, clock: Clock) -> None:
+    with pytest.raises(UnknownBook):
+        services.book.live("NONE")
+    with pytest.raises(BadParameter):
+        services.book.ingest("A", walk(3, clock()), tick=-1.0)
+    assert services.book.at_hand("NONE") is None
+    assert services.book.page() == ([], None)
