@@ -66,6 +66,14 @@ def test_events_of_one_move_are_one_observation() -> None:
     assert naive["error"] == pytest.approx(0.5 * once["error"], rel=0.2)
 
 
+def test_the_error_of_a_mean_is_the_textbook_one() -> None:
+    y, p = drawn(500, has_flat=True, seed=5)
+    found = compared(y, {"model": p}, np.arange(500), 1000, np.random.default_rng(0))[0]["model"]["log_loss"]
+    surprise = -np.log(np.maximum(p[np.arange(500), y + 1], 1e-12))
+    assert found["error"] == pytest.approx(surprise.std() / np.sqrt(500), rel=0.1)
+    assert found["high"] - found["low"] == pytest.approx(3.92 * found["error"], rel=0.1)
+
+
 def test_intervals_cover_and_gains_are_signed_by_what_is_better() -> None:
     y, p = drawn(600, has_flat=True, seed=4)
     blind = np.full((600, 3), 1 / 3)
