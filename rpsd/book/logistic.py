@@ -17,6 +17,8 @@ EVEN: Final = ("spread_t", "vol_s", "rate", "since")
 """Features of the threshold between flat and a move; none for a label without flat."""
 _WEAKEST: Final = 1e-9  # of the penalty: two features may say the same
 _SLIGHT: Final = 1e-3  # penalty on the threshold's own features
+_CONSTANT: Final = 1e-6
+"""An even column whose standard deviation is a smaller part of its largest value counts as constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def fit(x: Grid, y: Integers, l2: float, names: Sequence[str] = ODD) -> Logistic
     odd, even = columns(names), columns(EVEN)
     a, b = signed_log(x[:, odd]), signed_log(x[:, even])
     scale, spread = np.sqrt((a**2).mean(axis=0)), b.std(axis=0)
-    scale, spread = np.where(scale > 0, scale, 1.0), np.where(spread > 0, spread, 1.0)
+    varies = spread > _CONSTANT * np.abs(b).max(axis=0)  # the rate of a feed that ticks like a clock differs by rounding alone
+    scale, spread, b = np.where(scale > 0, scale, 1.0), np.where(varies, spread, 1.0), np.where(varies, b, 0.0)
     if (y != 0).all():
         found = _minimised(a / scale, None, y, l2)
         return Logistic(odd, np.empty(0, np.int64), found / scale, np.empty(0))

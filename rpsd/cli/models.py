@@ -105,12 +105,12 @@ def retrain(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train regime models now."""
+    """Train models now: with --all the regime models, by name also one of an order book."""
     if (model is None) != every:
         raise typer.BadParameter("give --model NAME or --all")
     arguments = {} if model is None else {"model": model}
     with reached(load(config_file), worker=True) as here, Progress("retrain") as progress:
-        run = here.run_job("retrain", arguments, wait, progress)
+        run = here.run_job("book_train" if model is not None and model.startswith("book:") else "retrain", arguments, wait, progress)
     if error := failure(run):
         raise error
     answer(run, as_json, lambda: _trained(run))
