@@ -90,7 +90,6 @@ class Local:
         """What the model in production says of a live book."""
         import json
 
-        self._services.warm()
         service = self._services.forecast
         told: dict[str, Any] = json.loads(service.live(service.question(symbol, model, features)).text)
         return told
