@@ -90,7 +90,7 @@ bench: dev peers ## Measure the figures of README and manual and write tests/ben
 	$(BIN)/python -m tests.bench.report
 
 .PHONY: quality
-quality: quality-denoise quality-regimes ## Measure how good the numbers are against references and baselines, and how often guardrails refuse the truth.
+quality: quality-denoise quality-regimes quality-book ## Measure how good the numbers are against references and baselines, and how often guardrails refuse the truth.
 	$(PEERS) -m pytest tests/quality
 	$(PEERS) -m scripts.calibrate_guardrails
 
@@ -101,6 +101,10 @@ quality-denoise: peers ## Measure the denoisers against peers and write their ch
 .PHONY: quality-regimes
 quality-regimes: peers ## Measure the regime models against truth and peers and write their chapter of the manual (SEEDS=20, about fifteen minutes).
 	OMP_NUM_THREADS=1 $(PEERS) -m tests.quality.regimes --seeds $(or $(SEEDS),20)
+
+.PHONY: quality-book
+quality-book: peers ## Measure features, models, validator and backtest of order books and write their chapter of the manual (about ten minutes).
+	OMP_NUM_THREADS=1 $(PEERS) -m tests.quality.books
 
 .PHONY: test-all
 test-all: test test-fault test-system test-browser quality ## Run every test family, one after another.

@@ -53,3 +53,9 @@ def test_the_chapter_scores_as_the_papers_do(seed: int) -> None:
     assert measure.calibration_error(up, p) == pytest.approx(papers.calibration_error(up.tolist(), p.tolist(), measure.BINS))
     tops = np.round(rng.random((200, 4)) * 3.0 + np.array([100.0, 1.0, 104.0, 1.0]))
     assert measure.order_flow(tops)[1:] == pytest.approx(papers.order_flow([tuple(row) for row in tops.tolist()]))
+
+
+def test_an_event_that_counts_thrice_is_three_events() -> None:
+    rng = np.random.default_rng(9)
+    up, p, times = rng.random(200) < 0.5, np.round(rng.random(200), 1), rng.integers(0, 4, 200)
+    assert measure.scores(up, p, times.astype(float)) == pytest.approx(measure.scores(np.repeat(up, times), np.repeat(p, times)))

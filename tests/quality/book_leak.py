@@ -16,7 +16,7 @@ from tests.quality.book_streams import TRAIN, Stream, next_moves
 AHEAD = 30
 """Seconds."""
 FLEXIBLE = {
-    "random forest, 100 trees": lambda: RandomForestClassifier(100, max_features=5, min_samples_leaf=5, random_state=0),
+    "random forest, 30 trees": lambda: RandomForestClassifier(30, max_features=5, min_samples_leaf=5, random_state=0),
     "gradient boosting, 150 trees of 8 leaves": lambda: HistGradientBoostingClassifier(max_iter=150, max_leaf_nodes=8, random_state=0),
     "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
 }

@@ -12,50 +12,47 @@ from rpsd.core.market import Times, Vector
 Mask = npt.NDArray[np.bool_]
 BINS: Final = 10
 SCORES: Final = ("AUC", "MCC", "Brier", "log loss", "ECE")
-RESAMPLES: Final = 300
+RESAMPLES: Final = 200
 _SECOND: Final = 1_000_000_000
 
 
-def auc(up: Mask, p: Vector) -> float:
-    """Share of pairs of a rise and a fall in the right order, ties half, by ranks; NaN with one class alone."""
-    ups = int(up.sum())
-    downs = up.size - ups
-    if not ups or not downs:
-        return float("nan")
-    _, place, counts = np.unique(p, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2.0)[place]
-    return float((ranks[up].sum() - ups * (ups + 1) / 2.0) / (ups * downs))
+def auc(up: Mask, p: Vector, weight: Vector | None = None) -> float:
+    """Share of pairs of a rise and a fall in the right order, ties half; NaN with one class alone."""
+    w = np.ones(p.size) if weight is None else weight
+    order = np.argsort(p, kind="stable")
+    ties = np.flatnonzero(np.r_[True, np.diff(p[order]) != 0.0])
+    ups, downs = (np.add.reduceat((w * side)[order], ties) for side in (up, ~up))
+    pairs = ups.sum() * downs.sum()
+    return float(ups @ (np.cumsum(downs) - 0.5 * downs) / pairs) if pairs else float("nan")
 
 
-def mcc(up: Mask, p: Vector) -> float:
+def mcc(up: Mask, p: Vector, weight: Vector | None = None) -> float:
     """Correlation of what happened with what was called, a rise where p is above a half; 0 when all calls are alike."""
-    called = p > 0.5
-    if called.all() or not called.any() or up.all() or not up.any():
-        return 0.0
-    return float(np.corrcoef(up, called)[0, 1])
+    (tn, fn), (fp, tp) = np.bincount(2 * (p > 0.5) + up, weight, 4).reshape(2, 2).astype(float)
+    below = float((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return float((tp * tn - fp * fn) / below**0.5) if below else 0.0
 
 
-def brier(up: Mask, p: Vector) -> float:
+def brier(up: Mask, p: Vector, weight: Vector | None = None) -> float:
     """Mean squared error."""
-    return float(np.mean((p - up) ** 2))
+    return float(np.average((p - up) ** 2, weights=weight))
 
 
-def log_loss(up: Mask, p: Vector) -> float:
+def log_loss(up: Mask, p: Vector, weight: Vector | None = None) -> float:
     """Nats; a probability within 1e-12 of certainty is taken for that."""
-    given = np.clip(np.where(up, p, 1.0 - p), 1e-12, 1.0)
-    return float(-np.mean(np.log(given)))
+    return float(np.average(-np.log(np.clip(np.where(up, p, 1.0 - p), 1e-12, 1.0)), weights=weight))
 
 
-def calibration_error(up: Mask, p: Vector) -> float:
+def calibration_error(up: Mask, p: Vector, weight: Vector | None = None) -> float:
     """Mean distance between said and happened over BINS of equal width, by their counts."""
+    w = np.ones(p.size) if weight is None else weight
     place = np.minimum((p * BINS).astype(int), BINS - 1)
-    said, happened = np.bincount(place, p, BINS), np.bincount(place, up.astype(float), BINS)
-    return float(np.abs(said - happened).sum() / p.size)
+    return float(np.abs(np.bincount(place, w * p, BINS) - np.bincount(place, w * up, BINS)).sum() / w.sum())
 
 
-def scores(up: Mask, p: Vector) -> Vector:
-    """All SCORES."""
-    return np.array([score(up, p) for score in (auc, mcc, brier, log_loss, calibration_error)])
+def scores(up: Mask, p: Vector, weight: Vector | None = None) -> Vector:
+    """All SCORES, each event counting so many times."""
+    return np.array([score(up, p, weight) for score in (auc, mcc, brier, log_loss, calibration_error)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +69,14 @@ def scored(up: Mask, p: Vector, move: Integers, rng: np.random.Generator) -> Sco
 
     Source: Cameron, Gelbach, Miller (2008), Rev. Econ. Stat. 90, the pairs cluster bootstrap.
     """
-    order = np.argsort(move, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(move[order]) != 0])
-    groups = np.split(order, starts[1:])
+    order = np.argsort(p, kind="stable")  # once: sorting what is sorted is quick
+    up, p, move = up[order], p[order], move[order]
+    number = np.unique(move, return_inverse=True)[1]
+    clusters = int(number.max()) + 1
     drawn = np.empty((RESAMPLES, len(SCORES)))
     for i in range(RESAMPLES):
-        rows = np.concatenate([groups[j] for j in rng.integers(0, len(groups), len(groups))])
-        drawn[i] = scores(up[rows], p[rows])
+        times = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
+        drawn[i] = scores(up, p, times[number].astype(float))
     low, high = np.nanquantile(drawn, (0.025, 0.975), axis=0)
     return Scored(scores(up, p), low, high)
 

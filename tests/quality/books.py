@@ -5,21 +5,26 @@ The exit is 0 whenever everything ran: a bar that falls short is a finding to re
 
 import argparse
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from rpsd.book.impact import windows
 from rpsd.core.book import Event
 from tests.bench.harness import bar
 from tests.captures import TICK
 from tests.quality import book_backtest, book_faults, book_leak, book_models
-from tests.quality.book_measure import Impact, impact
+from tests.quality.book_measure import Impact, impact, regressed
 from tests.quality.book_streams import CAPTURES, Stream, stream
 from tests.quality.books_chapter import Found, render
+from tests.quality.measure import pool
 from tests.unit.book.messages import raw_updates
 
 CHAPTER = Path(__file__).resolve().parents[2] / "rpsd" / "manual" / "books_quality.md"
+TABLES = ("facts", "impacts", "judged", "delays", "splits", "scaled", "seen", "tested")
 AUC = {"btcusd_perp": 0.725, "btcusdt": 0.755}
 
 
@@ -36,22 +41,43 @@ def impacts(s: Stream) -> list[tuple[str, float, Impact]]:
     books = s.tape.kind == Event.DEPTH
     best = np.column_stack([s.tape.bids[:, 0], s.tape.asks[:, 0]])
     fused = [("books and quotes", seconds, impact(s.t[known], s.tops[known], seconds, TICK)) for seconds in (1.0, 10.0)]
-    return [*fused, ("books", 10.0, impact(s.t[books], best, 10.0, TICK))]
+    by_event = regressed(*windows(s.tape, TICK))
+    return [*fused, ("books", 10.0, impact(s.t[books], best, 10.0, TICK)), ("each event by its depth", 10.0, by_event)]
+
+
+@dataclass(frozen=True, slots=True)
+class OfStream:
+    """The tables of one stream, in the order of Found."""
+
+    facts: tuple[int, ...]
+    impacts: list[tuple[str, float, Impact]]
+    judged: dict[str, book_models.Judged]
+    delays: list[book_models.Delayed]
+    splits: list[book_leak.Split]
+    scaled: tuple[book_leak.Scaled, book_leak.Scaled]
+    seen: book_leak.Seen
+    faults: list[book_faults.Classified]
+    tested: list[book_backtest.Tested]
+
+
+def of_stream(name: str, each: int) -> OfStream:
+    """Everything of one stream."""
+    s = stream(name)
+    scaled = (book_leak.scaled_features(s), book_leak.scaled_price(s))
+    return OfStream(
+        facts(s), impacts(s), book_models.judge(s), book_models.decay(s), book_leak.splits(s), scaled, book_leak.depth_only(s),
+        book_faults.classify(name, s.tape, each), book_backtest.tested(s),
+    )  # fmt: skip
 
 
 def measured(each: int) -> Found:
-    """Every table, stream by stream."""
-    found = Found(f"{datetime.now(UTC):%Y-%m-%d}", {}, {}, {}, {}, {}, {}, {}, [], {})
-    for name in CAPTURES:
-        s = stream(name)
-        found.streams[name], found.impacts[name] = facts(s), impacts(s)
-        found.judged[name], found.delays[name] = book_models.judge(s), book_models.decay(s)
-        found.splits[name], found.seen[name] = book_leak.splits(s), book_leak.depth_only(s)
-        found.scaled[name] = (book_leak.scaled_features(s), book_leak.scaled_price(s))
-        found.faults.extend(book_faults.classify(name, s.tape, each))
-        found.tested[name] = book_backtest.tested(s)
-    found.faults.append(book_faults.gaps("btcusd_perp", raw_updates(), each))
-    return found
+    """Every table, the streams side by side."""
+    with pool(len(CAPTURES)) as executor:
+        parts = dict(zip(CAPTURES, executor.map(partial(of_stream, each=each), CAPTURES), strict=True))
+    tables = ({name: getattr(part, table) for name, part in parts.items()} for table in TABLES)
+    faults = [*(one for part in parts.values() for one in part.faults), book_faults.gaps("btcusd_perp", raw_updates(), each)]
+    streams, impact, judged, delays, splits, scaled, seen, tested = tables
+    return Found(f"{datetime.now(UTC):%Y-%m-%d}", streams, impact, judged, delays, splits, scaled, seen, faults, tested)
 
 
 def note(found: Found, name: str, value: float, op: str, bound: float) -> None:

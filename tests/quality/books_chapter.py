@@ -1,6 +1,7 @@
 """The manual's chapter of order-book quality, made of measured tables; nothing in it depends on the machine."""
 
 from dataclasses import dataclass, field
+from math import isnan
 
 from tests.quality.book_backtest import LATENCY_MS, Tested
 from tests.quality.book_faults import SETTLED, Classified
@@ -29,7 +30,8 @@ the order flow of the window before. The first says what moves prices and forete
 is what a forecast could use.
 
 {impact}
-The same events with all quotes, or as books alone show them every so often. Raw is the first R² without dividing by depth.
+By all quotes, or as books alone show them every so often; flow over the mean depth of its window, or each event over the mean depth that
+it met, as the features are. Raw is the first R² without dividing by depth. The intervals are wide: ten seconds are few windows here.
 
 ## The next move of the mid
 
@@ -69,8 +71,9 @@ at which the last book no longer tells the mid. A model on such labels foretells
 {seen}
 ## Faults
 
-{each} faults of each kind put between the records of each clean capture, behind the first {settled}. `as such`: called by their rule. `false`: clean records,
-before and after them, that were called anything. The tick is inferred. A gap is an update left out of the raw capture.
+{each} faults of each kind put between the records of each clean capture, behind the first {settled}. `as such`: called by their rule.
+`false`: clean records, before and after them, that were called anything. The tick is inferred. A gap is an update left out of the raw
+capture.
 
 {faults}
 ## After costs
@@ -111,10 +114,23 @@ def streams(found: Found) -> str:
     return table(head, rows)
 
 
+def raw(found: Impact) -> str:
+    """The R² of undivided flow, where there is one."""
+    return "–" if isnan(found.raw) else number(found.raw)
+
+
 def impacts(found: Found) -> str:
     """R² side by side."""
     rows = [
-        [name, what, f"{seconds:g} s", str(i.windows), f"{number(i.same)} ± {number(i.error)}", number(i.following), number(i.raw)]
+        [
+            name,
+            what,
+            f"{seconds:g} s",
+            str(i.windows),
+            f"{number(i.same)} ± {number(i.error)}",
+            number(i.following),
+            "–" if isnan(i.raw) else number(i.raw),
+        ]
         for name, parts in found.impacts.items()
         for what, seconds, i in parts
     ]
@@ -128,7 +144,12 @@ def cells(scored: Scored) -> list[str]:
 
 def judged(found: Found, which: str) -> str:
     """Streams and contestants down, scores across."""
-    rows = [[name, who, *cells(getattr(result, which))] for name, parts in found.judged.items() for who, result in parts.items()]
+    rows = [
+        [name, who, *cells(scored)]
+        for name, parts in found.judged.items()
+        for who, result in parts.items()
+        if (scored := getattr(result, which)) is not None
+    ]
     return table(["stream", "by", *SCORES], rows)
 
 
