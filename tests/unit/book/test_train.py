@@ -113,6 +113,13 @@ def test_tapes_of_several_books_are_put_in_one_order_of_time(tape: Tape) -> None
     assert train([(half, TICK), (other, 0.05)], LabelParameters(), QUICK, seed=0).head["tick"] is None
 
 
+def test_prints_of_trades_are_no_occasions(tape: Tape) -> None:
+    whole = book_tape()
+    few = whole.taken(np.arange(whole.n) < 5000)
+    table, _ = gathered([(few, TICK)], LabelParameters(), 0.4)
+    assert 0 < table.t.size <= (few.kind != Event.TRADE).sum() < few.n
+
+
 def test_what_refuses_a_training(tape: Tape) -> None:
     with pytest.raises(RandomSplitRefused):
         train([(tape, TICK)], LabelParameters(), replace(QUICK, split="random"), seed=0)
