@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from rpsd.cli.book_backtest import backtest
 from rpsd.cli.book_files import date_of
-from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs
+from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
 
-app = typer.Typer(name="books", help="Import order books.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    name="books", help="Import order books, list and show them, backtest their models.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 class FileFormat(StrEnum):
@@ -39,3 +42,43 @@ def import_(
         found = here.import_book(file, file_format.value, symbol, options, progress)
     rows = [(name, found[name]) for name in ("accepted", "repaired", "skipped", "ignored", "state", "last")]
     answer(found, as_json, lambda: pairs([*rows, *(("bad: " + rule, n) for rule, n in found["counts"].items())]))
+
+
+app.command("backtest")(backtest)
+
+_LISTED = ("symbol", "phase", "tick", "events", "first", "last")
+
+
+@app.command("list")
+def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List the order books."""
+    with reached(load(config_file)) as here:
+        rows = here.books()
+    cells = [[row.get(name) for name in _LISTED] for row in rows]
+    answer({"books": rows}, as_json, lambda: table(_LISTED, cells, empty="No order books yet; `rpsd books import` reads files."))
+
+
+Symbol = Annotated[str, typer.Argument(help="Symbol, e.g. BTC-USDT.")]
+
+
+@app.command()
+def show(symbol: Symbol, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show where an order book stands."""
+    with reached(load(config_file)) as here:
+        found = here.book(symbol)
+    plain = [(name, value) for name, value in found.items() if not isinstance(value, dict | list)]
+    answer(found, as_json, lambda: pairs(plain))
+
+
+@app.command()
+def faults(
+    symbol: Symbol,
+    rule: Annotated[str | None, typer.Option("--rule", help="Of this rule alone, e.g. crossed.")] = None,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest records that were put aside."""
+    with reached(load(config_file)) as here:
+        rows = here.book_faults(symbol, rule)
+    names = tuple(rows[0]) if rows else ("rule",)
+    answer({"faults": rows}, as_json, lambda: table(names, [[row[name] for name in names] for row in rows], empty="None."))

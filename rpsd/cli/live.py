@@ -81,6 +81,30 @@ class Live:
         """What the model in production says of a live book."""
         return self._client.predict_live(symbol, model_name=model, include_features=features)
 
+    def books(self) -> list[dict[str, Any]]:
+        """Every order book."""
+        return self._client.books()
+
+    def book(self, symbol: str) -> dict[str, Any]:
+        """Where an order book stands."""
+        return self._client.book(symbol)
+
+    def book_faults(self, symbol: str, rule: str | None) -> list[dict[str, Any]]:
+        """The newest records that were put aside."""
+        found = self._client.ask("GET", f"/api/v1/books/{symbol}/faults", params={"rule": rule} if rule else {})
+        return list(found["faults"])
+
+    def backtest(self, symbol: str, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """A finished backtest."""
+        return self._followed(self._client.ask("POST", f"/api/v1/books/{symbol}/backtest", json=body)["job"], progress)
+
+    def _followed(self, run: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        while run["state"] not in FINAL:
+            time.sleep(_POLL_SECONDS)
+            run = self._client.job(str(run["id"]))
+            progress(run["progress"], run["message"] or "")
+        return run
+
     def models(self) -> list[dict[str, Any]]:
         """Every model."""
         return self._client.models()

@@ -94,6 +94,18 @@ class Local:
         told: dict[str, Any] = json.loads(service.live(service.question(symbol, model, features)).text)
         return told
 
+    def books(self) -> list[dict[str, Any]]:
+        """Every order book."""
+        return _all(self._services.book.page)
+
+    def book(self, symbol: str) -> dict[str, Any]:
+        """Where an order book stands."""
+        return self._services.book.info(symbol)
+
+    def book_faults(self, symbol: str, rule: str | None) -> list[dict[str, Any]]:
+        """The newest records that were put aside."""
+        return self._services.book.faults(symbol, rule)[1]
+
     def models(self) -> list[dict[str, Any]]:
         """Every model."""
         return _all(self._services.model.page)
@@ -118,12 +130,27 @@ class Local:
         """Run a job in this process and wait for it: without a server nobody else would."""
         from rpsd.core.errors import UnknownJob
         from rpsd.jobs import JOBS
-        from rpsd.jobs.runner import Scheduler
 
         if name not in (names := [job.name for job in JOBS]):
             raise UnknownJob(f"there is no job {name[:40]!r}; there are {', '.join(names)}")
+        return self._finished(name, self._services.job.enqueue(name, arguments, by=BY), progress)
+
+    def backtest(self, symbol: str, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """A finished backtest."""
+        from rpsd.core import instant
+        from rpsd.services.backtest import JOB, Asked
+
+        start, end = (None if body.get(name) is None else instant.parse(body[name]) for name in ("start", "end"))
+        wish = {name: body[name] for name in ("taker_fee_bps", "maker_fee_bps", "params", "model_name") if name in body}
+        run = self._services.backtest.submit(symbol, Asked(**wish, start_ns=start, end_ns=end), by=BY)
+        return self._finished(JOB, run, progress)
+
+    def _finished(self, name: str, run: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """The run once it has ended; this process does the work."""
+        from rpsd.jobs import JOBS
+        from rpsd.jobs.runner import Scheduler
+
         scheduler = Scheduler(self._services, tuple(job for job in JOBS if job.name == name))
-        run = self._services.job.enqueue(name, arguments, by=BY)
         try:
             while run["state"] not in FINAL:
                 scheduler.tick(self._services.clock())
