@@ -8,6 +8,7 @@ import typer
 
 from rpsd.cli.book_backtest import backtest
 from rpsd.cli.book_files import date_of
+from rpsd.cli.live import failure
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
 
@@ -82,3 +83,22 @@ def faults(
         rows = here.book_faults(symbol, rule)
     names = tuple(rows[0]) if rows else ("rule",)
     answer({"faults": rows}, as_json, lambda: table(names, [[row[name] for name in names] for row in rows], empty="None."))
+
+
+@app.command()
+def train(
+    symbol: Symbol,
+    label: Annotated[str, typer.Option("--label", help="What to foretell, e.g. horizon_500_ms, horizon_10_events.")] = "next_mid_move",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has finished.")] = False,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model of an order book; it serves once it beats the baselines."""
+    with reached(load(config_file), worker=True) as here, Progress("train") as progress:
+        run = here.run_job("book_train", {"model": f"book:{symbol.upper()}:{label}"}, wait, progress)
+    if error := failure(run):
+        raise error
+    rows = [
+        (one["name"], f"version {one['version']}, {one['stage']}: {one['reason']}") for one in (run.get("result") or {}).get("models", ())
+    ]
+    answer(run, as_json, lambda: pairs(rows) or f"run {run['id']} is {run['state']}; `rpsd jobs list` follows it")
