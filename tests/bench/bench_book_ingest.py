@@ -77,9 +77,8 @@ def rates(server: Appliance) -> None:
             elapsed, worked = time.perf_counter() - begin, _cpu(server) - worked
         assert json.loads(answer)["accepted"] == size, answer
         n = (len(bodies) - 1) * size
-        print(
-            f"{name}: {len(bodies) - 1} posts of {size} books, {sum(map(len, bodies[1:])) / elapsed / 1e6:.0f} MB/s, {n / worked:.0f} a CPU second"
-        )
+        speed = sum(map(len, bodies[1:])) / elapsed / 1e6
+        print(f"{name}: {len(bodies) - 1} posts of {size} books, {speed:.0f} MB/s, {n / worked:.0f} books a CPU second of the server")
         bar(f"book_ingest_{name}_per_second", n / elapsed, ">=", bound)
 
 
