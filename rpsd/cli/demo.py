@@ -14,6 +14,7 @@ from rpsd.cli.output import ConfigFile, step
 from rpsd.cli.reach import chosen, keep_kernels
 
 if TYPE_CHECKING:
+    from rpsd.cli.demo_book import BookFound
     from rpsd.config import Settings
     from rpsd.core.result import DenoiseResult
     from rpsd.services.wiring import Services
@@ -29,7 +30,7 @@ class Found:
     """What the demo found.
 
     The index's daily volume denoised in so many seconds; `foresight`, the causal filter's squared error in foretelling the next day's, over
-    that of the day's own; the stock's closes denoised; the index's regimes, and what is stored of it.
+    that of the day's own; the stock's closes denoised; the index's regimes, and what is stored of it; an order book.
     """
 
     volume: "DenoiseResult"
@@ -38,6 +39,7 @@ class Found:
     closes: "DenoiseResult"
     regimes: dict[str, Any]
     info: dict[str, Any]
+    book: "BookFound"
 
 
 def demo(
@@ -48,7 +50,7 @@ def demo(
     port: Annotated[int | None, typer.Option("--port", help="Port to serve on.")] = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Load real market data, denoise it, find its regimes, then serve. Ctrl-C ends it."""
+    """Load real market data, denoise it, find its regimes, feed an order book, then serve. Ctrl-C ends it."""
     import sys
 
     from rpsd.cli.init import prepare
@@ -57,7 +59,7 @@ def demo(
 
     settings = _settings(config_file, data_dir, port)
     writer = configure_logging("WARNING", file=settings.monitoring.log_file, stream=sys.stderr.buffer)
-    typer.echo("rpsd demo: real market data in, a denoised series and its regimes out\n", err=True)
+    typer.echo("rpsd demo: real market data in, a denoised series, its regimes and an order book out\n", err=True)
     with step("data directory") as say:
         prepare(settings)
         keep_kernels(settings)
@@ -103,7 +105,9 @@ def _key(services: "Services", settings: "Settings") -> Path:
 
 
 def _main_job(services: "Services") -> Found:
-    """Load, denoise, detect, train; each step says how it went."""
+    """Load, denoise, detect, train, feed; each step says how it went."""
+    from rpsd.cli import demo_book
+
     for name in ("sp500_1d", "goog_1m"):
         _load(services, name)
     with step("load the kernels") as say:
@@ -125,7 +129,7 @@ def _main_job(services: "Services") -> Found:
         info = services.series.info(INDEX, INDEX_INTERVAL)
         found = _detect(services, info)
         say(f"{found['n_states']} states over {info['rows']:,} days")
-    return Found(volume, seconds, _foresight(services), closes, found, info)
+    return Found(volume, seconds, _foresight(services), closes, found, info, demo_book.feed(services))
 
 
 def _foresight(services: "Services") -> float:
@@ -162,7 +166,7 @@ def _load(services: "Services", name: str) -> None:
 
 def summary(found: Found) -> str:
     """What the demo found, for a terminal of 100 columns."""
-    from rpsd.cli import regime_report, report
+    from rpsd.cli import demo_book, regime_report, report
 
     return "\n".join(
         [
@@ -178,6 +182,12 @@ def summary(found: Found) -> str:
             regime_report.regimes(found.regimes),
             "",
             _paragraph(_of_regimes(found.regimes)).rstrip(),
+            _RULE,
+            f" {demo_book.BOOK}: the order book at the end of six minutes",
+            _RULE,
+            demo_book.summary(found.book),
+            "",
+            _paragraph(demo_book.in_words(found.book)).rstrip(),
             _RULE,
         ]
     )
@@ -234,7 +244,7 @@ def _of_regimes(answer: dict[str, Any]) -> str:
 
 
 def _next_steps(settings: "Settings", key_file: Path) -> str:
-    """Three commands that work against the server that starts now."""
+    """Four commands that work against the server that starts now."""
     try:
         shown = key_file.relative_to(Path.cwd())
     except ValueError:
@@ -246,6 +256,7 @@ def _next_steps(settings: "Settings", key_file: Path) -> str:
         f"  curl -s {base}/health\n\n"
         f"  curl -s {key} {base}/api/v1/regimes/%5EGSPC\n"
         "  # by the stored model, fitted on the last two years: it may judge otherwise than the table\n\n"
+        f"  curl -s {key} {base}/api/v1/books/BTC-USDT\n\n"
         f"  curl -s {key} -H 'Content-Type: application/json' \\\n"
         f'    -d \'{{"column": "close", "method": "kalman", "causality": "causal"}}\' \\\n'
         f"    {base}/api/v1/series/GOOG/1m/denoise\n"

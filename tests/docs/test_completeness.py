@@ -9,8 +9,8 @@ from tests.docs.pages import ROOT
 
 MANUAL = ROOT / "rpsd" / "manual"
 CHAPTERS = (
-    "index", "install", "operate", "methods", "denoising_quality", "regimes", "regimes_quality", "errors", "decisions", "settings",
-    "metrics", "cli",
+    "index", "install", "operate", "methods", "denoising_quality", "regimes", "regimes_quality", "books", "books_quality", "errors",
+    "decisions", "settings", "metrics", "cli",
 )  # fmt: skip
 
 
@@ -52,6 +52,30 @@ def models() -> Iterable[str]:
     return (model.name for model in MODELS)
 
 
+def book_features() -> Iterable[str]:
+    from rpsd.book.features import FEATURES
+
+    return (feature.name for feature in FEATURES)
+
+
+def book_rules() -> Iterable[str]:
+    from rpsd.core.book import RULES, Rule
+
+    return (rule.word for rule in RULES if rule is not Rule.ACCEPTED)
+
+
+def book_phases() -> Iterable[str]:
+    from rpsd.core.book import Phase
+
+    return (phase.value for phase in Phase)
+
+
+def book_formats() -> Iterable[str]:
+    from rpsd.services.feed import FORMATS
+
+    return (one.name for one in FORMATS)
+
+
 def commands() -> Iterable[str]:
     """Every command with its group, as the user types it."""
     import click
@@ -75,6 +99,10 @@ FAMILIES: dict[str, tuple[str, str, Callable[[], Iterable[str]]]] = {
     "jobs": ("operate", "| `{}` |", jobs),
     "methods": ("methods", "### `{}`", methods),
     "models": ("regimes", "| `{}` |", models),
+    "book features": ("books", "| `{}` |", book_features),
+    "book rules": ("books", "| `{}` |", book_rules),
+    "book phases": ("books", "| `{}` |", book_phases),
+    "book formats": ("books", "| `{}` |", book_formats),
     "commands": ("cli", "## {}", commands),
 }
 """Chapter, how the line of a member begins there, and the members: a word in passing, or in another chapter, is no description."""

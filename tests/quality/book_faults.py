@@ -150,7 +150,8 @@ def classify(name: str, tape: Tape, each: int = EACH, seed: int = 0) -> list[Cla
 def gaps(name: str, updates: Updates, each: int = EACH, seed: int = 0) -> Classified:
     """One update missing: the next one is judged by a book that has seen all before it. The book itself goes on without a gap."""
     rng = np.random.default_rng(seed)
-    places = np.sort(rng.choice(np.arange(2, updates.n - 1), each, replace=False)).tolist()
+    synced = int(np.argmax(updates.is_snapshot)) + 2  # before the snapshot updates wait for it, and none can be missed
+    places = np.sort(rng.choice(np.arange(synced, updates.n - 1), each, replace=False)).tolist()
     ladder, done, hits, false = Ladder.fresh(), 0, 0, 0
     for place in places:
         followed = follow(piece(updates, done, place), ladder, 10)

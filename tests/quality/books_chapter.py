@@ -39,11 +39,11 @@ it met, as the features are. Raw is the first R² without dividing by depth. The
 Walking forward, fitted {folds} times on all that came before, judged on the next fifth:
 
 {walked}
-**On these two streams queue imbalance alone orders moves as well as the model does.** Both have a tick that is large against the moves:
-the spread is nearly always one tick, and who is thin at the best quotes breaks. What the model adds is a probability that can be believed
-(Brier, log loss, ECE). `boosted` is shown by force: a training refuses trees below 5,000 moves, and this is why. A model that answers
-mirrored books with mirrored probabilities says a half on average; where a market rose through the whole of the held-out part, its ECE
-shows that trend.
+**On these two streams queue imbalance alone orders the moves held out as well as the model does**; walking forward, from less, the model
+orders them a little better. Both streams have a tick that is large against the moves: the spread is nearly always one tick, and who is
+thin at the best quotes breaks. What the model adds is a better probability (Brier, log loss, ECE). `boosted` is shown by force: a training
+refuses trees below 5,000 moves, and this is why. A model that answers mirrored books with mirrored probabilities says a half on average;
+where a market rose through most of the held-out part, its ECE shows that trend.
 
 What was said and what happened, `logistic`, held out:
 
@@ -82,8 +82,8 @@ capture.
 of the median size at the best bid. Basis points of a trade's value, per round trip.
 
 {tested}
-Without fees a forecast of the next tick is worth about what crossing the spread costs; with fees nothing is left. Doing nothing costs
-nothing.
+Read the break-even fee: what a side may cost at most. It is a small part of what an exchange takes, and so no strategy here is profitable
+with fees. "Profitable" without them means that the interval lies above zero on this one evening. Doing nothing costs nothing.
 
 ## Bars
 
