@@ -34,9 +34,9 @@ def feed(services: "Services") -> BookFound:
         except UnknownBook:
             fed = services.book.ingest(BOOK, tape, by=BY, tick=BOOK_TICK)
             info = services.book.info(BOOK)
-            say(f"{fed['accepted']:,} books, quotes and trades stored, none refused")
+            say(f"{fed['accepted']:,} events stored, none refused")
         else:
-            say(f"{info['events']:,} books, quotes and trades there already")
+            say(f"{info['events']:,} events there already")
         found = impact(tape, BOOK_TICK)
     return BookFound(info, found.r2, found.r2_next)
 
