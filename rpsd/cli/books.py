@@ -47,7 +47,7 @@ def import_(
 
 app.command("backtest")(backtest)
 
-_LISTED = ("symbol", "phase", "tick", "events", "first", "last")
+_LISTED = ("symbol", "state", "tick", "events", "first", "last")
 
 
 @app.command("list")
