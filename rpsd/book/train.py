@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from rpsd.book import blend, boosted, calibration, evaluate, labels, logistic, validate
+from rpsd.book import blend, boosted, calibration, evaluate, further, labels, logistic, validate
 from rpsd.book.forecast import as_packet, mirror, scored
 from rpsd.book.table import Table, gathered
 from rpsd.core.book import Tape
@@ -53,8 +53,8 @@ def train(
     one order of time; alpha is of the events before the test.
     Head: kind, label (mapping), horizon (name), predictor, calibration, schema, tick (None for several), alpha (ticks), l2, seed, events,
     moves, trained_from_ns, trained_until_ns, trial_until_ns, choice (rows of blend.choose), evaluation (evaluate.judged), logistic_share,
-    direction_trees, base. Arrays: those of forecast.opened, and trial, the packed trial. Hindsight up to trained_until_ns. Raises
-    RandomSplitRefused, TooShort (fewer than 100 moves, or than 5,000 before the test when trees are asked for), DegenerateFit.
+    direction_trees, base. Arrays: those of forecast.opened and further.fitted, and trial, the packed trial. Hindsight up to trained_until_ns.
+    Raises RandomSplitRefused, TooShort (fewer than 100 moves, or than 5,000 before the test when trees are asked for), DegenerateFit.
     """
     validate.in_order_of_time(params)
     report(0.0, "computing features")
@@ -93,7 +93,7 @@ def train(
         "evaluation": evaluation,
     }
     packet = as_packet(served, head)
-    return Packet(packet.head, {**packet.arrays, "trial": np.frombuffer(trial_packet.pack(), np.uint8)})
+    return Packet(packet.head, {**packet.arrays, **further.fitted(tapes), "trial": np.frombuffer(trial_packet.pack(), np.uint8)})
 
 
 def _allows_trees(early: Table, params: BookParameters) -> bool:

@@ -1,12 +1,15 @@
 """Order books in the shape of the contract."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rpsd.core import instant
 from rpsd.core.book import RULES, BookInfo, Phase, Rule
 from rpsd.services.book_live import LiveBook
 from rpsd.store.book import FaultRecord, Kept
+
+if TYPE_CHECKING:  # numerics wait for the warm-up
+    from rpsd.book.features import BookFeature
 
 WAITS: dict[Phase, str | None] = {
     Phase.EMPTY: "a first snapshot, quote or update",
@@ -47,15 +50,16 @@ def latest_of(live: LiveBook, kept: Kept) -> dict[str, Any]:
 
 
 def catalogue() -> dict[str, Any]:
-    """Every feature with what is to be known of it; an open end of its range is null."""
-    from rpsd.book.features import FEATURES, SCHEMA
+    """Every feature with what is to be known of it, those beside the 27 as `further`; an open end of its range is null."""
+    from rpsd.book.features import FEATURES, FURTHER, SCHEMA
 
-    rows = []
-    for feature in FEATURES:
-        low, high = (None if math.isinf(end) else end for end in (feature.low, feature.high))
-        beside = {"parity": feature.parity, "low": low, "high": high, "source": feature.source}
-        rows.append({"name": feature.name, "formula": feature.formula, "unit": feature.unit or None, **beside})
-    return {"schema": SCHEMA, "features": rows}
+    return {"schema": SCHEMA, "features": [_told(one) for one in FEATURES], "further": [_told(one) for one in FURTHER]}
+
+
+def _told(feature: "BookFeature") -> dict[str, Any]:
+    low, high = (None if math.isinf(end) else end for end in (feature.low, feature.high))
+    beside = {"parity": feature.parity, "low": low, "high": high, "source": feature.source}
+    return {"name": feature.name, "formula": feature.formula, "unit": feature.unit or None, **beside}
 
 
 def fault_row(fault: FaultRecord) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rpsd.services.access import AccessService, read_pepper
 from rpsd.services.backtest import BacktestService
 from rpsd.services.backup import BackupService
 from rpsd.services.book import BookService
+from rpsd.services.book_further import BookFurther
 from rpsd.services.book_training import BookTraining
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
@@ -46,6 +47,7 @@ class Services:
     access: AccessService
     series: SeriesService
     book: BookService
+    book_further: BookFurther
     denoise: DenoiseService
     keeper: Keeper
     live: LiveDenoiseService
@@ -130,7 +132,6 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
     live_regimes = LiveRegimes(settings, database, job, clock, standings, served)
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
-    book = BookService(settings, database, metrics, clock)
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
     book_training = BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock)
     health = HealthService(
@@ -149,6 +150,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         access=access,
         series=series,
         book=book,
+        book_further=BookFurther(settings, book=book, model=model),
         denoise=denoise,
         keeper=keeper,
         live=live,

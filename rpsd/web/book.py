@@ -128,6 +128,9 @@ class FeaturesQuery(Query):
     end: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
     time: Literal["iso", "ns"] = "iso"
+    further: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    bar: str = "1s"
+    window: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 20
 
 
 @get(
@@ -251,7 +254,7 @@ def _ingested(exchange: Exchange, symbol: str, given: "Given", asked: FeedQuery,
     opt=declare(
         "read",
         "Features after each event of a range, as columns {symbol, schema, t, kind, bid, bid_size, ask, ask_size, <feature>…, next}; "
-        "computed anew from the tape, bit for bit as they were live. `end` is inclusive.",
+        "computed anew from the tape, bit for bit as they were live. `end` is inclusive. `further` names features beside the 27.",
         "books",
         query=FeaturesQuery,
         writes={JSON: dict[str, Any]},
@@ -276,6 +279,12 @@ def features(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response
     }
     table |= {name: cells(found["tops"][:, at]) for at, name in enumerate(("bid", "bid_size", "ask", "ask_size"))}
     table |= {feature.name: cells(found["features"][:, at]) for at, feature in enumerate(FEATURES)}
+    if asked.further is not None:
+        from rpsd.services.book_further import Bars
+
+        bars = Bars(asked.bar, asked.window)
+        beside, facts = exchange.services.book_further.of(table["symbol"], found, asked.further.split(","), bars)
+        table |= {name: cells(column) for name, column in beside.items()} | ({} if facts is None else {"fitted": facts})
     return answer(exchange, table | {"next": None if following is None else str(following)})
 
 

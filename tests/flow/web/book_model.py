@@ -1,9 +1,12 @@
 """A model of order books by hand, in the registry as a training leaves it there: the fuller side wins."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from rpsd.book.features import FEATURES
 from rpsd.book.forecast import as_packet, mirror
+from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.kernels.forecast import Forecaster
 from rpsd.services.model import Candidate, Verdict
@@ -36,7 +39,17 @@ def packet(weight: float = 2.0, tick: float | None = 0.1) -> Packet:
     return as_packet(model, head | {"trained_from_ns": 0, "trained_until_ns": 1})
 
 
-def serve(services: Services, name: str, weight: float = 2.0, tick: float | None = 0.1, *, promoted: bool = True) -> int:
-    """Register a version of the model; its number."""
+def serve(
+    services: Services,
+    name: str,
+    weight: float = 2.0,
+    tick: float | None = 0.1,
+    *,
+    promoted: bool = True,
+    kept: Mapping[str, Vector] | None = None,
+) -> int:
+    """Register a version of the model, with further arrays in its packet if there are any; its number."""
+    made = packet(weight, tick)
+    made = Packet(made.head, {**made.arrays, **(kept or {})})
     card = {"data_fingerprint": "0" * 64, "evaluation": {}, "gate": {"promoted": promoted, "reason": "by hand"}}
-    return services.model.register(Candidate(name, packet(weight, tick), card, Verdict(promoted, "by hand")), "test").version
+    return services.model.register(Candidate(name, made, card, Verdict(promoted, "by hand")), "test").version

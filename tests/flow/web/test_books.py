@@ -13,6 +13,7 @@ import pytest
 from rpsd.core import frame
 from rpsd.core.book import Tape
 from rpsd.core.market import SECOND_NS
+from tests.flow.web.book_model import serve
 from tests.flow.web.conftest import Launch, Running
 
 BOOKS = "/api/v1/books"
@@ -305,3 +306,25 @@ def test_books_that_do_not_fit_into_memory_wait_in_the_store(http: httpx.Client,
         assert post(http, f"MANY{number}", "snapshots", [rows[1]]).json()["skipped"] == 1
     assert http.get(f"{BOOKS}/MANY0").json()["events"] == 2
     books._most = most
+
+
+def test_features_beside_the_27(http: httpx.Client, running: Running) -> None:
+    rows = walk(600, seed=23)
+    post(http, "BESIDE", "snapshots", rows, "?tick=0.5")
+    path = f"{BOOKS}/BESIDE/features?limit=1000&bar=1s&window=3&further="
+    whole = http.get(f"{path}parkinson,yang_zhang").json()
+    assert whole["parkinson"][0] is None
+    assert whole["parkinson"][-1] > 0
+    later = http.get(f"{path}parkinson&start={rows[500]['timestamp']}").json()
+    assert later["parkinson"] == whole["parkinson"][-len(later["t"]) :]  # the bars before the range count
+    refused = http.get(f"{path}integrated_ofi,stoikov_t")
+    assert (refused.status_code, refused.json()["code"]) == (404, "no_model")
+    serve(running.services, "book:BESIDE:next_mid_move", tick=0.5, kept={"integrated": np.array([1.0, 0, 0, 0, 0])})
+    told = http.get(f"{path}integrated_ofi,stoikov_t").json()
+    assert told["integrated_ofi"] == told["ofi_m"]
+    assert set(told["stoikov_t"]) == {None}  # that model has kept no table
+    assert told["fitted"] == {"model": "book:BESIDE:next_mid_move", "version": 1, "causal_from": "1970-01-01T00:00:00.000000001Z"}
+    for bad in ("parkinson&bar=tick", "height", "parkinson&window=1"):
+        assert http.get(f"{path}{bad}" if "window" not in bad else f"{BOOKS}/BESIDE/features?further={bad}").status_code == 422
+    names = {row["name"] for row in http.get("/api/v1/book-features").json()["further"]}
+    assert {"integrated_ofi", "stoikov_t", "yang_zhang"} <= names
