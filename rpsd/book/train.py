@@ -54,7 +54,8 @@ def train(
     Head: kind, label (mapping), horizon (name), predictor, calibration, schema, tick (None for several), alpha (ticks), l2, seed, events,
     moves, trained_from_ns, trained_until_ns, trial_until_ns, choice (rows of blend.choose), evaluation (evaluate.judged), logistic_share,
     direction_trees, base. Arrays: those of forecast.opened and further.fitted, and trial, the packed trial. Hindsight up to
-    trained_until_ns. Raises RandomSplitRefused, TooShort (fewer than 100 moves, or than 5,000 before the test when trees are asked for), DegenerateFit.
+    trained_until_ns. Raises RandomSplitRefused, TooShort (fewer than 100 moves, or than 5,000 before the test when trees are asked for),
+    DegenerateFit.
     """
     validate.in_order_of_time(params)
     report(0.0, "computing features")

