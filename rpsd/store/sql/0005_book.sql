@@ -1,6 +1,6 @@
 -- Order books: where each stands, the events that were accepted, and what was put aside.
 CREATE TABLE book (
-  id          INTEGER PRIMARY KEY,
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,         -- never given again: answers at hand are known by it
   symbol      TEXT NOT NULL UNIQUE,
   version     INTEGER NOT NULL,                          -- grows with every write
   phase       TEXT NOT NULL,

@@ -107,6 +107,17 @@ def test_a_live_book_and_the_snapshots_that_fed_it(http: httpx.Client, running: 
     assert (moved["cache_hit"], moved["prediction"]) == (False, "down")
 
 
+def test_a_book_that_was_deleted_answers_no_more(http: httpx.Client, running: Running) -> None:
+    serve(running.services, "book:PR.TWICE:next_mid_move")
+    feed(http, "PR.TWICE", book(9, 1, time.time_ns()))
+    assert live(http, "PR.TWICE")["prediction"] == "up"
+    assert http.delete("/api/v1/books/PR.TWICE").status_code == 200
+    assert http.get(PATH, params={"symbol": "PR.TWICE"}).json()["code"] == "unknown_book"
+    feed(http, "PR.TWICE", book(1, 9, time.time_ns()))
+    told = live(http, "PR.TWICE")
+    assert (told["cache_hit"], told["prediction"]) == (False, "down")
+
+
 def test_a_stale_book_says_so(http: httpx.Client, running: Running) -> None:
     serve(running.services, "book:PR.OLD:next_mid_move")
     feed(http, "PR.OLD", book(5, 3, time.time_ns() - 60 * SECOND_NS))
