@@ -82,17 +82,19 @@ def _join_all(levels, count, state, at):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _misses(levels, count, tick, most):  # type: ignore[no-untyped-def]
+    """Whether a price with a size lies further than `most` ticks from a multiple, below one tick, or where not every multiple is a float."""
+    for k in range(count):
+        steps = levels[k, 0] / tick
+        if levels[k, 1] != 0.0 and not (abs(steps - np.rint(steps)) <= most and 0.5 < steps < _EXACT):
+            return True
+    return False
+
+
+@kernel
 def _fits(bids, asks, many_bids, many_asks, tick):  # type: ignore[no-untyped-def]
     """Whether every price with a size is a multiple of the tick."""
-    for k in range(many_bids):
-        steps = bids[k, 0] / tick
-        if abs(steps - np.rint(steps)) > ON_TICK and bids[k, 1] != 0.0:
-            return False
-    for k in range(many_asks):
-        steps = asks[k, 0] / tick
-        if abs(steps - np.rint(steps)) > ON_TICK and asks[k, 1] != 0.0:
-            return False
-    return True
+    return not (_misses(bids, many_bids, tick, ON_TICK) or _misses(asks, many_asks, tick, ON_TICK))
 
 
 @kernel
@@ -121,8 +123,8 @@ def _adopts(bids, asks, many_bids, many_asks, state):  # type: ignore[no-untyped
 
 @kernel
 def learns(bids, asks, many_bids, many_asks, prices, news, state):  # type: ignore[no-untyped-def]
-    """Take in a record of so many prices; False when it is off a believed tick. `news`: its best prices are not those before."""
-    tick = value(state, DECIMALS)
+    """Take in a record of so many prices; False when it is off a believed tick, or no number of any. `news`: its best prices are not those before."""
+    tick, decimals, divisor = value(state, DECIMALS), state[DECIMALS], state[GCD]
     fits = tick > 0.0 and _fits(bids, asks, many_bids, many_asks, tick)
     if state[EVIDENCE] >= ENOUGH:
         if not fits:
@@ -133,6 +135,10 @@ def learns(bids, asks, many_bids, many_asks, prices, news, state):  # type: igno
     elif tick > 0.0 or prices > 1:  # one price alone divides by itself
         _join_all(bids, many_bids, state, DECIMALS)
         _join_all(asks, many_asks, state, DECIMALS)
+        finer = value(state, DECIMALS)  # and yet no number of it may be the price
+        if finer > 0.0 and (_misses(bids, many_bids, finer, np.inf) or _misses(asks, many_asks, finer, np.inf)):
+            state[DECIMALS], state[GCD] = decimals, divisor
+            return False
         state[EVIDENCE] = prices
     return True
 

@@ -11,6 +11,8 @@ _USABLE: Final = (Rule.ACCEPTED, Rule.EMPTY, Rule.DUPLICATE)
 """A duplicate tells nothing new and is passed over."""
 _OFF_TICK: Final = 1e-7  # ticks: no further from a whole number than the validator lets pass
 _HUGE: Final = 1e300
+_EXACT: Final = 2.0**53
+"""Ticks up to which every whole number is a float."""
 
 
 def judged(tape: Tape, tick: float) -> Tape:
@@ -41,7 +43,7 @@ def is_plain(tape: Tape, tick: float) -> bool:
         return False
     falls = all(near[0] > far[0] for near, far in pairwise(bids))
     rises = all(near[0] < far[0] for near, far in pairwise(asks))
-    if not (falls and rises and asks[-1][0] < _HUGE * tick):
+    if not (falls and rises and bids[-1][0] > 0.5 * tick and asks[-1][0] < _EXACT * tick):
         return False
     for price, size in (*bids, *asks):
         steps = price / tick

@@ -76,3 +76,12 @@ def test_each_bad_book_is_named_by_its_place_and_rule() -> None:
     with pytest.raises(BadBook) as caught:
         judged(both, TICK)
     assert [(fault.pointer, fault.reason.partition(":")[0]) for fault in caught.value.errors] == [("/snapshots/1", "crossed")]
+
+
+@pytest.mark.parametrize("prices", [(1e307, 2e307), (1e-300, 1e300), (5e-324, 1e-323), (0.04, 100.0), (1e15, 2e15), (1e25, 2e25)])
+def test_prices_that_no_number_of_ticks_can_be_are_refused(prices: tuple[float, float]) -> None:
+    bid, ask = prices
+    given_tape = tape([[bid, 1.0]], [[ask, 1.0]])
+    assert not is_plain(given_tape, TICK)
+    with pytest.raises(BadBook, match="tick"):
+        judged(given_tape, TICK)
