@@ -83,7 +83,7 @@ def _join_all(levels, count, state, at):  # type: ignore[no-untyped-def]
 
 @kernel
 def _misses(levels, count, tick, most):  # type: ignore[no-untyped-def]
-    """Whether a price with a size lies further than `most` ticks from a multiple, below one tick, or where not every multiple is a float."""
+    """Whether a price with a size lies over `most` ticks from a multiple, below one tick, or where not every multiple is a float."""
     for k in range(count):
         steps = levels[k, 0] / tick
         if levels[k, 1] != 0.0 and not (abs(steps - np.rint(steps)) <= most and 0.5 < steps < _EXACT):
@@ -123,7 +123,10 @@ def _adopts(bids, asks, many_bids, many_asks, state):  # type: ignore[no-untyped
 
 @kernel
 def learns(bids, asks, many_bids, many_asks, prices, news, state):  # type: ignore[no-untyped-def]
-    """Take in a record of so many prices; False when it is off a believed tick, or no number of any. `news`: its best prices are not those before."""
+    """Take in a record of so many prices; False when it is off a believed tick, or no number of any.
+
+    `news`: its best prices are not those before.
+    """
     tick, decimals, divisor = value(state, DECIMALS), state[DECIMALS], state[GCD]
     fits = tick > 0.0 and _fits(bids, asks, many_bids, many_asks, tick)
     if state[EVIDENCE] >= ENOUGH:
