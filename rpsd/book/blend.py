@@ -57,7 +57,7 @@ def choose(first: Grid, second: Grid, y: Integers, cluster: Integers, wanted: st
     for share in SHARES:
         gain = alone - losses(mixed(first, second, share), y)
         row: dict[str, Any] = {"share": share, "predictor": PREDICTORS.get(share, "blend"), "log_loss": float((alone - gain).mean())}
-        tried.append(row | {"gain": float(gain.mean()), "error": _standard_error(gain, cluster)})
+        tried.append(row | {"gain": float(gain.mean()), "error": standard_error(gain, cluster)})
     allowed = [row for row in tried if wanted in ("auto", row["predictor"])]
     best = min(allowed, key=lambda row: row["log_loss"])
     if wanted == "auto" and best["gain"] <= best["error"]:
@@ -65,7 +65,7 @@ def choose(first: Grid, second: Grid, y: Integers, cluster: Integers, wanted: st
     return Choice(float(best["share"]), tuple({**row, "chosen": row is best} for row in tried))
 
 
-def _standard_error(gain: Vector, cluster: Integers) -> float:
+def standard_error(gain: Vector, cluster: Integers) -> float:
     """Of the mean of gain (n,), whose events are independent across clusters alone.
 
     Source: Liang, Zeger (1986), Biometrika 73, 13-22, for a mean.

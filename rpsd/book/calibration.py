@@ -1,4 +1,4 @@
-"""From scores to probabilities that come true as often as they say, learnt on events later than those of the fit."""
+"""From scores to probabilities that come true as often as they say, learnt on events that the fit had not seen."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rpsd.book import logistic
 from rpsd.core.book import Grid, Integers
 from rpsd.core.market import Vector
 
-ISOTONIC_MOVES: Final = 1000
+ISOTONIC_MOVES: Final = 5000
 """Moves from which `auto` trusts the freer isotonic line."""
 _BINS: Final = 50  # of equal mass, pooled until they rise
-_STEPS: Final = 50
 _LEAST_SLOPE: Final = 1e-3  # a score that misled keeps its order, but says next to nothing
 
 
@@ -26,6 +26,8 @@ class Line:
 
 def method_of(wanted: str, moves: int) -> str:
     """What `auto` is with so many distinct moves: isotonic needs many, Platt's single slope does with few.
+
+    Below 1,300 moves the isotonic line had the larger log loss on later blocks of both captures, within their training parts.
 
     Source: Niculescu-Mizil, Caruana (2005), Proc. ICML 22, 625-632, section 5.
     """
@@ -41,33 +43,35 @@ def odd(score: Vector, y: Integers, method: str) -> Line:
     Source: Platt (1999), Advances in Large Margin Classifiers, 61-74; Zadrozny, Elkan (2002), Proc. KDD 8, 694-699.
     """
     if method == "platt":
-        return Line(np.zeros((1, 2)), max(_newton(score[:, None], (y > 0).astype(np.float64))[0], _LEAST_SLOPE))
+        return Line(np.zeros((1, 2)), max(_newton(score[:, None], y > 0)[0], _LEAST_SLOPE))
     is_right = np.where(score >= 0, y > 0, y < 0)
     knots = _isotonic(np.abs(score), is_right)
     knots[:, 1] = np.maximum(knots[:, 1], 0.0)
     return Line(np.vstack([np.zeros((1, 2)), knots[knots[:, 0] > 0]]), 0.0)
 
 
+def levelled(scores: Grid, y: Integers) -> Grid:
+    """Scores (n, 2) moved by Platt's lines to where outcomes y (n,) of -1, 0, 1 bear them out, so that predictors of any scale compare."""
+    moved = y != 0
+    direction = scores[:, 0] * odd(scores[moved, 0], y[moved], "platt").slope
+    if np.isinf(scores[:, 1]).all():
+        return np.column_stack([direction, scores[:, 1]])
+    line = plain(scores[:, 1], moved, "platt")
+    return np.column_stack([direction, line.knots[0, 1] + line.slope * scores[:, 1]])
+
+
 def plain(score: Vector, came: npt.NDArray[np.bool_], method: str) -> Line:
     """The line of score (n,) for log-odds of what came (n,): platt with slope and constant, isotonic rising."""
     if method == "platt":
-        constant, slope = _newton(np.column_stack([np.ones(score.size), score]), came.astype(np.float64))
+        constant, slope = _newton(np.column_stack([np.ones(score.size), score]), came)
         return Line(np.array([[0.0, constant]]), max(slope, _LEAST_SLOPE))
     return Line(_isotonic(score, came), 0.0)
 
 
-def _newton(a: Grid, y: Vector) -> list[float]:
-    """Weights of a logistic regression of y (n,) on a (n, k), with half an event of each outcome added so that they are finite."""
-    w, ridge = np.zeros(a.shape[1]), 1.0 / max(float((a**2).sum(axis=0).max()), 1.0)
-    for _ in range(_STEPS):
-        p = 0.5 * (1 + np.tanh(0.5 * (a @ w)))
-        slope = a.T @ (y - p) - ridge * w
-        bend = (a * (p * (1 - p))[:, None]).T @ a + ridge * np.eye(w.size)
-        step = np.linalg.solve(bend, slope)
-        w = w + step * min(1.0, 4.0 / max(float(np.abs(step).max()), 1e-300))
-        if float(np.abs(step).max()) < 1e-10:
-            break
-    return [float(one) for one in w]
+def _newton(a: Grid, came: npt.NDArray[np.bool_]) -> list[float]:
+    """Weights of a logistic regression of what came (n,) on a (n, k), with about half an event of each outcome added: they are finite."""
+    ridge = 1.0 / max(float((a**2).sum(axis=0).max()), 1.0)
+    return [float(one) for one in logistic.newton(a, came, np.ones(len(a)), np.full(a.shape[1], ridge))]
 
 
 def _isotonic(score: Vector, came: npt.NDArray[np.bool_]) -> Grid:

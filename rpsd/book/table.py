@@ -11,7 +11,7 @@ from rpsd.book import labels
 from rpsd.book.features import BookMemory, run
 from rpsd.core.book import Event, Grid, Integers, Tape
 from rpsd.core.errors import TooShort
-from rpsd.core.market import Times
+from rpsd.core.market import Times, Vector
 from rpsd.core.parameters import LabelParameters
 
 _MS_NS: Final = 1_000_000
@@ -31,6 +31,12 @@ class Table:
     def at(self, places: Integers) -> "Table":
         """The events at these places."""
         return Table(self.x[places], self.y[places], self.t[places], self.until_ns[places], self.cluster[places])
+
+    @property
+    def weight(self) -> Vector:
+        """What each event counts (n,) so that every cluster counts one: a move that was long in coming is still one observation."""
+        _, number, sizes = np.unique(self.cluster, return_inverse=True, return_counts=True)
+        return np.asarray(1.0 / sizes[number])
 
     @property
     def moves(self) -> int:

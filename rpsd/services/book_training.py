@@ -137,6 +137,8 @@ class BookTraining:
             "label": asdict(wanted.label),
             "predictor": fitted.head["predictor"],
             "calibration": fitted.head["calibration"],
+            "directions": fitted.head["directions"],
+            "l2": fitted.head["l2"],
             "alpha": fitted.head["alpha"],
             "tick": fitted.head["tick"],
             "schema": fitted.head["schema"],

@@ -61,7 +61,19 @@ def test_perfect_scores_stay_finite() -> None:
     assert np.isfinite(calibration.odd(np.zeros(9), np.ones(9, np.int64), "isotonic").knots).all()
 
 
-def test_auto_wants_a_thousand_moves_for_the_freer_line() -> None:
-    assert calibration.method_of("auto", 999) == "platt"
-    assert calibration.method_of("auto", 1000) == "isotonic"
+def test_auto_wants_thousands_of_moves_for_the_freer_line() -> None:
+    assert calibration.method_of("auto", 4999) == "platt"
+    assert calibration.method_of("auto", 5000) == "isotonic"
     assert calibration.method_of("platt", 10**6) == "platt"
+
+
+def test_scores_of_any_scale_are_levelled_to_the_same() -> None:
+    score, up = drawn(5000, 1.0)
+    flat = np.random.default_rng(2).random(5000) < 0.3
+    y = np.where(flat, 0, np.where(up, 1, -1))
+    scores = np.column_stack([score, np.zeros(5000) + 0.1 * score])
+    levelled = calibration.levelled(scores, y)
+    np.testing.assert_allclose(calibration.levelled(scores * 7, y), levelled, atol=0.02)
+    np.testing.assert_allclose((1 / (1 + np.exp(-levelled[:, 1]))).mean(), (y != 0).mean(), rtol=0.01)
+    alone = calibration.levelled(np.column_stack([score, np.full(5000, np.inf)]), np.where(up, 1, -1))
+    assert np.isinf(alone[:, 1]).all()

@@ -43,7 +43,19 @@ def test_the_mirrored_book_has_the_opposite_direction(has_flat: bool) -> None:
     np.testing.assert_allclose(here[:, 1], there[:, 1], rtol=1e-9)
 
 
-def test_a_penalty_shrinks_the_weights() -> None:
-    x, y, _ = drawn(3000, has_flat=True)
+@pytest.mark.parametrize("has_flat", [False, True])
+def test_a_strong_penalty_leaves_the_first_feature_alone(has_flat: bool) -> None:
+    x, y, _ = drawn(3000, has_flat)
     free, held = logistic.fit(x, y, 0.0), logistic.fit(x, y, 10.0)
-    assert np.abs(held.weights).max() < 0.2 * np.abs(free.weights).max()
+    assert np.abs(held.weights[1:]).max() < 0.2 * np.abs(free.weights).max()
+    alone = logistic.fit(x, y, 10.0, logistic.ODD[:1])
+    assert held.weights[0] == pytest.approx(alone.weights[0], rel=0.1)
+
+
+@pytest.mark.parametrize("has_flat", [False, True])
+def test_an_event_of_weight_three_counts_as_three_events(has_flat: bool) -> None:
+    x, y, _ = drawn(3000, has_flat)
+    times = np.random.default_rng(3).integers(1, 4, y.size)
+    weighed = logistic.fit(x, y, 1e-2, weight=times.astype(float))
+    repeated = logistic.fit(np.repeat(x, times, axis=0), np.repeat(y, times), 1e-2)
+    np.testing.assert_allclose(weighed.weights, repeated.weights, atol=1e-3 if has_flat else 1e-8)
