@@ -111,14 +111,16 @@ def follow(updates: Updates, ladder: Ladder, levels: int) -> Followed:
     replayed after the snapshot, with their own times. O(k) level changes, each with a shift of the levels better than its own.
     """
     course = _Course(ladder, min(max(levels, 1), MOST_LEVELS), updates)
-    snapshots = np.flatnonzero(updates.is_snapshot).tolist()
-    at = 0
+    snapshots = [*np.flatnonzero(updates.is_snapshot).tolist(), updates.n]
+    at = following = 0  # the first snapshot that is not behind
     while at < updates.n:
         if updates.is_snapshot[at]:
             course.restate(at)
             at += 1
             continue
-        stop = next((place for place in snapshots if place > at), updates.n)
+        while snapshots[following] < at:
+            following += 1
+        stop = snapshots[following]
         at = course.walk(at, stop) if course.phase is Phase.VALID else course.wait(at, stop)
     return course.outcome()
 
@@ -164,9 +166,10 @@ class _Course:
 
     def walk(self, begin: int, stop: int) -> int:
         """Apply messages to a valid book; returns the first that still has to be looked at."""
-        end, codes, tape, rows = self._walked(self.updates, begin, stop)
-        self.codes[begin:end] = codes[begin:end]
-        self._add(tape, rows)
+        end, codes, tape, rows = self._walked(_piece(self.updates, begin, stop), 0, stop - begin)
+        end += begin
+        self.codes[begin:end] = codes[: end - begin]
+        self._add(tape, rows + begin)
         reason = self.codes[end - 1]
         if reason in (Rule.ACCEPTED, Rule.DUPLICATE):
             return end

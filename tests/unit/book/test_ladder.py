@@ -202,3 +202,23 @@ def test_bytes_that_are_no_ladder() -> None:
     for wrong in (b"", packed[:-1], packed + b"x", b"\xff" + packed[1:]):
         with pytest.raises(CorruptData):
             Ladder.unpack(wrong)
+
+
+def test_a_snapshot_before_each_update_costs_what_it_would_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each walk sees its own stretch: were it to see the whole feed, thousands of snapshots would take minutes."""
+    seen: list[int] = []
+    walk = rungs.walk
+
+    def counted(ids: np.ndarray, *more: object) -> int:
+        seen.append(len(ids))
+        return int(walk(ids, *more))
+
+    monkeypatch.setattr(rungs, "walk", counted)
+    told: list[Message] = []
+    for number in range(0, 200, 2):
+        told.append(Message(-1, number + 1, -1, True, ((1, 99.0, 1.0), (-1, 100.0, 1.0))))
+        told.append(Message(number + 2, number + 2, -1, False, ((1, 99.0, float(number + 2)),)))
+    followed = after(*told)
+    assert followed.tape.n == 200
+    assert followed.tape.bids[:, 0, 1].tolist() == [1.0 if at % 2 == 0 else float(at + 1) for at in range(200)]
+    assert sum(seen) == 100
