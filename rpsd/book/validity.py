@@ -64,11 +64,17 @@ class Watch:
         return float(ticks.value(self.state, verdict.TICK + ticks.DECIMALS)) or None
 
     @property
+    def told_ns(self) -> int | None:
+        """The exchange's time of the last book or quote, ns UTC, None before the first."""
+        told = int(max(self.state[verdict.LAST_T + Event.DEPTH], self.state[verdict.LAST_T + Event.QUOTE]))
+        return None if told == verdict.NO_TIME else told
+
+    @property
     def phase(self) -> Phase:
         """EMPTY, SYNCING (a side is missing), VALID, or AUCTION (crossed or locked three times in a row): what the records alone tell."""
         if self.state[verdict.CROSSED_RUN] >= verdict.AUCTION_RUN:
             return Phase.AUCTION
-        if max(self.state[verdict.LAST_T + Event.DEPTH], self.state[verdict.LAST_T + Event.QUOTE]) == verdict.NO_TIME:
+        if self.told_ns is None:
             return Phase.EMPTY
         return Phase.VALID if self.state[verdict.SIDES] == verdict.BOTH else Phase.SYNCING
 

@@ -275,7 +275,10 @@ class Updates:
 
 @dataclass(frozen=True, slots=True)
 class BookInfo:
-    """What the store knows of a book without reading its tape; times in ns UTC, None when empty. `faults`: records by rule."""
+    """What the store knows of a book without reading its tape; times in ns UTC, None when empty. `faults`: records by rule.
+
+    `last_ns`: of any event; `received_ns`: when the last book or quote came, for trades tell nothing of the book.
+    """
 
     id: int
     symbol: str

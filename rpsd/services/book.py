@@ -71,7 +71,7 @@ class BookService:
         return answer
 
     def live(self, symbol: str) -> LiveBook:
-        """The book as of now, from memory or the store; stale when its last event is older than books.staleness. Raises UnknownBook."""
+        """The book as of now, from memory or the store; stale when it was last told longer ago than books.staleness. Raises UnknownBook."""
         symbol = market.symbol(symbol)
         if (stand := self._books.held(symbol)) is None:
             with self._books.writing(symbol):
@@ -197,7 +197,8 @@ class BookService:
         return self._database.read(lambda c: book_live.opened(c, symbol))
 
     def _phase(self, info: BookInfo) -> Phase:
-        return phase_at(info.phase, info.last_ns, self._clock(), self.staleness_ns)
+        told = [ns for ns in (info.last_ns, info.received_ns) if ns is not None]
+        return phase_at(info.phase, min(told, default=None), self._clock(), self.staleness_ns)
 
     def _how(self, stand: Stand, on_error: str, tick: float | None, now_ns: int) -> How:
         from rpsd.book.validity import Limits
@@ -243,7 +244,7 @@ class BookService:
                 {"row": fault.row, "rule": fault.rule, "reason": RULES[Rule[fault.rule.upper()]]} for fault in done.faults[:MOST_NAMED]
             ],
             "counts": {rule.word: n for rule, n in sorted(done.counts.items()) if n},
-            "state": self._phase(info).value,
+            "state": done.stand.live.asked(self._clock(), self.staleness_ns).phase.value,
             "last": None if info.last_ns is None else instant.text(info.last_ns),
         }
 

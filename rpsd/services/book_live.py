@@ -29,9 +29,12 @@ _TOP: Final = 4
 _BESIDE: Final = 4096  # bytes of the objects around the packed states
 
 
-def phase_at(phase: Phase, last_ns: int | None, now_ns: int, staleness_ns: int) -> Phase:
-    """The phase at the moment now_ns of a book that stood in `phase` after its last event at last_ns."""
-    old = last_ns is not None and now_ns - last_ns > staleness_ns
+def phase_at(phase: Phase, told_ns: int | None, now_ns: int, staleness_ns: int) -> Phase:
+    """The phase at the moment now_ns of a book that stood in `phase` when it was last told, at told_ns.
+
+    A book that was told after now_ns, by more than staleness_ns, is as stale: the clock was set back, and nobody knows its age.
+    """
+    old = told_ns is not None and abs(now_ns - told_ns) > staleness_ns
     return Phase.STALE if old and phase is Phase.VALID else phase
 
 
@@ -39,7 +42,8 @@ def phase_at(phase: Phase, last_ns: int | None, now_ns: int, staleness_ns: int) 
 class LiveBook:
     """A live book as predictions see it. `features` (27,) and `tops` (4,) bid, size, ask, size after the last event, zeros before any.
 
-    `phase` is that of the moment it was asked for; `last_ns` is the clock, the greatest time of an event; `version` changes with the book.
+    `phase` is that of the moment it was asked for; `last_ns` is the clock, the greatest time of an event; `told_ns` is the time of the last
+    book or quote, or of its arrival when that was earlier; `version` changes with the book.
     """
 
     symbol: str
@@ -49,12 +53,12 @@ class LiveBook:
     tops: Vector
     phase: Phase
     last_ns: int | None
-    received_ns: int | None
+    told_ns: int | None
     version: int
 
     def asked(self, now_ns: int, staleness_ns: int) -> "LiveBook":
-        """The book at the moment now_ns: a valid one whose last event is older than staleness_ns is stale."""
-        phase = phase_at(self.phase, self.last_ns, now_ns, staleness_ns)
+        """The book at the moment now_ns: a valid one that was last told more than staleness_ns ago is stale."""
+        phase = phase_at(self.phase, self.told_ns, now_ns, staleness_ns)
         return self if phase is self.phase else replace(self, phase=phase)
 
 
@@ -74,7 +78,13 @@ class Stand:
         info = self.kept.info
         features, tops = self.latest[:-_TOP], self.latest[-_TOP:]
         version = (info.id << 32) + self.kept.version  # another book of the same name has another id
-        return LiveBook(info.symbol, info.tick, self.memory, features, tops, info.phase, info.last_ns, info.received_ns, version)
+        return LiveBook(info.symbol, info.tick, self.memory, features, tops, info.phase, info.last_ns, self.told_ns, version)
+
+    @property
+    def told_ns(self) -> int | None:
+        """When the book was last told: trades tell nothing of it, and a feed whose clock is ahead is no younger than its arrival."""
+        times = [ns for ns in (self.watch.told_ns, self.kept.info.received_ns) if ns is not None]
+        return min(times, default=None)
 
     @property
     def weight(self) -> int:

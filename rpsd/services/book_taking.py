@@ -196,7 +196,7 @@ class _Course:
         kept = self.before.kept
         counted = Counter(kept.info.faults)
         counted.update({rule.word: n for rule, n in self.counts.items() if n})
-        came = self.how.now_ns if self.kinds.any() else kept.info.received_ns
+        came = self.how.now_ns if self.kinds[[Event.DEPTH, Event.QUOTE]].any() else kept.info.received_ns
         last = None if self.clock == _NEVER else self.clock
         info = replace(kept.info, phase=self.phase(), tick=self.tick, levels=self.levels, last_ns=last)
         info = replace(info, received_ns=came, events=events, faults=dict(counted))

@@ -163,11 +163,11 @@ class ForecastService:
         return self._ended(told, started, hit=False, age_seconds=age_seconds)
 
     def _age(self, book: "LiveBook") -> float:
-        """Seconds since the last event of the book. Raises BookNotValid unless it is in a state to speak."""
+        """Seconds since the book was last told. Raises BookNotValid unless it is in a state to speak."""
         phase = Phase.SYNCING if book.phase is Phase.VALID and book.tick is None else book.phase
-        age_seconds = (self._clock() - (book.last_ns or 0)) / SECOND_NS
+        age_seconds = (self._clock() - (book.told_ns or 0)) / SECOND_NS
         if phase is Phase.STALE:
-            aged = f"its last event is {age_seconds:.3f} s old, and books.staleness is {self._settings.books.staleness:g} s"
+            aged = f"it was last told {age_seconds:.3f} s ago, and books.staleness is {self._settings.books.staleness:g} s"
             raise _not_valid(book.symbol, phase, aged)
         if phase is not Phase.VALID:
             raise _not_valid(book.symbol, phase, f"it waits for {WAITS[phase]}")

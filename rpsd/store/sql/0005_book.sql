@@ -8,7 +8,7 @@ CREATE TABLE book (
   is_told     INTEGER NOT NULL,                          -- 1: the tick was stated by a caller
   levels      INTEGER NOT NULL,                          -- most levels of a side that an event brought
   last_ns     INTEGER,                                   -- the clock: the greatest time of an event
-  received_ns INTEGER,                                   -- when the last event came
+  received_ns INTEGER,                                   -- when the last book or quote came
   events      INTEGER NOT NULL,                          -- that were accepted, those included whose tape is gone
   repaired    INTEGER NOT NULL,
   negative_latency INTEGER NOT NULL,

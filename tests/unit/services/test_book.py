@@ -1,5 +1,6 @@
 """Live books: bit for bit the same over restarts, folds and evictions; what was not committed never shows; old tapes go."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from rpsd.config import read
 from rpsd.core.book import Phase, Tape
 from rpsd.core.errors import BadParameter, BadRange, DiskFull, UnknownBook
-from rpsd.core.market import DAY_NS
+from rpsd.core.market import DAY_NS, SECOND_NS
 from rpsd.services.book_live import STATE_BYTES
 from rpsd.services.upkeep import keep_trim
 from rpsd.services.wiring import Services, open_services
@@ -120,3 +121,36 @@ def test_refusals(services: Services, clock: Clock) -> None:
         services.book.ingest("A", walk(3, clock()), tick=-1.0)
     assert services.book.at_hand("NONE") is None
     assert services.book.page() == ([], None)
+
+
+def phases(services: Services) -> set[str]:
+    """The phase of the only book, as each answer tells it."""
+    return {services.book.live("A").phase.value, services.book.info("A")["state"], services.book.page()[0][0]["state"]}
+
+
+def test_a_feed_whose_clock_is_ahead_dies_all_the_same(services: Services, clock: Clock) -> None:
+    tape = walk(5, clock() + 3600 * SECOND_NS)
+    services.book.ingest("A", replace(tape, received=tape.t.copy()), tick=0.5)
+    assert phases(services) == {"valid"}
+    clock.advance(5)
+    assert phases(services) == {"valid"}
+    clock.advance(1e-9)
+    assert phases(services) == {"stale"}
+
+
+def test_a_book_of_later_than_now_is_stale(services: Services, clock: Clock) -> None:
+    services.book.ingest("A", walk(5, clock()), tick=0.5)
+    clock.advance(-3)
+    assert phases(services) == {"valid"}
+    clock.advance(-3)
+    assert phases(services) == {"stale"}
+
+
+def test_trades_keep_no_book_fresh(services: Services, clock: Clock) -> None:
+    services.book.ingest("A", walk(5, clock()), tick=0.5)
+    for _ in range(3):
+        clock.advance(2)
+        services.book.ingest("A", Tape.of_trades(np.array([clock()]), np.array([[500.0, 1.0, 1.0]])))
+    assert phases(services) == {"stale"}
+    services.book.ingest("A", Tape.of_quotes(np.array([clock()]), np.array([[499.5, 1.0, 500.5, 2.0]])))
+    assert phases(services) == {"valid"}
