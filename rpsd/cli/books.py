@@ -1,19 +1,23 @@
-"""`rpsd books`: order books into the store."""
+"""`rpsd books`: order books into the store, what stands there, and models of them."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rpsd.cli.book_backtest import backtest
 from rpsd.cli.book_files import date_of
+from rpsd.cli.book_sides import sides
 from rpsd.cli.live import failure
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
 
 app = typer.Typer(
-    name="books", help="Import order books, list and show them, backtest their models.", no_args_is_help=True, rich_markup_mode=None
+    name="books",
+    help="Import order books, list and show them, train and backtest their models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -47,6 +51,9 @@ def import_(
 
 app.command("backtest")(backtest)
 
+_SHOWN = 5
+"""Levels a side that `show` prints; --json has all."""
+_FAULT = ("t", "row", "rule", "excerpt")
 _LISTED = ("symbol", "state", "tick", "events", "first", "last")
 
 
@@ -64,11 +71,17 @@ Symbol = Annotated[str, typer.Argument(help="Symbol, e.g. BTC-USDT.")]
 
 @app.command()
 def show(symbol: Symbol, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show where an order book stands."""
+    """Show where an order book stands, and its best levels."""
     with reached(load(config_file)) as here:
         found = here.book(symbol)
-    plain = [(name, value) for name, value in found.items() if not isinstance(value, dict | list)]
-    answer(found, as_json, lambda: pairs(plain))
+    answer(found, as_json, lambda: _shown(found))
+
+
+def _shown(book: dict[str, Any]) -> str:
+    """Where it stands, the records put aside by rule, and the best levels."""
+    rows = [(name, value) for name, value in book.items() if not isinstance(value, dict | list)]
+    rows += [(f"bad: {rule}", n) for rule, n in book["faults"].items()]
+    return f"{pairs(rows)}\n\n{sides(book, _SHOWN)}" if book["bids"] or book["asks"] else pairs(rows)
 
 
 @app.command()
@@ -81,8 +94,8 @@ def faults(
     """List the newest records that were put aside."""
     with reached(load(config_file)) as here:
         rows = here.book_faults(symbol, rule)
-    names = tuple(rows[0]) if rows else ("rule",)
-    answer({"faults": rows}, as_json, lambda: table(names, [[row[name] for name in names] for row in rows], empty="None."))
+    cells = [[row[name] for name in _FAULT] for row in rows]
+    answer({"faults": rows}, as_json, lambda: table(_FAULT, cells, empty="No record was put aside.", cut=False))
 
 
 @app.command()

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rpsd.cli.book_sides import sides
 from rpsd.cli.live import BY
-from rpsd.cli.output import step
+from rpsd.cli.output import indented, step
 
 if TYPE_CHECKING:
     from rpsd.services.wiring import Services
@@ -45,12 +46,10 @@ def summary(found: BookFound) -> str:
     """The book as it stood at the end, and what can be known from it."""
     info = found.info
     lines = [
-        f"  spread {info['features']['spread_t']:g} ticks of {info['tick']:g}; queue imbalance {info['features']['qi1']:+.2f}; "
+        f"  spread {info['features']['spread_t']:g} × the tick of {info['tick']:g}; queue imbalance {info['features']['qi1']:+.2f}; "
         f"{info['events']:,} events, {sum(info['faults'].values())} bad"
     ]
-    for (bid, q), (ask, r) in zip(info["bids"][:3], info["asks"][:3], strict=False):
-        lines.append(f"  {q:>12,.3f}  {bid:>12,.1f}  |  {ask:<12,.1f}  {r:<12,.3f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, indented(sides(info, 3))])
 
 
 def in_words(found: BookFound) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rpsd.cli.book_card import evaluated
 from rpsd.cli.live import failure
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
@@ -22,17 +23,17 @@ def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     answer({"models": rows}, as_json, lambda: table(_LISTED, cells, empty="No models yet; `rpsd retrain --all` trains them."))
 
 
+Name = Annotated[str, typer.Argument(help="e.g. regime:^GSPC:1d:3_state, book:BTC-USDT:next_mid_move")]
+
+
 @app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="e.g. regime:^GSPC:1d:3_state")], config_file: ConfigFile = None, as_json: AsJson = False
-) -> None:
+def show(name: Name, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show the card of a model: data window, evaluation, lineage."""
     with reached(load(config_file)) as here:
         card = here.model(name)
     answer(card, as_json, lambda: _card(card))
 
 
-Name = Annotated[str, typer.Argument(help="e.g. regime:^GSPC:1d:3_state")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the version and in the audit log.")]
 Force = Annotated[bool, typer.Option("--force", help="Overrule the gate; audited.")]
 
@@ -73,8 +74,11 @@ def _serving(version: dict[str, Any]) -> str:
 
 
 def _card(model: dict[str, Any]) -> str:
-    """The card for people: everything but the states as names and values, then the states side by side."""
+    """The card for people: names and values, then what is better read side by side: the states, or a book model's evaluation."""
     inner = dict(model.get("card") or {})
+    if inner.get("kind") == "book":
+        evaluation = inner.pop("evaluation")
+        return f"{pairs(flat({**model, 'card': inner}))}\n\n{evaluated(evaluation)}"
     states = inner.pop("states", None)
     text = pairs(flat({**model, "card": inner}))
     if not states:
