@@ -5,13 +5,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from rpsd.book import PREDICTORS
 from rpsd.core.book import Grid, Integers
 from rpsd.core.market import Vector
 
-SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
-"""What the logistic part may count; 1 is the logistic alone, 0 the trees alone."""
-PREDICTORS: Final = {1.0: "logistic", 0.0: "boosted"}
-"""Names of the ends; what lies between is a blend."""
+SHARES: Final = tuple(sorted((share for predictor in PREDICTORS for share in predictor.shares), reverse=True))
+"""What the logistic part may count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,12 @@ class Choice:
     @property
     def predictor(self) -> str:
         """How answers name it."""
-        return PREDICTORS.get(self.share, "blend")
+        return _named(self.share)
+
+
+def _named(share: float) -> str:
+    (name,) = (predictor.name for predictor in PREDICTORS if share in predictor.shares)
+    return name
 
 
 def mixed(first: Grid, second: Grid, share: float) -> Grid:
@@ -56,7 +60,7 @@ def choose(first: Grid, second: Grid, y: Integers, cluster: Integers, wanted: st
     tried: list[dict[str, Any]] = []
     for share in SHARES:
         gain = alone - losses(mixed(first, second, share), y)
-        row: dict[str, Any] = {"share": share, "predictor": PREDICTORS.get(share, "blend"), "log_loss": float((alone - gain).mean())}
+        row: dict[str, Any] = {"share": share, "predictor": _named(share), "log_loss": float((alone - gain).mean())}
         tried.append(row | {"gain": float(gain.mean()), "error": standard_error(gain, cluster)})
     allowed = [row for row in tried if wanted in ("auto", row["predictor"])]
     best = min(allowed, key=lambda row: row["log_loss"])

@@ -8,7 +8,13 @@ import pytest
 
 from rpsd import samples
 
-FAMILIES = (("rpsd.denoise", "METHODS"), ("rpsd.regime", "MODELS"), ("rpsd.jobs", "JOBS"))
+FAMILIES = (
+    ("rpsd.denoise", "METHODS"),
+    ("rpsd.regime", "MODELS"),
+    ("rpsd.book", "PREDICTORS"),
+    ("rpsd.services.feed", "FORMATS"),
+    ("rpsd.jobs", "JOBS"),
+)
 
 
 def members(package: str, catalogue: str) -> tuple[object, ...]:

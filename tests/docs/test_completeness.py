@@ -53,9 +53,21 @@ def models() -> Iterable[str]:
 
 
 def book_features() -> Iterable[str]:
-    from rpsd.book.features import FEATURES
+    from rpsd.book.features import FEATURES, FURTHER
 
-    return (feature.name for feature in FEATURES)
+    return (feature.name for feature in (*FEATURES, *FURTHER))
+
+
+def book_predictors() -> Iterable[str]:
+    from rpsd.book import PREDICTORS
+
+    return (predictor.name for predictor in PREDICTORS)
+
+
+def book_labels() -> Iterable[str]:
+    from rpsd.core.parameters import LabelParameters
+
+    return iter(LabelParameters.__dataclass_fields__["label"].metadata["choices"])
 
 
 def book_rules() -> Iterable[str]:
@@ -100,6 +112,8 @@ FAMILIES: dict[str, tuple[str, str, Callable[[], Iterable[str]]]] = {
     "methods": ("methods", "### `{}`", methods),
     "models": ("regimes", "| `{}` |", models),
     "book features": ("books", "| `{}` |", book_features),
+    "book predictors": ("books", "| `{}` |", book_predictors),
+    "book labels": ("books", "| `{}` |", book_labels),
     "book rules": ("books", "| `{}` |", book_rules),
     "book phases": ("books", "| `{}` |", book_phases),
     "book formats": ("books", "| `{}` |", book_formats),
