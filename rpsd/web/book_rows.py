@@ -220,9 +220,10 @@ def moments(given: Sequence[int | str], place: Callable[[int], str]) -> Times:
     """Nanoseconds (n,) of integers and ISO 8601 texts. Raises BadTime with the places."""
     if set(map(type, given)) <= {int}:
         t = np.fromiter(given, np.int64, len(given))
-        faults = [
-            Fault(place(at), "outside 1800 to 2250") for at in np.flatnonzero((t < instant.FIRST_NS) | (t > instant.LAST_NS)).tolist()
-        ]
+        faults = []
+        if t.size and (t.min() < instant.FIRST_NS or t.max() > instant.LAST_NS):
+            outside = np.flatnonzero((t < instant.FIRST_NS) | (t > instant.LAST_NS)).tolist()
+            faults = [Fault(place(at), "outside 1800 to 2250") for at in outside]
     else:
         t, faults = np.zeros(len(given), np.int64), []
         for at, one in enumerate(given):
@@ -232,7 +233,7 @@ def moments(given: Sequence[int | str], place: Callable[[int], str]) -> Times:
                 faults.append(Fault(place(at), error.detail))
     if faults:
         raise BadTime(f"{faults[0].pointer}: {faults[0].reason}", errors=faults[:_MOST_NAMED])
-    if t.size and (np.abs(t) < _EARLY_1970).all() and (t % SECOND_NS != 0).any():
+    if t.size and abs(int(t[-1])) < _EARLY_1970 and (np.abs(t) < _EARLY_1970).all() and (t % SECOND_NS != 0).any():
         reason = "all times lie in early 1970: seconds, milliseconds or microseconds were meant"
         raise BadTime(reason, errors=[Fault(place(0), reason)], hint="Send int64 nanoseconds or ISO 8601.")
     return t

@@ -53,6 +53,15 @@ def test_what_lacks_a_side_or_its_order_is_not(bids: list[list[float]]) -> None:
     assert not is_plain(tape(bids, good()[1]), TICK)
 
 
+@pytest.mark.parametrize("farther", [[-1.0, 1.0], [0.0, 1.0], [float("-inf"), 1.0]])
+def test_a_price_that_is_none_below_a_sound_one_is_not(farther: list[float]) -> None:
+    assert not is_plain(tape([[99.9, 1.0], farther], good()[1]), TICK)
+
+
+def test_a_quote_is_no_book() -> None:
+    assert not is_plain(Tape.of_quotes(np.array([1_700_000_000_000_000_000]), np.array([[99.9, 1.0, 100.1, 1.0]])), TICK)
+
+
 def test_duplicates_are_passed_over_and_empty_levels_dropped() -> None:
     bids, asks = good()
     bids[1][1] = 0.0
