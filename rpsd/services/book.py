@@ -224,7 +224,7 @@ class BookService:
             if done.stand.ladder is not stand.ladder:
                 book.put_ladder(c, kept.info.id, None if done.stand.ladder is None else done.stand.ladder.pack())
             if kept.loose >= book_chunk.MOST_LOOSE:
-                book_chunk.fold(c, kept.info.id)
+                book_chunk.fold(c, kept.info.id, book_chunk.LOOKED_AT)
                 kept = book.put(c, replace(kept, loose=0), now_ns)
             moved.append(replace(done.stand, kept=kept))
             return self._answer(done)

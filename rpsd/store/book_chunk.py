@@ -20,6 +20,9 @@ SMALL_EVENTS: Final = 512
 """A chunk of fewer events is loose: it waits to be folded."""
 MOST_LOOSE: Final = 64
 """So many loose chunks are folded by the write that fills them."""
+LOOKED_AT: Final = 4 * MOST_LOOSE
+"""Newest chunks that such a write looks at."""
+_HALF: Final = CHUNK_EVENTS // 2
 _SLICE: Final = 1000  # chunks that one statement of upkeep touches
 _FIELDS: Final = "id, book_id, first_ns, last_ns, events, tick, crc, memory, payload"
 _RANGE: Final = "WHERE book_id = ?1 AND last_ns >= ?2 AND first_ns <= ?3"
@@ -97,30 +100,38 @@ def load(c: Connection, chunk_id: int) -> Chunk:
     return _checked(query.rows(c, f"SELECT {_FIELDS} FROM book_chunk WHERE id = ?", (chunk_id,))[0])  # noqa: S608
 
 
-def fold(c: Connection, book_id: int) -> int:
-    """Join neighbours among the loose chunks, as long as the features go on across them; returns how many chunks are gone.
+def fold(c: Connection, book_id: int, newest: int = -1) -> int:
+    """Join neighbours among the chunks that are not half full, as long as features go on; returns how many chunks are gone.
 
-    A chunk at which features begin anew, or whose tick is another, starts one of its own.
+    A chunk at which features begin anew, or whose tick is another, starts one of its own. Only the `newest` so many chunks are looked at,
+    -1 for all, and only those are unpacked that are joined: a book of many chunks that cannot be joined costs no more than another.
     """
     gone = 0
-    run: list[tuple[int, Chunk]] = []
-    rows = query.rows(c, "SELECT id, events FROM book_chunk WHERE book_id = ? ORDER BY id", (book_id,))
-    for chunk_id, events in rows:
-        chunk = load(c, chunk_id) if events < SMALL_EVENTS else None
-        if run and (chunk is None or not _goes_on(run, chunk)):
+    found = query.rows(
+        c,
+        "SELECT id, events, tick, memory IS NULL FROM book_chunk WHERE book_id = ? ORDER BY id DESC LIMIT ?",
+        (book_id, newest),
+    )
+    run: list[int] = []
+    held, before = 0, None
+    for chunk_id, events, tick, is_new in reversed(found):
+        goes_on = tick == before and (tick is None or not is_new) and held + events <= CHUNK_EVENTS
+        if run and not (goes_on and events < _HALF):
             gone += _joined(c, book_id, run)
             run = []
-        if chunk is not None:
-            run.append((chunk_id, chunk))
+        if events < _HALF:
+            run.append(chunk_id)
+            held, before = events + (held if len(run) > 1 else 0), tick
     return gone + _joined(c, book_id, run)
 
 
 def fold_all(c: Connection) -> int:
-    """fold() of the books with the most loose chunks, as many as one transaction may take; returns how many chunks are gone."""
+    """fold() of the books with the most loose chunks, as many as one transaction may take; 0 when none is left with chunks to join."""
     gone = 0
-    for (book_id,) in query.rows(c, "SELECT id FROM book WHERE loose > 1 ORDER BY loose DESC LIMIT ?", (_SLICE // 10,)):
-        gone += fold(c, book_id)
-        c.execute("UPDATE book SET loose = 0 WHERE id = ?", (book_id,))
+    while not gone and (found := query.rows(c, "SELECT id FROM book WHERE loose > 1 ORDER BY loose DESC LIMIT ?", (_SLICE // 10,))):
+        for (book_id,) in found:
+            gone += fold(c, book_id)
+            c.execute("UPDATE book SET loose = 0 WHERE id = ?", (book_id,))
     return gone
 
 
@@ -138,20 +149,15 @@ def checked(c: Connection, book_id: int) -> Iterator[Chunk]:
         yield chunk
 
 
-def _goes_on(run: list[tuple[int, Chunk]], chunk: Chunk) -> bool:
-    """Whether the chunk may join the run."""
-    follows = chunk.memory is not None or chunk.tick is None
-    return follows and chunk.tick == run[-1][1].tick and sum(held.events for _, held in run) + chunk.events <= CHUNK_EVENTS
-
-
-def _joined(c: Connection, book_id: int, run: list[tuple[int, Chunk]]) -> int:
-    """Store the run as one chunk in the place of its first; returns how many chunks are gone."""
+def _joined(c: Connection, book_id: int, run: list[int]) -> int:
+    """Store the chunks of these ids as one in the place of the first; returns how many chunks are gone."""
     if len(run) < 2:
         return 0
-    first, tape = run[0][1], joined([chunk.tape for _, chunk in run])
-    whole = Chunk(first.first_ns, run[-1][1].last_ns, tape.n, first.tick, first.memory, encoded(tape))
-    c.executemany("DELETE FROM book_chunk WHERE id = ?", ((chunk_id,) for chunk_id, _ in run))
-    _insert(c, run[0][0], book_id, whole)
+    chunks = [load(c, chunk_id) for chunk_id in run]
+    first, tape = chunks[0], joined([chunk.tape for chunk in chunks])
+    whole = Chunk(first.first_ns, chunks[-1].last_ns, tape.n, first.tick, first.memory, encoded(tape))
+    c.executemany("DELETE FROM book_chunk WHERE id = ?", ((chunk_id,) for chunk_id in run))
+    _insert(c, run[0], book_id, whole)
     return len(run) - 1
 
 

@@ -135,15 +135,42 @@ def chunks_of(c: Connection, kept: book.Kept, tape: Tape, sizes: list[int], fres
 
 def test_loose_chunks_fold_where_features_go_on(c: Connection) -> None:
     kept, tape = fed(c), a_tape(3000)
-    sizes = [1, 5, 600, 3, 4, 5, 1000, 700, 1, 1]
+    sizes = [1, 5, 2100, 3, 4, 500, 1, 1]
     chunks_of(c, kept, tape, [*sizes, 3000 - sum(sizes)], fresh={0, 4})
-    assert book_chunk.fold(c, kept.info.id) == 3
+    assert book_chunk.fold(c, kept.info.id) == 5
     held = list(book_chunk.stream(c, kept.info.id, *EVER))
-    assert [chunk.events for chunk in held] == [6, 600, 3, 9, 1000, 700, 2, 680]
-    assert [chunk.memory for chunk in held[:4]] == [None, b"state 2", b"state 3", None]
+    assert [chunk.events for chunk in held] == [6, 2100, 3, 891]
+    assert [chunk.memory for chunk in held] == [None, b"state 2", b"state 3", None]
     assert same(joined([chunk.tape for chunk in held]), tape)
     verify_books(c)
     assert book_chunk.fold(c, kept.info.id) == 0
+
+
+def test_chunks_of_any_sizes_fold_to_full_ones(c: Connection) -> None:
+    kept, tape = fed(c), a_tape(6000)
+    chunks_of(c, kept, tape, [400, 600] * 6)
+    assert book_chunk.fold(c, kept.info.id, 4) == 3  # the newest four
+    assert book_chunk.fold(c, kept.info.id) == 7
+    held = list(book_chunk.stream(c, kept.info.id, *EVER))
+    assert [chunk.events for chunk in held] == [4000, 2000]
+    assert same(joined([chunk.tape for chunk in held]), tape)
+
+
+def test_chunks_that_cannot_be_joined_are_not_even_read(c: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, tape = fed(c), a_tape(100)
+    chunks_of(c, kept, tape, [1] * 100, fresh=set(range(100)))
+    monkeypatch.setattr(book_chunk, "load", None)
+    assert book_chunk.fold(c, kept.info.id) == 0
+
+
+def test_books_with_nothing_to_join_do_not_keep_others_from_it(c: Connection) -> None:
+    kept = [fed(c, f"A{number}") for number in range(150)]
+    for one in kept:
+        chunks_of(c, one, a_tape(3), [1, 1, 1], fresh=set() if one is kept[-1] else {0, 1, 2})
+    c.execute("UPDATE book SET loose = 3")
+    c.execute("UPDATE book SET loose = 2 WHERE id = ?", (kept[-1].info.id,))
+    assert book_chunk.fold_all(c) == 2
+    assert book_chunk.fold_all(c) == 0
 
 
 def test_a_range_meets_the_chunks_that_reach_into_it(c: Connection) -> None:
