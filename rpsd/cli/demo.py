@@ -243,8 +243,15 @@ def _of_regimes(answer: dict[str, Any]) -> str:
     )
 
 
+_BOOK_BODY = (
+    '{"symbol": "BTC-USDT", "snapshots": [{"timestamp": "2024-08-09T00:00:02Z", "bids": [[61659.7, 1.5], [61659.0, 2]], '
+    '"asks": [[61659.8, 0.9], [61660.0, 8]]}]}'
+)
+"""A book of a moment after the capture ends."""
+
+
 def _next_steps(settings: "Settings", key_file: Path) -> str:
-    """Four commands that work against the server that starts now."""
+    """Five commands that work against the server that starts now."""
     try:
         shown = key_file.relative_to(Path.cwd())
     except ValueError:
@@ -257,6 +264,8 @@ def _next_steps(settings: "Settings", key_file: Path) -> str:
         f"  curl -s {key} {base}/api/v1/regimes/%5EGSPC\n"
         "  # by the stored model, fitted on the last two years: it may judge otherwise than the table\n\n"
         f"  curl -s {key} {base}/api/v1/books/BTC-USDT\n\n"
+        f"  curl -s {key} -H 'Content-Type: application/json' {base}/predict \\\n"
+        f"    -d '{_BOOK_BODY}'\n\n"
         f"  curl -s {key} -H 'Content-Type: application/json' \\\n"
         f'    -d \'{{"column": "close", "method": "kalman", "causality": "causal"}}\' \\\n'
         f"    {base}/api/v1/series/GOOG/1m/denoise\n"
