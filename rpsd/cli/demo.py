@@ -243,10 +243,8 @@ def _of_regimes(answer: dict[str, Any]) -> str:
     )
 
 
-_BOOK_BODY = (
-    '{"symbol": "BTC-USDT", "snapshots": [{"timestamp": "2024-08-09T00:00:02Z", "bids": [[61659.7, 1.5], [61659.0, 2]], '
-    '"asks": [[61659.8, 0.9], [61660.0, 8]]}]}'
-)
+_BOOK_BODY = """{"symbol": "BTC-USDT", "snapshots": [{"timestamp": "2024-08-09T00:00:02Z",
+         "bids": [[61659.7, 1.5], [61659.0, 2]], "asks": [[61659.8, 0.9], [61660.0, 8]]}]}"""
 """A book of a moment after the capture ends."""
 
 
