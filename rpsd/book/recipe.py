@@ -47,6 +47,7 @@ def chosen(table: Table, params: BookParameters, seed: int, *, with_trees: bool,
     error of the gain. Raises DegenerateFit when no fold can be fitted. `report` is called with the share done.
     Source of the rule: Breiman, Friedman, Olshen, Stone (1984), Classification and Regression Trees, section 3.4.3, of the difference.
     """
+    report(0.0)
     folds = usable(table, params.folds)
     names, l2, losses = _NAMES[0], *_penalised(table, folds, _NAMES[0])
     for i, richer in enumerate(_NAMES[1:], 1):

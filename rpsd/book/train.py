@@ -53,7 +53,6 @@ def train(
     early, test = table.at(split.train), table.at(split.test)
     if table.moves < LEAST_MOVES:
         raise TooShort(f"the tapes hold {table.moves} distinct moves; at least {LEAST_MOVES} are needed")
-    report(0.15, "choosing the predictor")
     with_trees = _allows_trees(early, params)
     recipe = chosen(early, params, seed, with_trees=with_trees, report=lambda share: report(0.15 + 0.35 * share, "choosing the predictor"))
     report(0.5, "fitting the trial")
