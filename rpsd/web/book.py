@@ -1,6 +1,7 @@
 """Live order books: fed by snapshots, updates, quotes and trades, read with their features, their faults and their state."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
@@ -234,7 +235,7 @@ def _take(exchange: Exchange, where: tuple[str, str, str], what: "tuple[bytes, s
     body, kind, layout = what
     once = exchange.once(route, digest_of(body)) if exchange.header(b"idempotency-key") else None
     most = exchange.services.settings.server.max_body_bytes // 4
-    given = book_wire.records(body, kind, layout, on_error=asked.on_error, most=most)
+    given = book_wire.records(body, kind, replace(layout, symbol=symbol), on_error=asked.on_error, most=most)
     exchange.operation, exchange.samples = noun, given.feed.n
     return answer(exchange, _ingested(exchange, symbol, given, asked, once))
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rpsd.core import instant
 from rpsd.core.book import MOST_LEVELS, NO_SEQUENCE, Event, Integers, Tape, Updates
-from rpsd.core.errors import BadBook, BadTime, Fault
+from rpsd.core.errors import BadBook, BadTime, Fault, InvalidRequest
 from rpsd.core.market import SECOND_NS, Times
 from rpsd.services.feed.levels import column, cubes, filled, messages
 from rpsd.web.wire import Body, Instant, Nanoseconds
@@ -180,7 +180,7 @@ def trades_of_columns(given: TradeColumns) -> Tape:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How posts about one kind of event are read."""
+    """How posts about one kind of event are read; `symbol`: whose book they go to, None where records may name any."""
 
     noun: str
     event: Event | None
@@ -188,12 +188,30 @@ class Layout:
     columns: type[Any] | None
     of_rows: Callable[[list[Any]], Tape | Updates]
     of_columns: Callable[[Any], Tape] | None
+    symbol: str | None = None
+
+    def check_symbols(self, named: Sequence[str | None], place: Callable[[int], str]) -> None:
+        """Raise InvalidRequest where a record (n,) names another symbol than the book; signs are passed over: BTCUSDT is BTC-USDT."""
+        if self.symbol is None or set(named) == {None}:
+            return
+        want = _letters(self.symbol)
+        faults = [
+            Fault(place(at), f"{one[:40]!r} in a post to {self.symbol}")
+            for at, one in enumerate(named)
+            if one is not None and _letters(one) != want
+        ]
+        if faults:
+            raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults[:_MOST_NAMED])
 
 
 SNAPSHOTS: Final = Layout("snapshots", Event.DEPTH, SnapshotRow, SnapshotColumns, snapshots_of_rows, snapshots_of_columns)
 QUOTES: Final = Layout("quotes", Event.QUOTE, QuoteRow, QuoteColumns, quotes_of_rows, quotes_of_columns)
 TRADES: Final = Layout("trades", Event.TRADE, TradeRow, TradeColumns, trades_of_rows, trades_of_columns)
 UPDATES: Final = Layout("updates", None, UpdateRow, None, updates_of_rows, None)
+
+
+def _letters(symbol: str) -> str:
+    return "".join(filter(str.isalnum, symbol)).upper()
 
 
 def _stamps(rows: Sequence[_Record]) -> tuple[Times, Times, Integers]:

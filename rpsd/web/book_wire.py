@@ -98,7 +98,7 @@ def records(body: bytes, kind: str, layout: Layout, *, on_error: str = "reject",
     if body.lstrip()[:1] == b"[":
         return _of_list(body, layout, on_error)
     if layout.of_columns is not None and _has_columns(body):
-        return Given(layout.of_columns(decoded_json(body, layout.columns)))
+        return Given(_of_columns(decoded_json(body, layout.columns), layout))
     return Given(_of_rows([decoded_json(body, layout.row)], layout))
 
 
@@ -106,7 +106,9 @@ def _of_frames(body: bytes, layout: Layout) -> Given:
     if layout.event is None:
         raise BadBook("updates have no binary frames", hint="Send JSON, NDJSON or MessagePack.")
     tape, tick = frame.decoded(body)
-    if layout is not SNAPSHOTS and (odd := np.flatnonzero(tape.kind != layout.event)).size:  # a fused feed may come where its books do
+    if (
+        layout.noun != SNAPSHOTS.noun and (odd := np.flatnonzero(tape.kind != layout.event)).size
+    ):  # a fused feed may come where its books do
         reason = f"event {odd[0]} is of another kind; {layout.noun} are read here"
         raise BadBook(reason, errors=[Fault(f"/{odd[0]}", reason)])
     return Given(tape, tick=tick)
@@ -126,7 +128,7 @@ def _of_values(value: Any, layout: Layout, on_error: str) -> Given:
     if isinstance(value, dict):
         stamps = value.get("timestamp")
         if layout.of_columns is not None and isinstance(stamps, list):
-            return Given(layout.of_columns(convert(value, layout.columns)))
+            return Given(_of_columns(convert(value, layout.columns), layout))
         return Given(_of_rows([convert(value, layout.row)], layout))
     if not isinstance(value, list):
         raise InvalidRequest("expected a list of records or an object of columns", errors=[Fault("", "expected a list or an object")])
@@ -206,7 +208,14 @@ def _each(items: Sequence[Any], numbers: Sequence[int], read: Callable[[Any], An
 def _of_rows(rows: list[Any], layout: Layout) -> Tape | Updates:
     if not rows:
         raise BadBook("there are no records", errors=[Fault("", f"expected at least one of the {layout.noun}")])
+    layout.check_symbols([row.symbol for row in rows], lambda at: f"/{at}/symbol")
     return layout.of_rows(rows)
+
+
+def _of_columns(given: Any, layout: Layout) -> Tape:
+    layout.check_symbols([given.symbol], lambda _: "/symbol")
+    assert layout.of_columns is not None
+    return layout.of_columns(given)
 
 
 def _has_columns(body: bytes) -> bool:

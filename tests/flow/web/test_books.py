@@ -182,6 +182,12 @@ def test_bad_records_are_named_and_refused_or_put_aside(http: httpx.Client, rule
     assert http.get(f"{BOOKS}/{symbol}/faults?rule=stale").json()["faults"] == []
 
 
+def test_a_record_of_another_symbol_never_enters_a_book(http: httpx.Client) -> None:
+    answer = post(http, "MINE", "snapshots", [row | {"symbol": "YOURS"} for row in walk(2)])
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/0/symbol")
+    assert http.get(f"{BOOKS}/MINE").status_code == 404
+
+
 def test_duplicates_are_counted_and_skipped(http: httpx.Client) -> None:
     rows = walk(30, seed=7)
     post(http, "TWICE", "snapshots", rows)

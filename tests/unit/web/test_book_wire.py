@@ -1,5 +1,6 @@
 """Bodies about order books: every layout gives the same tape, every bad record is named by its place."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -192,3 +193,22 @@ def test_frames_of_another_kind_are_refused() -> None:
 def test_the_number_of_values_is_bounded() -> None:
     with pytest.raises(BodyTooLarge):
         records(_json(ROWS["snapshots"] * 50), JSON, SNAPSHOTS, most=100)
+
+
+def test_records_of_another_symbol_are_refused() -> None:
+    rows = [ROWS["trades"][0] | {"symbol": name} for name in ("BTC-USDT", "btcusdt", "ETHUSDT")]
+    layout = replace(TRADES, symbol="BTC-USDT")
+    for body, kind, place in (
+        (_json(rows), JSON, "/2/symbol"),
+        (_lines(rows), NDJSON, "/3/symbol"),
+        (msgspec.msgpack.encode(rows), MSGPACK, "/2/symbol"),
+    ):
+        with pytest.raises(RpsdError, match="ETHUSDT") as refused:
+            records(body, kind, layout)
+        assert [fault.pointer for fault in refused.value.errors] == [place]
+        skipped = records(body, kind, layout, on_error="skip")
+        assert (skipped.feed.n, skipped.unreadable) == (2, 1)
+    columns = {"timestamp": [T], "price": [1.0], "size": [1.0], "symbol": "ETH"}
+    with pytest.raises(InvalidRequest, match="/symbol"):
+        records(_json(columns), JSON, layout)
+    assert records(_json(columns), JSON, replace(layout, symbol="ETH")).feed.n == 1
