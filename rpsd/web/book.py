@@ -16,6 +16,7 @@ from rpsd.web import book_wire
 from rpsd.web.book_stream import streamed
 from rpsd.web.exchange import Exchange, digest_of, of
 from rpsd.web.operation import declare
+from rpsd.web.while_warming import warmed
 from rpsd.web.wire import CSV, FLOATS, JSON, NDJSON, Page, Query, answer, cells, media_type, query, span
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ async def _fed(request: Request[Any, Any, Any], symbol: str, noun: str, layout: 
     """Read the body and take in its records; all or nothing unless on_error=skip."""
     exchange, symbol = of(request), checked_symbol(symbol)
     asked = query(request.scope, FeedQuery)
+    await warmed(exchange)
     if asked.format is not None:
         from rpsd.services.feed.reader import ReaderOptions
 

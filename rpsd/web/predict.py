@@ -16,6 +16,7 @@ from rpsd.core.errors import BadBook, Fault, InvalidRequest, RpsdError
 from rpsd.web.book_rows import SnapshotRow, snapshots_of_rows
 from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import declare
+from rpsd.web.while_warming import warmed
 from rpsd.web.wire import JSON, Body, Query, query, read, told
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ async def predict(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     started = perf_counter()
     exchange = of(request)
     query(request.scope, Query)
+    await warmed(exchange)
     service = exchange.services.forecast
     if len(body) > _LONG_BODY:
         return _written(exchange, await sync_to_thread(_read_and_answered, exchange, body, started))
@@ -115,6 +117,7 @@ async def predict_live(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A forecast of a live book: on the event loop while book and model lie in memory, else in a thread."""
     started = perf_counter()
     exchange, given = of(request), query(request.scope, PredictQuery)
+    await warmed(exchange)
     service = exchange.services.forecast
     return _written(exchange, await _live(service, service.question(given.symbol, given.model_name, given.include_features), started))
 

@@ -55,6 +55,7 @@ def serve(services: Services) -> tuple[Server, threading.Thread]:
     while not server.ready.wait(0.01):
         if not thread.is_alive():
             raise failures[0]
+    services.warm()  # a compiler may take longer than a request waits for it
     return server, thread
 
 

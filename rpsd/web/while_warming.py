@@ -1,0 +1,26 @@
+"""Requests that come before the kernels are compiled wait for them on the event loop, and hold no thread meanwhile."""
+
+import asyncio
+from time import monotonic
+from typing import Final
+
+from rpsd.core.errors import Unavailable
+from rpsd.web.exchange import Exchange
+
+_LOOK: Final = 0.05
+"""Seconds between two looks; only the first minute after an upgrade knows them."""
+
+
+async def warmed(exchange: Exchange) -> None:
+    """Return once the kernels are ready, at once as a rule. Raises Unavailable after server.request_timeout.
+
+    Whoever went on without them would compile them, and on the event loop all others would wait for it.
+    """
+    health = exchange.services.health
+    if health.kernels_warm:
+        return
+    until = monotonic() + exchange.services.settings.server.request_timeout
+    while not health.kernels_warm:
+        if monotonic() > until:
+            raise Unavailable("the numerical kernels are still being compiled, as after each upgrade", retry_after=10.0)
+        await asyncio.sleep(_LOOK)
