@@ -46,7 +46,11 @@ class ServedBooks:
     def are_known(self, name: BookName, *, exact: bool) -> bool:
         """Whether find() needs neither the disk nor an import."""
         changes = self._model.changes
-        return all(self._held.get(one, _UNSEEN)[0] == changes for one in _in_turn(name, exact))
+        for one in _in_turn(name, exact):
+            seen, found = self._held.get(one, _UNSEEN)
+            if seen != changes or found is not None:
+                return seen == changes  # find() stops at the first that there is
+        return True
 
     def find(self, name: BookName, *, exact: bool) -> ServedBook:
         """The model of that name or, unless it is to be exactly that one, the pooled one for its label. Raises NoModel, CorruptData."""
