@@ -192,11 +192,19 @@ def test_the_demo_from_an_empty_directory(tmp_path: Path) -> None:
         found.answers("/health/ready", 120)
         printed = (found.home / "out.log").read_text()
         assert all(len(line) <= 100 or "curl" in line for line in printed.splitlines())
-        for word in ("what was removed", "guardrail", "probability", "since", "hindsight", "In words: what tells these regimes apart"):
+        for word in (
+            "what was removed",
+            "guardrail",
+            "probability",
+            "since",
+            "hindsight",
+            "In words: what tells these regimes apart",
+            "the next move of the mid",
+        ):
             assert word in printed
         key = found.home / "data" / "demo.key"
         assert key.stat().st_mode & 0o777 == 0o600
-        assert len(curls(printed)) == 3
+        assert len(curls(printed)) == 5
         for command in curls(printed):
             done = subprocess.run(["bash", "-c", f"{command} -f"], cwd=found.home, capture_output=True, text=True, timeout=30, check=False)
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
