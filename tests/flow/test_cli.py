@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -218,5 +219,5 @@ def test_the_demo_from_an_empty_directory(tmp_path: Path) -> None:
 
 def curls(text: str) -> list[str]:
     """The commands that the demo proposes."""
-    joined = text.replace("\\\n", " ")
+    joined = re.sub(r"'[^']*'", lambda quoted: quoted[0].replace("\n", " "), text.partition("Try next")[2].replace("\\\n", " "))
     return [line.strip() for line in joined.splitlines() if line.strip().startswith("curl ")]
