@@ -166,7 +166,7 @@ class _Course:
 
     def walk(self, begin: int, stop: int) -> int:
         """Apply messages to a valid book; returns the first that still has to be looked at."""
-        end, codes, tape, rows = self._walked(_piece(self.updates, begin, stop), 0, stop - begin)
+        end, codes, tape, rows = self._walked(self.updates.part(begin, stop), 0, stop - begin)
         end += begin
         self.codes[begin:end] = codes[: end - begin]
         self._add(tape, rows + begin)
@@ -183,7 +183,7 @@ class _Course:
         if self.phase is Phase.EMPTY:
             self.phase = Phase.SYNCING
         if numbered.all():
-            self.waiting = _newest(_joined(self.waiting, _piece(self.updates, begin, stop)))
+            self.waiting = _newest(_joined(self.waiting, self.updates.part(begin, stop)))
         return stop
 
     def restate(self, at: int) -> None:
@@ -203,7 +203,7 @@ class _Course:
         waiting = self.waiting if last != NO_SEQUENCE else _none()
         end, codes, tape, _ = self._walked(waiting, 0, waiting.n)
         is_gap = bool(end and codes[end - 1] not in (Rule.ACCEPTED, Rule.DUPLICATE))
-        self.phase, self.waiting = (Phase.GAP, _piece(waiting, end - 1, waiting.n)) if is_gap else (Phase.VALID, _none())
+        self.phase, self.waiting = (Phase.GAP, waiting.part(end - 1, waiting.n)) if is_gap else (Phase.VALID, _none())
         if is_gap:
             self.codes[at] = Rule.GAP
             if not tape.n:
@@ -275,14 +275,6 @@ def _levels(updates: Updates, changes: slice, side: int) -> Grid:
     return np.ascontiguousarray(levels[levels[:, 1] > 0.0][-MOST_DEPTH:])
 
 
-def _piece(updates: Updates, begin: int, stop: int) -> Updates:
-    """The messages [begin, stop)."""
-    start = updates.start[begin : stop + 1]
-    columns: dict[str, Any] = {name: getattr(updates, name)[begin:stop] for name in _COLUMNS}
-    columns |= {name: getattr(updates, name)[start[0] : start[-1]] for name in _CHANGES}
-    return Updates(**columns, start=start - start[0])
-
-
 def _joined(before: Updates, after: Updates) -> Updates:
     """The messages of both."""
     columns: dict[str, Any] = {name: np.concatenate([getattr(before, name), getattr(after, name)]) for name in (*_COLUMNS, *_CHANGES)}
@@ -293,4 +285,4 @@ def _newest(updates: Updates) -> Updates:
     """The newest messages, as many as may wait."""
     few = int(np.searchsorted(updates.start, updates.start[-1] - MOST_CHANGES))
     begin = max(updates.n - MOST_WAITING, few)
-    return updates if begin == 0 else _piece(updates, begin, updates.n)
+    return updates if begin == 0 else updates.part(begin, updates.n)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.core.errors import BadBook
+from rpsd.core.errors import BadBook, BodyTooLarge
 from rpsd.core.market import Times, Vector, read_only
 
 Cube = npt.NDArray[np.float64]
@@ -23,6 +23,7 @@ MOST_LEVELS: Final = 50
 FEATURE_LEVELS: Final = 10
 """Levels a side that features look at."""
 NO_SEQUENCE: Final = -1
+_ROOM: Final = 1 << 22
 
 
 class Event(IntEnum):
@@ -213,6 +214,16 @@ def joined(tapes: "list[Tape]") -> Tape:
     return Tape(kind, t, received, sequence, row, bids, asks, counts, quotes, trades)
 
 
+def check_room(records: int, levels: int, given: int) -> None:
+    """Raise BodyTooLarge where room for `levels` levels a side in each record is far more than the `given` levels need.
+
+    One deep book among a million shallow ones takes a few kilobytes as it is sent, and gigabytes as a tape.
+    """
+    if records * levels > max(_ROOM, 4 * given):
+        reason = f"{records} books with room for {levels} levels a side, of which few are used"
+        raise BodyTooLarge(reason, hint="Send deep books apart from shallow ones, or fewer at a time.")
+
+
 def fused(tapes: "list[Tape]") -> Tape:
     """One tape of several, in order of reception (where unknown, of time), then update id; events of one tape keep their order at ties.
 
@@ -271,6 +282,15 @@ class Updates:
     def n(self) -> int:
         """Number of messages."""
         return int(self.t.size)
+
+    def part(self, begin: int, stop: int) -> "Updates":
+        """The messages [begin, stop), as views, without what came beside them."""
+        start = self.start[begin : stop + 1]
+        changes = slice(int(start[0]), int(start[-1]))
+        whole = (self.t, self.received, self.first, self.last, self.previous, self.is_snapshot)
+        return Updates(
+            *(column[begin:stop] for column in whole), start - start[0], self.side[changes], self.price[changes], self.size[changes]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.core.book import MOST_LEVELS, NO_SEQUENCE, Cube, Event, Integers, Tape, joined
+from rpsd.core.book import MOST_LEVELS, NO_SEQUENCE, Cube, Event, Integers, Tape, check_room, joined
 from rpsd.core.errors import BadBook, Fault, MalformedBody
 
 MAGIC: Final = b"RPB1"
@@ -43,12 +43,15 @@ def encoded(tape: Tape, tick: float = 0.0) -> bytes:
 def decoded(body: bytes) -> tuple[Tape, float | None]:
     """The events of all frames in their order, and the tick that the last of them names; O(n), the columns of one frame are not copied.
 
-    Raises MalformedBody with the number of the frame when one is damaged, cut off or of another layout, BadBook for too many levels.
+    Raises MalformedBody with the number of the frame when one is damaged, cut off or of another layout, BadBook for too many levels,
+    BodyTooLarge (check_room).
     """
     tapes, tick = [], None
     for tape, named in _frames(body):
         tapes.append(tape)
         tick = named or tick
+    books = [(tape.bids.shape[0], tape.levels) for tape in tapes]
+    check_room(sum(n for n, _ in books), max(levels for _, levels in books), sum(n * levels for n, levels in books))
     return joined(tapes), tick
 
 

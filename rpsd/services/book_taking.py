@@ -23,6 +23,8 @@ MOST_NAMED: Final = 100
 """Records that an answer names; `counts` tells of all."""
 _GOOD: Final = (Rule.ACCEPTED, Rule.EMPTY)
 _NEVER: Final = -(2**63)
+_PART: Final = 1 << 15
+"""Messages that pass the ladder at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def taken(stand: Stand, feed: Sequence[Tape | Updates], how: How) -> Taken:
     course = _Course(stand, how)
     for piece in feed:
         if isinstance(piece, Updates):
-            course.follow(piece)
+            course.follow_all(piece)
         elif _has_ids(piece) and (course.ladder is not None or piece.n == 1):
             course.restate(piece)
         else:
@@ -96,6 +98,14 @@ class _Course:
         self.bad: list[Tape] = []
         self.repaired = self.negative_latency = 0
         self.has_gap = False
+
+    def follow_all(self, updates: Updates) -> None:
+        """Take incremental updates, many of them in parts: each message makes a book, and some bytes may have been a message."""
+        if updates.beside is not None:
+            self.follow(updates)
+            return
+        for at in range(0, updates.n, _PART):
+            self.follow(updates.part(at, min(at + _PART, updates.n)))
 
     def follow(self, updates: Updates) -> None:
         """Take incremental updates through the ladder."""

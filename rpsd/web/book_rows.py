@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd.core import instant
-from rpsd.core.book import MOST_LEVELS, NO_SEQUENCE, Event, Integers, Tape, Updates
+from rpsd.core.book import MOST_LEVELS, NO_SEQUENCE, Event, Integers, Tape, Updates, check_room
 from rpsd.core.errors import BadBook, BadTime, Fault, InvalidRequest
 from rpsd.core.market import SECOND_NS, Times
 from rpsd.services.feed.levels import column, cubes, filled, messages
@@ -158,6 +158,7 @@ def snapshots_of_columns(given: SnapshotColumns) -> Tape:
     bids, asks = _halves(given.bid_prices, given.bid_sizes, "bid"), _halves(given.ask_prices, given.ask_sizes, "ask")
     counts = np.stack([bids[2], asks[2]], 1)
     levels = max(1, int(counts.max(initial=0)))
+    check_room(len(counts), levels, int(counts.sum()))
     cube = [np.stack([filled(cells, lengths, levels) for cells in (prices, sizes)], 2) for prices, sizes, lengths in (bids, asks)]
     return Tape.of_books(t, cube[0], cube[1], counts, received, sequence)
 

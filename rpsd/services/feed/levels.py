@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.core.book import NO_SEQUENCE, Cube, Grid, Integers, Updates
+from rpsd.core.book import NO_SEQUENCE, Cube, Grid, Integers, Updates, check_room
 from rpsd.core.market import Times
 
 Side = Sequence[Sequence[float]]
@@ -31,10 +31,14 @@ def filled(flat: npt.NDArray[np.float64], lengths: Integers, levels: int) -> npt
 
 
 def cubes(bids: Sequence[Side], asks: Sequence[Side]) -> tuple[Cube, Cube, Integers]:
-    """Bids and asks (n, L, 2) of n records, L the most levels among them and at least 1, and the counts (n, 2)."""
+    """Bids and asks (n, L, 2) of n records, L the most levels among them and at least 1, and the counts (n, 2).
+
+    Raises BodyTooLarge.
+    """
     sides = [pairs(bids), pairs(asks)]
     counts = np.stack([lengths for _, lengths in sides], 1)
     levels = max(1, int(counts.max(initial=0)))
+    check_room(len(counts), levels, int(counts.sum()))
     of_bids, of_asks = (filled(flat, lengths, levels) for flat, lengths in sides)
     return of_bids, of_asks, counts
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rpsd.config import read
-from rpsd.core.book import Phase, Tape
-from rpsd.core.errors import BadParameter, BadRange, DiskFull, UnknownBook
+from rpsd.core.book import NO_SEQUENCE, Phase, Tape, Updates
+from rpsd.core.errors import BadParameter, BadRange, BookGap, DiskFull, UnknownBook
 from rpsd.core.market import DAY_NS, SECOND_NS
 from rpsd.services.book_live import STATE_BYTES
 from rpsd.services.upkeep import keep_trim
@@ -154,3 +154,23 @@ def test_trades_keep_no_book_fresh(services: Services, clock: Clock) -> None:
     assert phases(services) == {"stale"}
     services.book.ingest("A", Tape.of_quotes(np.array([clock()]), np.array([[499.5, 1.0, 500.5, 2.0]])))
     assert phases(services) == {"valid"}
+
+
+def test_many_updates_in_parts_are_one_request(services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def feed(told: list[tuple[int, int]]) -> Updates:
+        t, m = clock() + np.arange(len(told)), len(told)
+        first, last = (np.array(column) for column in zip(*told, strict=True))
+        ids = (first, last, np.full(m, NO_SEQUENCE))
+        side, price, size = np.tile([1, -1], m).astype(np.int8), np.tile([99.5, 100.5], m), np.arange(1.0, 2 * m + 1)
+        return Updates(t, np.zeros(m, np.int64), *ids, np.arange(m) == 0, 2 * np.arange(m + 1), side, price, size)
+
+    whole = feed([(n, n) for n in range(1, 101)])
+    services.book.ingest("A", whole, tick=0.5)
+    monkeypatch.setattr("rpsd.services.book_taking._PART", 7)
+    assert services.book.ingest("B", whole, tick=0.5)["accepted"] == 100
+    both = [services.book.features(symbol)[0] for symbol in "AB"]
+    assert all(both[0][name].tobytes() == both[1][name].tobytes() for name in both[0])
+    with pytest.raises(BookGap) as gap:
+        services.book.ingest("C", feed([(n, n) for n in range(1, 60)] + [(n, n) for n in range(70, 90)]), tick=0.5)
+    assert gap.value.errors[0].pointer == "/59"
+    assert services.book.info("C")["events"] == 0

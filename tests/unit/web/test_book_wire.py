@@ -212,3 +212,16 @@ def test_records_of_another_symbol_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="/symbol"):
         records(_json(columns), JSON, layout)
     assert records(_json(columns), JSON, replace(layout, symbol="ETH")).feed.n == 1
+
+
+def test_one_deep_book_among_many_shallow_ones_is_refused_before_it_takes_gigabytes() -> None:
+    many = 100_000
+    deep, shallow = [[100.0 - k, 1.0] for k in range(50)], [[100.0, 1.0]]
+    rows = [{"timestamp": T, "bids": deep, "asks": []}, *[{"timestamp": T, "bids": shallow, "asks": []}] * many]
+    table = {"timestamp": [T] * (many + 1), "bid_prices": [[p for p, _ in deep], *[[100.0]] * many]}
+    table |= {"bid_sizes": [[1.0] * 50, *[[1.0]] * many], "ask_prices": [[]] * (many + 1), "ask_sizes": [[]] * (many + 1)}
+    one, rest = (_tape(_json(part), JSON, SNAPSHOTS) for part in (rows[:1], rows[1:]))
+    for body, kind in ((_json(rows), JSON), (_json(table), JSON), (encoded(one) + encoded(rest), FLOATS)):
+        with pytest.raises(BodyTooLarge, match="50 levels"):
+            records(body, kind, SNAPSHOTS)
+    assert records(_json(rows[:20_000]), JSON, SNAPSHOTS).feed.n == 20_000
