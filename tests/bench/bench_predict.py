@@ -17,6 +17,7 @@ from tests.bench.harness import bar
 from tests.flow.web.book_model import serve
 
 BOOKS = 20_000  # more than the answers that a server keeps: none comes from its memory
+RATE, TURNS, TURN = 1000, 3, 5000  # requests a second, turns of each kind, requests in a turn
 PATH = "/api/v1/predict"
 LIMIT = {"RPSD_LIMITS__READ": "100000000/min", "RPSD_LIMITS__PREDICT": "100000000/min"}  # saturation needs a limit of its own
 LIVE = {"RPSD_BOOKS__STALENESS": "1h"}
@@ -55,12 +56,22 @@ def settle(server: Appliance, asked: list[bytes]) -> None:
 
 
 def on_time(server: Appliance) -> None:
-    """1,000 a second, due whether the answers come or not; and the same for a live book."""
-    asked = messages(server.key)
-    load.open_loop(server.port, asked[:500], rate=250, seconds=2.0)
-    bar("predict_p99_ms_at_1000_per_second", load.p99_ms(load.open_loop(server.port, asked[::-1], rate=1000, seconds=15.0)), "<=", 10)
-    live = load.request(f"{PATH}?symbol=BTC-USDT", {"X-API-Key": server.key})
-    bar("predict_live_p99_ms_at_1000_per_second", load.p99_ms(load.open_loop(server.port, live, rate=1000, seconds=10.0)), "<=", 10)
+    """1,000 a second, due whether the answers come or not: books of their own, a live book, and the empty route, in turns.
+
+    The bars are on the median of the turns; what the empty route takes beside them is what the machine and its other work take.
+    """
+    asked, headers = messages(server.key), {"X-API-Key": server.key}
+    requests = {"predict": asked, "predict_live": [load.request(f"{PATH}?symbol=BTC-USDT", headers)]}
+    requests["empty"] = [load.request(empty_route.PATH, headers)]
+    load.open_loop(server.port, asked[-500:], rate=250, seconds=2.0)
+    spent: dict[str, list[float]] = {name: [] for name in requests}
+    for turn in range(TURNS):
+        for name, ones in requests.items():
+            some = ones[turn * TURN :] if len(ones) > 1 else ones  # no book is told twice
+            spent[name].append(load.p99_ms(load.open_loop(server.port, some, rate=RATE, seconds=TURN / RATE)))
+    print("p99 in ms by turn: " + "; ".join(f"{name} {', '.join(f'{one:.1f}' for one in values)}" for name, values in spent.items()))
+    for name in ("predict", "predict_live"):
+        bar(f"{name}_p99_ms_at_1000_per_second", statistics.median(spent[name]), "<=", 10)
 
 
 def saturated(server: Appliance) -> None:
