@@ -10,6 +10,7 @@ from rpsd.cli.book_backtest import backtest
 from rpsd.cli.book_files import date_of
 from rpsd.cli.book_sides import sides
 from rpsd.cli.live import failure
+from rpsd.cli.models import trained
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
 
@@ -111,7 +112,4 @@ def train(
         run = here.run_job("book_train", {"model": f"book:{symbol.upper()}:{label}"}, wait, progress)
     if error := failure(run):
         raise error
-    rows = [
-        (one["name"], f"version {one['version']}, {one['stage']}: {one['reason']}") for one in (run.get("result") or {}).get("models", ())
-    ]
-    answer(run, as_json, lambda: pairs(rows) or f"run {run['id']} is {run['state']}; `rpsd jobs list` follows it")
+    answer(run, as_json, lambda: trained(run))

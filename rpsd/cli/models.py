@@ -117,17 +117,17 @@ def retrain(
         run = here.run_job("book_train" if model is not None and model.startswith("book:") else "retrain", arguments, wait, progress)
     if error := failure(run):
         raise error
-    answer(run, as_json, lambda: _trained(run))
+    answer(run, as_json, lambda: trained(run))
 
 
 def _why(model: dict[str, Any]) -> str:
     return f": {model['reason']}" if model.get("reason") else ""
 
 
-def _trained(run: dict[str, Any]) -> str:
+def trained(run: dict[str, Any]) -> str:
     """What a retrain did, a line for each model; of a run that still waits or goes, where to look."""
     if (result := run.get("result")) is None:
         return f"run {run['id']} is {run['state']}; `rpsd jobs list` follows it"
     rows = [(model["name"], f"version {model['version']}, {model['stage']}{_why(model)}") for model in result["models"]]
     rows += [(fault["model"], f"failed: {fault['detail']} ({fault['code']})") for fault in result["failed"]]
-    return pairs(rows) or "no daily series is long enough to train on"
+    return pairs(rows) or "nothing is long enough to train on"

@@ -5,15 +5,15 @@ from typing import Any, Final
 
 from rpsd.core.errors import RpsdError
 from rpsd.jobs.job import Job, JobContext
+from rpsd.jobs.trained import told
 from rpsd.services.model import BOOK_JOB
-
-_BY_SCHEDULE: Final = "scheduler"
+from rpsd.services.queue import BY as BY_SCHEDULE
 
 
 def run(context: JobContext) -> dict[str, Any]:
     """Fit the models one after the other; one that is refused does not stop the rest, and what serves goes on serving.
 
-    Result: as that of the job retrain. By schedule models younger than books.retrain_interval are passed over; by hand none is.
+    Result: that of trained.told. By schedule models younger than books.retrain_interval are passed over; by hand none is.
     Args: {"model": "book:BTC-USDT:next_mid_move"} trains that one alone, and its error fails the run; `params` is a JSON text of
     BookParameters, the defaults without it.
     """
@@ -21,8 +21,8 @@ def run(context: JobContext) -> dict[str, Any]:
     if (name := context.args.get("model")) is not None:
         params = json.loads(context.args.get("params") or "{}")
         trained = training.train(str(name), params, progress=context.progress, cancelled=context.cancelled, by=context.by)
-        return _result({str(name): trained})
-    names = training.names(only_due=context.by == _BY_SCHEDULE)
+        return told({str(name): trained})
+    names = training.names(only_due=context.by == BY_SCHEDULE)
     outcomes: dict[str, dict[str, Any] | RpsdError] = {}
     for number, one in enumerate(names):
         context.go_on(number / len(names), f"{number} of {len(names)}")
@@ -32,18 +32,7 @@ def run(context: JobContext) -> dict[str, Any]:
             if context.cancelled():
                 raise
             outcomes[one] = error
-    return _result(outcomes)
-
-
-def _result(outcomes: dict[str, dict[str, Any] | RpsdError]) -> dict[str, Any]:
-    trained = [one for one in outcomes.values() if not isinstance(one, RpsdError)]
-    refused = {name: one for name, one in outcomes.items() if isinstance(one, RpsdError)}
-    return {
-        "trained": len(trained),
-        "promoted": sum(one["promoted"] for one in trained),
-        "failed": [{"model": name, "code": error.code, "detail": error.detail} for name, error in refused.items()],
-        "models": [{key: one[key] for key in ("name", "version", "stage", "reason")} for one in trained],
-    }
+    return told(outcomes)
 
 
 BOOK_TRAIN: Final = Job(

@@ -19,7 +19,7 @@ from rpsd.core.model import Array, ModelVersion, Packet, fingerprint
 from rpsd.core.parameters import BookParameters, LabelParameters, build
 from rpsd.services import gate
 from rpsd.services.compute import Compute, Progress
-from rpsd.services.model import BOOK_JOB, Candidate, ModelService
+from rpsd.services.model import BOOK_JOB, Candidate, ModelService, outcome
 from rpsd.services.model_name import BookName, default_label
 from rpsd.services.served import is_whole
 from rpsd.telemetry import Metrics
@@ -127,7 +127,7 @@ class BookTraining:
         seen = _fingerprint(stretches)
         if before is not None and self._is_same(before[0], seen, params):
             reason = f"nothing has changed since version {before[0].version}: same tape, same parameters, same rpsd"
-            return _told(before[0], promoted=False, reason=reason)
+            return outcome(before[0], promoted=False, reason=reason)
         task = _task(stretches, wanted.label, params, before)
         fitted = self._compute.run("book_train", task, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress)
         verdict = gate.judged_book(fitted, self._settings.models.promotion)
@@ -153,7 +153,7 @@ class BookTraining:
             "libraries": {"python": platform.python_version()} | {library: release(library) for library in _LIBRARIES},
         }
         [version] = self._model.register_many([Candidate(str(wanted), fitted, card, verdict)], by)
-        return _told(version, verdict.promoted, verdict.reason)
+        return outcome(version, verdict.promoted, verdict.reason)
 
     def _production(self, name: str) -> Before | None:
         """The version in production; a damaged one, or one of other features, is as good as none: the fit that follows replaces it."""
@@ -220,17 +220,3 @@ def _window_facts(stretches: list[_Read]) -> dict[str, Any]:
     events = sum(one.tape.n for one in stretches)
     told = {"from": instant.text(first), "until": instant.text(last), "from_ns": first, "until_ns": last}
     return told | {"events": events, "stretches": len(stretches), "symbols": symbols}
-
-
-def _told(version: ModelVersion, promoted: bool, reason: str) -> dict[str, Any]:
-    """How a training went, for the job's row."""
-    return {
-        "model": version.name,
-        "name": version.name,
-        "version": version.version,
-        "stage": version.stage.value,
-        "promoted": promoted,
-        "reason": reason,
-        "evaluation": version.card["evaluation"],
-        "trained_until": instant.text(version.trained_until_ns),
-    }

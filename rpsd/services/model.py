@@ -231,3 +231,17 @@ def brief(version: ModelVersion) -> dict[str, Any]:
         "promoted_by": version.promoted_by,
         "predecessor": version.predecessor,
     }
+
+
+def outcome(version: ModelVersion, promoted: bool, reason: str) -> dict[str, Any]:
+    """How a training went, for the job's row."""
+    return {
+        "model": version.name,
+        "name": version.name,
+        "version": version.version,
+        "stage": version.stage.value,
+        "promoted": promoted,
+        "reason": reason,
+        "evaluation": version.card["evaluation"],
+        "trained_until": instant.text(version.trained_until_ns),
+    }

@@ -20,7 +20,7 @@ from rpsd.core.observed import observed, sight_of, sources
 from rpsd.core.parameters import HmmParameters, build
 from rpsd.services import gate
 from rpsd.services.compute import Compute, Progress
-from rpsd.services.model import Candidate, ModelService
+from rpsd.services.model import Candidate, ModelService, outcome
 from rpsd.services.model_name import RegimeName
 from rpsd.services.price import Prices, stored_prices
 from rpsd.services.served import is_whole
@@ -134,7 +134,7 @@ class RegimeTraining:
             refused = {asked[i].name: _rebuilt(answer.head["refused"][str(i)]) for i, packed in fits.items() if packed is None}
             fitted = [self._candidate(asked[i], Packet.unpack(packed.tobytes())) for i, packed in fits.items() if packed is not None]
             versions = self._model.register_many(fitted, by)
-            done |= {v.name: _told(v, one.verdict.promoted, one.verdict.reason) for v, one in zip(versions, fitted, strict=True)}
+            done |= {v.name: outcome(v, one.verdict.promoted, one.verdict.reason) for v, one in zip(versions, fitted, strict=True)}
             done |= refused
         self._model.tell_refused({name: one for name, one in done.items() if isinstance(one, RpsdError)}, by)
         return done
@@ -153,7 +153,7 @@ class RegimeTraining:
                 continue
             if before is not None and self._is_same(before[0], prices):
                 reason = f"nothing has changed since version {before[0].version}: same bars, same parameters, same rpsd"
-                done[name] = _told(before[0], promoted=False, reason=reason)
+                done[name] = outcome(before[0], promoted=False, reason=reason)
             else:
                 asked.append(_Asked(name, wanted, prices, before, before is not None and self._is_old(before[0])))
         return asked, done
@@ -265,17 +265,3 @@ def _rebuilt(told: dict[str, str]) -> RpsdError:
 def _window_facts(prices: Prices) -> dict[str, Any]:
     first, last = int(prices.t[0]), int(prices.t[-1])
     return {"from": instant.text(first), "until": instant.text(last), "from_ns": first, "until_ns": last, "bars": int(prices.t.size)}
-
-
-def _told(version: ModelVersion, promoted: bool, reason: str) -> dict[str, Any]:
-    """How a training went, for the job's row."""
-    return {
-        "model": version.name,
-        "name": version.name,
-        "version": version.version,
-        "stage": version.stage.value,
-        "promoted": promoted,
-        "reason": reason,
-        "evaluation": version.card["evaluation"],
-        "trained_until": instant.text(version.trained_until_ns),
-    }

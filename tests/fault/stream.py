@@ -23,14 +23,18 @@ class Stream:
         link = self._server.connection()
         try:
             while self.done < until:
-                t, values = self._posts[self.done]
-                status, content = self._server.ask("POST", self._path, {"t": t.tolist(), "close": values.tolist()}, on=link)
+                status, content = self.post(self.done, link)
                 assert status == 200, content
                 self.done += 1
         except (OSError, http.client.HTTPException):
             return
         finally:
             link.close()
+
+    def post(self, number: int, link: http.client.HTTPConnection) -> tuple[int, bytes]:
+        """Send one post; status and content of the answer."""
+        t, values = self._posts[number]
+        return self._server.ask("POST", self._path, {"t": t.tolist(), "close": values.tolist()}, on=link)
 
     def outlive(self, kills: int, rng: random.Random) -> None:
         """Post while the server is killed at random moments and started again, then twenty posts more in peace."""

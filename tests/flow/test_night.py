@@ -57,10 +57,12 @@ def test_a_night_backs_up_retrains_and_tidies_and_the_backup_restores(tmp_path, 
         assert {name: (run["state"], run["occasion"]) for name, run in runs.items()} == {
             "backup": ("succeeded", "2026-03-02T01:00:00Z"),
             "retrain": ("succeeded", "2026-03-02T02:00:00Z"),
+            "book_train": ("succeeded", "2026-03-02T02:00:00Z"),
             "upkeep": ("succeeded", "2026-03-02T03:00:00Z"),
         }
         assert runs["retrain"]["result"]["models"] == [{"name": "regime:LONG:1d:3_state", "version": 1, "stage": "production"}]
         assert [failed["code"] for failed in runs["retrain"]["result"]["failed"]] == ["constant_series"]
+        assert runs["book_train"]["result"] == {"trained": 0, "promoted": 0, "failed": [], "models": []}
         listed = services.backup.list()
     answer = restore(settings_of(tmp_path / "other"), Path(listed[0]["path"]))
     assert answer["rows"] == 400 + 249 + 300

@@ -4,6 +4,7 @@ LOBSTER writes the two as files of equally many lines; side by side, as `paste -
 Source: lobsterdata.com, "Output structure": prices times 10,000, times in seconds after midnight of the exchange.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from rpsd.core import instant
 from rpsd.core.book import MOST_LEVELS, Cube, Event, Grid, Integers, Tape
 from rpsd.core.errors import BadTime, Fault
-from rpsd.services.feed.reader import Piece, Reader, ReaderOptions, numbers, table
+from rpsd.services.feed.reader import Piece, Reader, ReaderOptions, Row, numbers, table
 
 _MESSAGE: Final = 6
 """Cells of a message: time, type, order id, size, price, direction of the resting order."""
@@ -36,22 +37,10 @@ class LobsterReader(Reader):
     def pieces(self, numbered: list[tuple[int, bytes]]) -> list[Piece]:
         """The pieces of these lines."""
         rows = [(number, line.split(b",")) for number, line in numbered]
-        try:
-            return [self._piece(rows)]
-        except ValueError:
-            good = []
-            for one in rows:
-                try:
-                    self._piece([one])
-                except ValueError as error:
-                    self.bad.add(one[0], str(error))
-                    if self.bad.is_settled:
-                        break
-                else:
-                    good.append(one)
-            return [self._piece(good)] if good else []
+        piece = self.sound(rows, self._piece)
+        return [] if piece is None else [piece]
 
-    def _piece(self, rows: list[tuple[int, list[bytes]]]) -> Piece:
+    def _piece(self, rows: Sequence[Row]) -> Piece:
         """The events of the lines. Raises ValueError with the reason, which is that of the line when there is but one."""
         width = self._width or len(rows[0][1])
         levels = (width - _MESSAGE) // 4

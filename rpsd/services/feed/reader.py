@@ -1,8 +1,9 @@
 """Files of order books in pieces: what the readers of all formats share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ import numpy.typing as npt
 from rpsd.core.book import Grid, Integers, Tape, Updates
 from rpsd.core.errors import BadBook, Fault, InvalidRequest, MalformedBody
 
+T = TypeVar("T")
+Row = tuple[int, list[bytes]]
+"""The number of a line and its fields."""
 UNREADABLE: Final = "unreadable"
 """What stands in the place of a validator's rule for a line that could not even be read."""
 MOST_NAMED: Final = 100
@@ -119,6 +123,28 @@ class Reader(ABC):
     @abstractmethod
     def pieces(self, numbered: list[tuple[int, bytes]]) -> list[Piece]:
         """The pieces of these lines, which are not empty, each with its number; bad ones go to self.bad."""
+
+    def sound(self, rows: Sequence[Row], read: Callable[[Sequence[Row]], T]) -> T | None:
+        """What `read` makes of the good rows, None without any: of all at once where nothing is wrong, else of each alone first.
+
+        `read` raises ValueError with the reason, which is that of the row when there is but one.
+        """
+        try:
+            return read(rows) if rows else None
+        except ValueError:
+            good = [row for row in rows if self._is_good(row, read)]
+            return read(good) if good else None
+
+    def _is_good(self, row: Row, read: Callable[[Sequence[Row]], Any]) -> bool:
+        """Whether the row can be read; once enough are bad no more is looked at."""
+        if self.bad.is_settled:
+            return False
+        try:
+            read([row])
+        except ValueError as error:
+            self.bad.add(row[0], str(error))
+            return False
+        return True
 
     def last(self) -> list[Piece]:
         """What is held back until the end of the file."""

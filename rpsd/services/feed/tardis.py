@@ -4,7 +4,7 @@ Source: the column lists of docs.tardis.dev, "Downloadable CSV files"; times are
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from rpsd.core.book import MOST_LEVELS, NO_SEQUENCE, Integers, Tape, Updates
 from rpsd.core.errors import BadCsv
 from rpsd.core.frame import counted
 from rpsd.core.market import Times
-from rpsd.services.feed.reader import Piece, Reader, ReaderOptions, numbers, table
+from rpsd.services.feed.reader import Piece, Reader, ReaderOptions, Row, numbers, table
 
 Cells = npt.NDArray[np.bytes_]
 
@@ -72,7 +72,7 @@ class TardisReader(Reader):
         if not self._width:
             self._header(numbered[0][1].decode("utf-8", "replace").strip().split(","))
             numbered = numbered[1:]
-        rows = self._rows([(number, line.split(b",")) for number, line in numbered])
+        rows = self.sound([(number, line.split(b",")) for number, line in numbered], self._read)
         return [] if rows is None else self._made(rows)
 
     def last(self) -> list[Piece]:
@@ -104,26 +104,7 @@ class TardisReader(Reader):
             raise BadCsv(f"{self._levels} levels a side; at most {MOST_LEVELS} are read", hint=_HINT)
         self._order = np.array([places[name] for name in wanted])
 
-    def _rows(self, numbered: list[tuple[int, list[bytes]]]) -> _Rows | None:
-        """The good rows; the whole window at once where nothing is wrong with it, else row by row."""
-        if not numbered:
-            return None
-        try:
-            return self._read(numbered)
-        except ValueError:
-            good = []
-            for one in numbered:
-                try:
-                    self._read([one])
-                except ValueError as error:
-                    self.bad.add(one[0], str(error))
-                    if self.bad.is_settled:
-                        break
-                else:
-                    good.append(one)
-            return self._read(good) if good else None
-
-    def _read(self, numbered: list[tuple[int, list[bytes]]]) -> _Rows:
+    def _read(self, numbered: Sequence[Row]) -> _Rows:
         """The rows. Raises ValueError with the reason, which is that of the row when there is but one."""
         if any(len(row) != self._width for _, row in numbered):
             raise ValueError(f"expected {self._width} fields, found {len(numbered[0][1])}")

@@ -71,7 +71,7 @@ def services(tmp_path):
 
 
 def test_the_catalogue_names_every_file_of_the_folder():
-    machinery = {"__init__", "job", "runner", "schedule"}
+    machinery = {"__init__", "job", "runner", "schedule", "trained"}
     files = {path.stem for path in Path(rpsd.jobs.__file__).parent.glob("*.py")} - machinery
     assert {job.name for job in JOBS} == files
 
