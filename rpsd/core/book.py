@@ -287,9 +287,18 @@ class Updates:
         """The messages [begin, stop), as views, without what came beside them."""
         start = self.start[begin : stop + 1]
         changes = slice(int(start[0]), int(start[-1]))
-        whole = (self.t, self.received, self.first, self.last, self.previous, self.is_snapshot)
+        rows = slice(begin, stop)
         return Updates(
-            *(column[begin:stop] for column in whole), start - start[0], self.side[changes], self.price[changes], self.size[changes]
+            self.t[rows],
+            self.received[rows],
+            self.first[rows],
+            self.last[rows],
+            self.previous[rows],
+            self.is_snapshot[rows],
+            start - start[0],
+            self.side[changes],
+            self.price[changes],
+            self.size[changes],
         )
 
 

@@ -1,6 +1,6 @@
 """Stored order books: bytes an event takes on disk, and features of a range computed anew, by the kind of feed.
 
-`python -m tests.bench.bench_book_store`. The feeds are the bundled capture: books of ten levels, best quotes, prints, and all of them fused.
+`python -m tests.bench.bench_book_store`. The feeds are the bundled capture: books of ten levels, best quotes, prints, all of them fused.
 """
 
 import tempfile
