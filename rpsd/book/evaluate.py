@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rpsd.book import baseline
-from rpsd.book.bootstrap import MODEL, Interval, compared
+from rpsd.book.bootstrap import MODEL, Interval, Report, compared
 from rpsd.book.forecast import opened, probabilities
 from rpsd.book.score import MEASURES, Sheet, measures, reliability
 from rpsd.book.table import Table
@@ -18,6 +18,7 @@ from rpsd.kernels.forecast import Forecaster
 
 _PREDECESSOR = "predecessor"
 _LEAST_SHARE = 0.5  # of the test block that the predecessor's trial must not have seen
+_COMPARED = 0.7  # of the work: the baselines beside the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,14 @@ class Rival:
 
 
 def judged(
-    trial: Forecaster, early: Table, test: Table, folds: Sequence[Fold], resamples: int, rng: np.random.Generator, rival: Rival | None
+    trial: Forecaster,
+    early: Table,
+    test: Table,
+    folds: Sequence[Fold],
+    resamples: int,
+    rng: np.random.Generator,
+    rival: Rival | None,
+    report: Report,
 ) -> dict[str, Any]:
     """The account of a trial that was fitted to `early`, on the later events of `test`, in JSON scalars.
 
@@ -54,10 +62,12 @@ def judged(
     queue_imbalance: {measure: {value, low, high, error}}}, intervals of 95 % and standard errors over moves.
     gains: of the model over each baseline, positive where it is better. reliability: score.reliability. walk_forward: `folds` (from_ns,
     until_ns, events, moves and MEASURES) and `scores` over all of them, the recipe fitted anew before each. predecessor: None, or events,
-    moves, scores and the model's gains on the test events that the predecessor's trial has not seen. O(resamples n).
+    moves, scores and the model's gains on the test events that the predecessor's trial has not seen. `report` is called with the share
+    done. O(resamples n).
     """
     said = {MODEL: probabilities(test.x, trial)} | baseline.probabilities(early.x, early.y, test.x)
-    scores, gains = compared(test.y, said, test.cluster, resamples, rng)
+    scores, gains = compared(test.y, said, test.cluster, resamples, rng, lambda share: report(_COMPARED * share))
+    report(_COMPARED)
     return {
         "train_events": early.t.size,
         "train_moves": early.moves,

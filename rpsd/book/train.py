@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -60,10 +61,10 @@ def train(
     told = {"label": asdict(label), "alpha": alpha, "predictor": recipe.choice.predictor, "calibration": recipe.calibration}
     trial_packet = as_packet(trial, {**told, "trial_until_ns": int(early.until_ns.max())})
     report(0.6, "judging on the test block")
-    blocks = validate.walk_forward(table.t, table.until_ns, params.folds, int(split.test[0]))
-    folds = [_fold(table, block, recipe, params, seed) for block in blocks]
+    folds = _folds(table, int(split.test[0]), recipe, params, seed)
     against = None if rival is None else evaluate.Rival.of(rival, asdict(label))
-    evaluation = evaluate.judged(trial, early, test, folds, params.bootstrap, np.random.default_rng(seed), against)
+    telling = partial(_judging, report)
+    evaluation = evaluate.judged(trial, early, test, folds, params.bootstrap, np.random.default_rng(seed), against, telling)
     report(0.9, "fitting for serving")
     served = _fitted(table, recipe, params, seed)
     ticks = {tick for _, tick in tapes}
@@ -86,6 +87,10 @@ def train(
     return Packet(packet.head, {**packet.arrays, **further.fitted(tapes), "trial": np.frombuffer(trial_packet.pack(), np.uint8)})
 
 
+def _judging(report: Report, share: float) -> None:
+    report(0.65 + 0.25 * share, "judging on the test block")
+
+
 def _allows_trees(early: Table, params: BookParameters) -> bool:
     """Whether trees are tried. Raises TooShort when they are asked for and the moves before the test are too few."""
     is_enough = early.moves >= boosted.LEAST_MOVES
@@ -93,6 +98,12 @@ def _allows_trees(early: Table, params: BookParameters) -> bool:
         told = f"{early.moves} distinct moves before the test block; trees need {boosted.LEAST_MOVES}, or they learn moves by heart"
         raise TooShort(told)
     return is_enough and params.model != "logistic"
+
+
+def _folds(table: Table, begin: int, recipe: Recipe, params: BookParameters, seed: int) -> list[evaluate.Fold]:
+    """The blocks of the walk-forward from place `begin` on."""
+    blocks = validate.walk_forward(table.t, table.until_ns, params.folds, begin)
+    return [_fold(table, block, recipe, params, seed) for block in blocks]
 
 
 def _fold(table: Table, split: validate.Split, recipe: Recipe, params: BookParameters, seed: int) -> evaluate.Fold:

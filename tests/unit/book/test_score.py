@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from rpsd.book.bootstrap import compared
-from rpsd.book.score import MEASURES, Sheet, measures, reliability
+from rpsd.book.score import MEASURES, Sheet, measured, measures, reliability, sums
 
 
 def drawn(n: int, has_flat: bool, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -82,3 +82,23 @@ def test_intervals_cover_and_gains_are_signed_by_what_is_better() -> None:
         assert one["low"] < one["high"]
     assert gains["blind"]["auc"]["low"] > 0
     assert gains["blind"]["log_loss"]["value"] == pytest.approx(scores["blind"]["log_loss"]["value"] - scores["model"]["log_loss"]["value"])
+
+
+@pytest.mark.parametrize("has_flat", [False, True])
+def test_sums_of_clusters_add_up_to_the_measures_of_their_events(has_flat: bool) -> None:
+    rng = np.random.default_rng(5)
+    p = rng.dirichlet([1, 1, 1], 900)
+    if not has_flat:
+        p[:, 2], p[:, 1] = p[:, 2] + p[:, 1], 0.0
+    sheet = Sheet.of(rng.choice([-1, 0, 1] if has_flat else [-1, 1], 900), p)
+    cluster, times = np.arange(900) // 7, rng.integers(0, 4, 129).astype(float)
+    added = times @ sums(sheet, np.ones(900), cluster, 129)
+    np.testing.assert_allclose(measured(sheet, added, times[cluster]), measures(sheet, times[cluster]), rtol=1e-12)
+
+
+def test_a_bootstrap_tells_how_far_it_is() -> None:
+    told: list[float] = []
+    p = np.array([[0.4, 0.0, 0.6]] * 8)
+    compared(np.array([1, -1] * 4), {"model": p}, np.arange(8), 20, np.random.default_rng(0), told.append)
+    assert told == sorted(told)
+    assert len(told) == 20
