@@ -9,6 +9,7 @@ from rpsd.book.score import BETTER_HIGH, MEASURES, Sheet, measured, measures, su
 from rpsd.core.book import Grid, Integers
 
 _LOW, _HIGH = 2.5, 97.5
+_TOLD: Final = 20  # times that a bootstrap tells how far it is
 MODEL: Final = "model"
 Report = Callable[[float], None]
 """Called with the share done."""
@@ -31,7 +32,8 @@ def resampled(
     by_cluster = [(sheet, sums(sheet, every, number, clusters)) for sheet in sheets.values()]
     draws = np.empty((resamples, len(sheets), len(MEASURES)))
     for r in range(resamples):
-        report(r / resamples)
+        if r % max(resamples // _TOLD, 1) == 0:
+            report(r / resamples)
         drawn = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters).astype(np.float64)
         weight = drawn[number]
         draws[r] = [measured(sheet, drawn @ added, weight) for sheet, added in by_cluster]
