@@ -9,7 +9,7 @@ from litestar import Request, delete, get, post
 from litestar.params import FromPath
 from litestar.response import Response
 
-from rpsd.core.errors import RpsdError
+from rpsd.core.errors import Fault, InvalidRequest, RpsdError
 from rpsd.core.instant import texts
 from rpsd.core.market import symbol as checked_symbol
 from rpsd.web import book_wire
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from rpsd.web.book_rows import Layout
     from rpsd.web.book_wire import Given
 
+_RESUME: Final = (
+    "Send it without; after a break send the whole file again with ?on_error=skip: what is known by its id or time is passed over."
+)
 Tick = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
@@ -220,6 +223,9 @@ async def _fed(request: Request[Any, Any, Any], symbol: str, noun: str, layout: 
     asked = query(request.scope, FeedQuery)
     await warmed(exchange)
     if asked.format is not None:
+        if exchange.header(b"idempotency-key"):
+            reason = "a file is stored piece by piece, and no key covers it"
+            raise InvalidRequest(f"Idempotency-Key: {reason}", errors=[Fault("/header/Idempotency-Key", reason)], hint=_RESUME)
         from rpsd.services.feed.reader import ReaderOptions
 
         exchange.operation = noun

@@ -65,3 +65,13 @@ def test_bad_lines_are_named_whatever_is_wrong_with_them(http: httpx.Client) -> 
 def test_an_unknown_format_is_refused(http: httpx.Client) -> None:
     refused = _post(http, "AAPL", b"x", format="parquet")
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/query/format")
+
+
+def test_no_key_covers_a_file(http: httpx.Client) -> None:
+    """It would be passed over in silence: prints without ids, sent again, would count twice."""
+    done = http.post(
+        PATH.format("KEYED"), content=LOBSTER, params={"format": "lobster", "date": "2012-06-21"}, headers={"idempotency-key": "x"}
+    )
+    assert (done.status_code, done.json()["errors"][0]["pointer"]) == (422, "/header/Idempotency-Key")
+    assert "on_error=skip" in done.json()["hint"]
+    assert http.get("/api/v1/books/KEYED").status_code == 404
