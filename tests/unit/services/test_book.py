@@ -1,5 +1,6 @@
 """Live books: bit for bit the same over restarts, folds and evictions; what was not committed never shows; old tapes go."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 
 from rpsd.config import read
 from rpsd.core.book import NO_SEQUENCE, Phase, Tape, Updates
-from rpsd.core.errors import BadParameter, BadRange, BookGap, DiskFull, UnknownBook
+from rpsd.core.errors import BadBook, BadParameter, BadRange, BookGap, DiskFull, UnknownBook
 from rpsd.core.market import DAY_NS, SECOND_NS
+from rpsd.services import restore
 from rpsd.services.book_live import STATE_BYTES
 from rpsd.services.upkeep import keep_trim
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import book, query
+from rpsd.store.db import Connection
 from rpsd.store.tape import cut
 from tests.conftest import Clock
 
@@ -174,3 +177,68 @@ def test_many_updates_in_parts_are_one_request(services: Services, clock: Clock,
         services.book.ingest("C", feed([(n, n) for n in range(1, 60)] + [(n, n) for n in range(70, 90)]), tick=0.5)
     assert gap.value.errors[0].pointer == "/59"
     assert services.book.info("C")["events"] == 0
+
+
+def step(clock: Clock, first: int, last: int, *, bid: float = 499.5, is_snapshot: bool = False) -> Updates:
+    """One message of the best bid and the best ask."""
+    t, ids = np.array([clock()]), (np.array([first]), np.array([last]), np.array([NO_SEQUENCE]))
+    levels = (np.array([1, -1], np.int8), np.array([bid, 500.5]), np.array([float(last), 1.0]))
+    return Updates(t, np.zeros(1, np.int64), *ids, np.array([is_snapshot]), np.array([0, 2]), *levels)
+
+
+def test_a_restart_in_any_phase_goes_on_where_it_was(tmp_path: Path, clock: Clock) -> None:
+    """EMPTY after a refused post, SYNCING with updates that wait, VALID, GAP with updates that wait, VALID again, AUCTION, VALID."""
+    seen = []
+
+    def restarted(*feeds: Tape | Updates) -> None:
+        with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
+            for feed in feeds:
+                clock.advance(0.01)
+                with suppress(BadBook, BookGap):
+                    services.book.ingest("A", feed, tick=0.5)
+        with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
+            seen.append(services.book.live("A").phase.value)
+
+    bad = walk(1, clock())
+    restarted(replace(bad, bids=-bad.bids))
+    restarted(step(clock, 11, 11), step(clock, 12, 12))
+    restarted(step(clock, 10, 10, is_snapshot=True))
+    restarted(step(clock, 20, 21))
+    restarted(step(clock, 22, 22))
+    restarted(step(clock, 21, 21, is_snapshot=True))
+    crossed = [Tape.of_quotes(np.array([clock() + k]), np.array([[501.0, 1.0, 500.5, 2.0]])) for k in range(3)]
+    restarted(*crossed)
+    restarted(step(clock, 23, 23))
+    assert seen == ["empty", "syncing", "valid", "gap", "gap", "valid", "auction", "valid"]
+    with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
+        live = services.book.info("A")
+        assert (live["bids"], live["asks"]) == ([[499.5, 23.0]], [[500.5, 1.0]])
+
+
+def test_books_come_back_from_a_backup_bit_for_bit(services: Services, clock: Clock, tmp_path: Path) -> None:
+    services.book.ingest("A", walk(700, clock()), tick=0.5)
+    services.book.ingest("L", step(clock, 10, 10, is_snapshot=True), tick=0.5)
+    want = {symbol: services.book.live(symbol).memory.pack() for symbol in "AL"}  # type: ignore[union-attr]
+    made = services.backup.create(by="test")
+    elsewhere = settings_of(tmp_path / "elsewhere")
+    restore.restore(elsewhere, Path(made["path"]))
+    with open_services(elsewhere, clock=clock, worker=False) as restored:
+        for symbol, packed in want.items():
+            assert restored.book.live(symbol).memory.pack() == packed  # type: ignore[union-attr]
+            both = [one.book.features(symbol)[0] for one in (services, restored)]
+            assert all(both[0][name].tobytes() == both[1][name].tobytes() for name in both[0])
+        assert restored.book.ingest("L", step(clock, 11, 11))["state"] == "valid"
+
+
+def test_a_directory_of_the_release_before_takes_books(tmp_path: Path, clock: Clock) -> None:
+    with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
+
+        def back(c: Connection) -> None:
+            for table in ("book_fault", "book_chunk", "book_ladder", "book"):
+                c.execute(f"DROP TABLE {table}")
+            c.execute("PRAGMA user_version = 4")
+
+        services.database.write(back).result()
+    with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
+        assert services.book.page()[0] == []
+        assert services.book.ingest("A", walk(3, clock()), tick=0.5)["accepted"] == 3
