@@ -17,6 +17,7 @@ from rpsd.store.book_chunk import CHUNK_EVENTS, Chunk
 from rpsd.store.tape import cut
 
 if TYPE_CHECKING:  # numerics wait for the warm-up
+    from rpsd.book.ladder import Ladder
     from rpsd.book.validity import Judged, Limits
 
 MOST_NAMED: Final = 100
@@ -231,7 +232,8 @@ class _Course:
     def _refused(self) -> Taken:
         """Nothing is kept, but the watch sees the bad records alone: three crossed ones make an auction, many off the tick another tick.
 
-        After a gap the ladder is kept as well: it waits for a snapshot, and holds the updates that may follow it.
+        After a gap the ladder is kept as well: it waits for a snapshot, and holds the updates that may follow it. A snapshot in the same
+        request is not kept, and heals nothing.
         """
         from rpsd.book.validity import judge
 
@@ -241,9 +243,16 @@ class _Course:
         bare.counts = Counter({rule: n for rule, n in self.counts.items() if rule not in (*_GOOD, Rule.DUPLICATE)})
         error: type[RpsdError] = BadBook
         if self.counts[Rule.GAP]:
-            error, bare.ladder = BookGap, self.ladder
+            error, bare.ladder = BookGap, self._waiting()
             bare._lost(is_gap=True)
         return Taken(bare._stood(bare.watch, self.before.kept.info.events), counts=bare.counts, refusal=_refusal(error, self.faults))
+
+    def _waiting(self) -> "Ladder":
+        """The ladder after a refused gap."""
+        from rpsd.book.ladder import Ladder
+
+        assert self.ladder is not None  # only a ladder tells of gaps
+        return self.ladder if self.ladder.phase is Phase.GAP else Ladder(Phase.GAP, self.ladder.last)
 
 
 def _refusal(error: type[RpsdError], faults: Sequence[FaultRecord]) -> RpsdError:

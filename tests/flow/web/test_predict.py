@@ -235,3 +235,22 @@ def test_predictions_are_counted(running: Running, http: httpx.Client) -> None:
     before = counter._value.get()
     http.post(PATH, json={"symbol": "PR.A", "snapshots": [book(5, 3)]})
     assert counter._value.get() == before + 1
+
+
+def test_a_refused_post_with_a_gap_and_its_snapshot_leaves_the_gap(http: httpx.Client, running: Running) -> None:
+    """Nothing of it was stored, so that nothing in it can have healed the book."""
+    serve(running.services, "book:PR.HEAL:next_mid_move")
+    now = time.time_ns()
+    feed(http, "PR.HEAL", book(5, 3, now, sequence=10) | {"is_snapshot": True}, kind="updates")
+    assert live(http, "PR.HEAL")["prediction"] == "up"
+    missing = {"timestamp": now + 1, "U": 20, "u": 21, "bids": [[99.9, 1]]}
+    healing = book(1, 9, now + 2, sequence=30) | {"is_snapshot": True}
+    after = {"timestamp": now + 3, "U": 31, "u": 31, "bids": [[99.9, 2]]}
+    refused = http.post("/api/v1/books/PR.HEAL/updates", json=[missing, healing, after])
+    assert (refused.status_code, refused.json()["code"]) == (409, "book_gap")
+    answer = http.get(PATH, params={"symbol": "PR.HEAL"})
+    assert (answer.status_code, answer.json()["errors"]) == (409, [{"pointer": "/state", "reason": "gap"}])
+    assert http.post("/api/v1/books/PR.HEAL/updates", json=[after]).json()["code"] == "book_gap"
+    feed(http, "PR.HEAL", healing, kind="updates")
+    feed(http, "PR.HEAL", after, kind="updates")
+    assert live(http, "PR.HEAL")["prediction"] == "down"
