@@ -24,6 +24,7 @@ MOST_NAMED: Final = 100
 """Records that an answer names; `counts` tells of all."""
 _GOOD: Final = (Rule.ACCEPTED, Rule.EMPTY)
 _NEVER: Final = -(2**63)
+_BID_SIZE, _ASK_SIZE = -3, -1  # in Stand.latest
 _PART: Final = 1 << 15
 """Messages that pass the ladder at once."""
 
@@ -188,12 +189,16 @@ class _Course:
             self.faults.append(FaultRecord(rule.word, self.row + place, t_ns, self.how.now_ns, text))
 
     def phase(self) -> Phase:
-        """Where the book stands: by the ladder where it waits for something, else by the records."""
+        """Where the book stands: by the ladder where it waits for something, else by the records.
+
+        A book whose features rest on no two sides, as after a gap, is not valid, whatever the records before it were.
+        """
         if self.ladder is not None and self.ladder.phase in (Phase.GAP, Phase.SYNCING):
             waits: Phase = self.ladder.phase
             return waits
         phase = self.watch.phase
-        return Phase.SYNCING if phase == Phase.VALID and self.tick is None else phase
+        is_known = self.tick is not None and self.latest[_BID_SIZE] > 0.0 and self.latest[_ASK_SIZE] > 0.0
+        return Phase.SYNCING if phase == Phase.VALID and not is_known else phase
 
     def outcome(self) -> Taken:
         """All of it, or with a refusal what remains of it."""

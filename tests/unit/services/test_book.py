@@ -242,3 +242,14 @@ def test_a_directory_of_the_release_before_takes_books(tmp_path: Path, clock: Cl
     with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
         assert services.book.page()[0] == []
         assert services.book.ingest("A", walk(3, clock()), tick=0.5)["accepted"] == 3
+
+
+def test_a_gap_that_a_refused_book_should_heal_is_not_valid_yet(services: Services, clock: Clock) -> None:
+    services.book.ingest("A", step(clock, 10, 10, is_snapshot=True), tick=0.5)
+    assert services.book.ingest("A", step(clock, 20, 21), on_error="skip")["state"] == "gap"
+    assert services.book.ingest("A", step(clock, 30, 30, bid=501.0, is_snapshot=True), on_error="skip")["counts"] == {"crossed": 1}
+    assert phases(services) == {"syncing"}
+    services.book.ingest("A", Tape.of_trades(np.array([clock()]), np.array([[500.0, 1.0, 1.0]])))
+    assert phases(services) == {"syncing"}
+    clock.advance(0.1)
+    assert services.book.ingest("A", step(clock, 40, 40, is_snapshot=True))["state"] == "valid"
