@@ -10,7 +10,7 @@ from rpsd.core.errors import CorruptData
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.kernels import forecast as kernels
-from rpsd.kernels.forecast import Forecaster
+from rpsd.kernels.forecast import Forecaster, Packed
 
 KIND: Final = "book"
 _ARRAYS: Final = ("odd", "even", "weights", "threshold", "nodes", "cuts", "roots", "direction", "move", "slopes")
@@ -56,19 +56,21 @@ def as_packet(model: Forecaster, head: dict[str, object]) -> Packet:
     return Packet({**own, **head}, arrays)
 
 
-def probabilities(features: Grid, model: Forecaster) -> Grid:
+def probabilities(features: Grid, model: Forecaster | Packed) -> Grid:
     """Down, flat, up (n, 3) for features (n, 27); rows sum to one, and a mirrored book's rows are these reversed, bit for bit.
 
-    Causal: each row by itself. O(n) times the size of the model: microseconds a row.
+    Causal: each row by itself. O(n) times the size of the model: a microsecond a row, and some for a call; a model that is asked for single
+    rows is best given packed.
     """
     return scored(features, model)[0]
 
 
-def scored(features: Grid, model: Forecaster) -> tuple[Grid, Grid]:
+def scored(features: Grid, model: Forecaster | Packed) -> tuple[Grid, Grid]:
     """Probabilities (n, 3), and the scores (n, 2) before calibration: log-odds of up against down, of a move against none."""
     x = np.array(features, np.float64, order="C", ndmin=2)
     out, scores = np.empty((len(x), 3)), np.empty((len(x), 2))
-    kernels.forecast(x, model, out, scores)
+    integers, numbers = model if isinstance(model, Packed) else kernels.packed(model)
+    kernels.forecast(x, integers, numbers, out, scores)
     return out, scores
 
 

@@ -178,7 +178,7 @@ class ForecastService:
         from rpsd.book.features import FEATURES  # numerics wait for the warm-up
         from rpsd.book.forecast import probabilities
 
-        down, flat, up = probabilities(row.reshape(1, -1), model.opened)[0].tolist()
+        down, flat, up = probabilities(row.reshape(1, -1), model.packed)[0].tolist()
         forecast = BookForecast(down, flat, up)
         answer: dict[str, Any] = {
             "symbol": asked.symbol,

@@ -27,7 +27,7 @@ class ServedBook:
     tick: float | None
     is_calibrated: bool
     alpha: float
-    opened: Any
+    packed: Any
 
 
 class ServedBooks:
@@ -88,10 +88,11 @@ def _in_turn(name: BookName, exact: bool) -> tuple[str, ...]:
 def opened(version: ModelVersion, packet: Packet) -> ServedBook:
     """A version as the kernel reads it. Raises CorruptData for the packet of another kind of model."""
     from rpsd.book.forecast import opened as made  # numerics wait for the warm-up
+    from rpsd.kernels.forecast import packed
 
     head, name = packet.head, BookName.parse(version.name)
     if head.get("kind") != "book":
         raise CorruptData(f"version {version.version} of {version.name} is no model of an order book")
     tick = None if name.is_pooled or head["tick"] is None else float(head["tick"])
     calibrated, alpha = bool(head["calibration"]), float(head["alpha"])
-    return ServedBook(name, version.name, version.version, label_word(name.label), tick, calibrated, alpha, made(packet))
+    return ServedBook(name, version.name, version.version, label_word(name.label), tick, calibrated, alpha, packed(made(packet)))

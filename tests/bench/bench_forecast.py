@@ -19,7 +19,7 @@ from rpsd.book.train import train
 from rpsd.core.book import Event, Tape
 from rpsd.core.parameters import BookParameters, LabelParameters
 from rpsd.kernels import jit
-from rpsd.kernels.forecast import Forecaster
+from rpsd.kernels.forecast import Forecaster, Packed, packed
 from rpsd.samples import book_tape
 from tests.bench.harness import bar, ratio, seconds
 
@@ -33,7 +33,7 @@ def single(tape: Tape) -> list[Tape]:
     return [tape.taken(last == i) for i in range(tape.n - EVENTS, tape.n)]
 
 
-def follow(events: list[Tape], model: Forecaster) -> list[float]:
+def follow(events: list[Tape], model: Packed) -> list[float]:
     """Microseconds from each event to its probabilities."""
     memory, times = BookMemory.fresh(), []
     for event in events:
@@ -66,7 +66,7 @@ def report() -> None:
     quotes = whole.taken(whole.kind == Event.QUOTE)
     quotes = quotes.taken(np.arange(quotes.n) < TRAINED)
     table, _ = gathered([(quotes, TICK)], LabelParameters(), 0.4)
-    model = opened(train([(quotes, TICK)], LabelParameters(), BookParameters(bootstrap=20), seed=0))
+    model = packed(opened(train([(quotes, TICK)], LabelParameters(), BookParameters(bootstrap=20), seed=0)))
     events = single(whole)
     follow(events[:1000], model)
     times = np.array(follow(events, model))
@@ -85,7 +85,7 @@ def report() -> None:
     share, mine, other = ratio(ours, theirs)
     print(f"features to probability: {1e6 * mine / PIECE:.1f} us, scikit-learn pipeline {1e6 * other / PIECE:.0f} us")
     bar("forecast_over_sklearn", 1 / share, ">=", 100.0)
-    trees = forecaster(boosted.fit(table.x, table.y, BookParameters(), 0))
+    trees = packed(forecaster(boosted.fit(table.x, table.y, BookParameters(), 0)))
     grown = seconds(lambda: probabilities(rows, trees)) / PIECE
     print(f"150 trees of 8 leaves, both ways: {1e6 * grown:.1f} us a row")
     batch = seconds(lambda: probabilities(table.x, model))
