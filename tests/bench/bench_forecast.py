@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -51,12 +53,12 @@ def forecaster(trees: boosted.Trees) -> Forecaster:
     return Forecaster(none, none, np.empty(0), np.empty(0), *grown, *mirror(), 0.0, plain, np.empty((0, 2)), np.ones(2))
 
 
-def peer(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The same six features and the same kind of fit as a pipeline, asked for one row."""
+def peers(x: np.ndarray, y: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """The same six features, kind of fit and calibration as a pipeline, asked for one row; and the same without the calibration."""
     columns = logistic.columns(logistic.ODD)
     shaped = FunctionTransformer(lambda rows: logistic.signed_log(rows[:, columns]))
     pipeline = make_pipeline(shaped, LogisticRegression(fit_intercept=False)).fit(x, y)
-    return pipeline.predict_proba
+    return CalibratedClassifierCV(FrozenEstimator(pipeline), method="isotonic").fit(x, y).predict_proba, pipeline.predict_proba
 
 
 def report() -> None:
@@ -72,7 +74,7 @@ def report() -> None:
     times = np.array(follow(events, model))
     print(f"event to probability: median {np.median(times):.1f} us, p99 {np.percentile(times, 99):.1f} us")
     bar("forecast_event_p99_us", float(np.percentile(times, 99)), "<=", 20.0)
-    predict, rows = peer(table.x, table.y), table.x[-PIECE:]
+    (predict, bare), rows = peers(table.x, table.y), table.x[-PIECE:]
 
     def ours() -> None:
         for i in range(PIECE):
@@ -84,6 +86,8 @@ def report() -> None:
 
     share, mine, other = ratio(ours, theirs)
     print(f"features to probability: {1e6 * mine / PIECE:.1f} us, scikit-learn pipeline {1e6 * other / PIECE:.0f} us")
+    plain = seconds(lambda: [bare(rows[i : i + 1]) for i in range(PIECE)]) / PIECE
+    print(f"the pipeline without its calibration: {1e6 * plain:.0f} us, {plain * PIECE / mine:.0f} times ours with it")
     bar("forecast_over_sklearn", 1 / share, ">=", 100.0)
     trees = packed(forecaster(boosted.fit(table.x, table.y, BookParameters(), 0)))
     grown = seconds(lambda: probabilities(rows, trees)) / PIECE
