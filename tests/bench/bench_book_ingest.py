@@ -1,6 +1,7 @@
 """Order books over HTTP: from bytes to durable features, one client and one connection, in each form; and many books in bounded memory.
 
-The stream is the bundled capture of ten levels, told again and again with its times moved on. `python -m tests.bench.bench_book_ingest 100000`;
+The stream is the bundled capture of ten levels, told again and again with its times moved on.
+`python -m tests.bench.bench_book_ingest 100000`;
 without a number it makes 20,000 books, far more than are held at hand.
 """
 
