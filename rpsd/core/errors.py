@@ -192,7 +192,7 @@ class UnknownColumn(RpsdError):
 
 
 class NoModel(RpsdError):
-    """A live regime question for which no production model exists."""
+    """A question about a live regime or an order book for which no production model exists."""
 
     code, kind, title = "no_model", Kind.MISSING, "No production model"
     hint = "Train one: POST /api/v1/models/{name}/retrain, or `rpsd retrain --model NAME`."
@@ -265,7 +265,7 @@ class BookNotValid(RpsdError):
     """A prediction from a live book that is empty, out of step, crossed, or too old."""
 
     code, kind, title = "book_not_valid", Kind.CONFLICT, "The book is not in a state to predict from"
-    hint = "The detail says what the book waits for; GET /api/v1/books/{symbol} shows its state."
+    hint = "Feed it what the detail says it waits for; of a book of the past, send its `snapshots` with the request."
 
 
 class BadBackup(RpsdError):

@@ -57,7 +57,7 @@ class ServedBooks:
         for one in _in_turn(name, exact):
             if (found := self._of(one)) is not None:
                 return found
-        raise NoModel(self._reason(str(name)), hint=f"Train it: POST /api/v1/models/{name}/retrain, or `rpsd retrain --model {name}`.")
+        raise self._none(str(name))
 
     def _of(self, name: str) -> ServedBook | None:
         changes = self._model.changes  # before the read: a version that comes meanwhile is looked for again
@@ -75,9 +75,12 @@ class ServedBooks:
                 self._held.popitem(last=False)
         return found
 
-    def _reason(self, name: str) -> str:
-        kept_back = self._model.refusal(name)
-        return f"{name} has no version in production" + (f"; the newest was kept back or replaced: {kept_back}" if kept_back else "")
+    def _none(self, name: str) -> NoModel:
+        told = f"{name} has no version in production"
+        if kept_back := self._model.refusal(name):
+            hint = f"`rpsd models show {name}` prints what it was tested on; train it on more events, or promote it by force."
+            return NoModel(f"{told}; the newest was kept back or replaced: {kept_back}", hint=hint)
+        return NoModel(told, hint=f"Train it: POST /api/v1/models/{name}/retrain, or `rpsd retrain --model {name}`.")
 
 
 def _in_turn(name: BookName, exact: bool) -> tuple[str, ...]:
