@@ -161,7 +161,9 @@ def test_promotion_and_rollback_take_effect_at_once(http: httpx.Client, running:
     assert (refused.status_code, refused.json()["code"]) == (404, "no_model")
     assert f"POST /api/v1/models/{name}/retrain" in refused.json()["hint"]
     serve(running.services, name, promoted=False)
-    assert "kept back" in http.post(PATH, json=body).json()["detail"]
+    refused = http.post(PATH, json=body)
+    assert "kept back" in refused.json()["detail"]
+    assert f"`rpsd models show {name}`" in refused.json()["hint"]
     assert http.post(f"/api/v1/models/{name}/promote", json={"version": 1, "reason": "try"}).json()["code"] == "gate_refused"
     serve(running.services, name)
     assert http.post(PATH, json=body).json()["model_version"] == 2
