@@ -30,7 +30,7 @@ venv: .venv/runtime.stamp ## Create .venv from the hash-pinned runtime lock and 
 	@touch $@
 
 .PHONY: run
-run: venv ## Load the bundled market data, denoise it, detect its regimes, then serve on port 8000 until Ctrl-C.
+run: venv ## Load the bundled market data, denoise it, detect its regimes, learn from an order book, then serve on port 8000 until Ctrl-C.
 	@RPSD_DATA_DIR=$${RPSD_DATA_DIR:-$(DATA)} exec $(BIN)/python -m rpsd demo
 
 # --- build and test --------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def demo(
     port: Annotated[int | None, typer.Option("--port", help="Port to serve on.")] = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Load real market data, denoise it, find its regimes, feed an order book, then serve. Ctrl-C ends it."""
+    """Load real market data, denoise it, find its regimes, learn from an order book, then serve. Ctrl-C ends it."""
     import sys
 
     from rpsd.cli.init import prepare
