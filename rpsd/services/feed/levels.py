@@ -35,12 +35,24 @@ def cubes(bids: Sequence[Side], asks: Sequence[Side]) -> tuple[Cube, Cube, Integ
 
     Raises BodyTooLarge.
     """
+    if len(bids) == 1:
+        return _of_one(bids[0], asks[0])
     sides = [pairs(bids), pairs(asks)]
     counts = np.stack([lengths for _, lengths in sides], 1)
     levels = max(1, int(counts.max(initial=0)))
     check_room(len(counts), levels, int(counts.sum()))
     of_bids, of_asks = (filled(flat, lengths, levels) for flat, lengths in sides)
     return of_bids, of_asks, counts
+
+
+def _of_one(bids: Side, asks: Side) -> tuple[Cube, Cube, Integers]:
+    """`cubes` of one record, as forecasts are asked for: what serves many at once costs one record more than its levels do."""
+    counts = len(bids), len(asks)
+    both = np.zeros((2, 1, max(1, *counts), 2))
+    for side, levels in zip(both, (bids, asks), strict=True):
+        if levels:
+            side[0, : len(levels)] = levels
+    return both[0], both[1], np.array([counts])
 
 
 def column(given: Iterable[int | None], n: int, missing: int) -> Integers:
