@@ -59,3 +59,18 @@ def test_an_event_that_counts_thrice_is_three_events() -> None:
     rng = np.random.default_rng(9)
     up, p, times = rng.random(200) < 0.5, np.round(rng.random(200), 1), rng.integers(0, 4, 200)
     assert measure.scores(up, p, times.astype(float)) == pytest.approx(measure.scores(np.repeat(up, times), np.repeat(p, times)))
+
+
+def test_the_error_of_the_word_counts_a_fall_that_was_called_as_a_hit() -> None:
+    up, p = np.array([True, False, False, True]), np.array([0.8, 0.2, 0.8, 0.2])
+    assert measure.word_error(up, p) == pytest.approx(0.8 - 0.5)  # four words of .8, two of them true
+    assert measure.calibration_error(up, p) == pytest.approx(0.3)
+    assert measure.word_error(~up, 1 - p) == measure.word_error(up, p)
+    rising = np.ones(4, bool)
+    assert (
+        measure.word_error(rising, np.array([0.8, 0.8, 0.8, 0.4])),
+        measure.calibration_error(rising, np.array([0.9, 0.1, 0.9, 0.1])),
+    ) == (
+        pytest.approx((3 * 0.2 + 0.6) / 4),
+        pytest.approx(0.5),
+    )

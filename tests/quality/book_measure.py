@@ -11,7 +11,7 @@ from rpsd.core.market import Times, Vector
 
 Mask = npt.NDArray[np.bool_]
 BINS: Final = 10
-SCORES: Final = ("AUC", "MCC", "Brier", "log loss", "ECE")
+SCORES: Final = ("AUC", "MCC", "Brier", "log loss", "ECE", "ECE of up")
 RESAMPLES: Final = 200
 _SECOND: Final = 1_000_000_000
 
@@ -50,14 +50,19 @@ def calibration_error(up: Mask, p: Vector, weight: Vector | None = None) -> floa
     return float(np.abs(np.bincount(place, w * p, BINS) - np.bincount(place, w * up, BINS)).sum() / w.sum())
 
 
+def word_error(up: Mask, p: Vector, weight: Vector | None = None) -> float:
+    """calibration_error of the word that was said, up or down, and its probability. Source: Guo and others (2017), ICML, section 2."""
+    return calibration_error(up == (p >= 0.5), np.maximum(p, 1.0 - p), weight)
+
+
 def scores(up: Mask, p: Vector, weight: Vector | None = None) -> Vector:
     """All SCORES, each event counting so many times."""
-    return np.array([score(up, p, weight) for score in (auc, mcc, brier, log_loss, calibration_error)])
+    return np.array([score(up, p, weight) for score in (auc, mcc, brier, log_loss, word_error, calibration_error)])
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """SCORES of one contestant with the ends of their 95 % intervals, each (5,)."""
+    """SCORES of one contestant with the ends of their 95 % intervals, each (6,)."""
 
     values: Vector
     low: Vector

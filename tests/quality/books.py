@@ -92,6 +92,7 @@ def compare(found: Found) -> None:
         model = found.judged[name]["`logistic`"]
         note(found, f"auc_{name}", float(model.held_out.values[0]), ">=", AUC[name])
         note(found, f"ece_{name}", float(model.held_out.values[4]), "<=", 0.05)
+        note(found, f"ece_of_up_{name}", float(model.held_out.values[5]), "<=", 0.05)
         for what, seconds, i in found.impacts[name]:
             if (
                 seconds == 10.0 and what == BY_DEPTH

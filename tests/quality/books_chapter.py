@@ -42,8 +42,9 @@ Walking forward, fitted {folds} times on all that came before, judged on the nex
 **On these two streams queue imbalance alone orders the moves held out as well as the model does**; walking forward, from less, the model
 orders them a little better. Both streams have a tick that is large against the moves: the spread is nearly always one tick, and who is
 thin at the best quotes breaks. What the model adds is a better probability (Brier, log loss, ECE). `boosted` is shown by force: a training
-refuses trees below 5,000 moves, and this is why. A model that answers mirrored books with mirrored probabilities says a half on average;
-where a market rose through most of the held-out part, its ECE shows that trend.
+refuses trees below 5,000 moves, and this is why. ECE is that of the word that was said, up or down, whose probability the answer calls its
+confidence; ECE of up bins the probability of up alone. A model that answers mirrored books with mirrored probabilities says a half on
+average; where a market rose through most of the held-out part, the second shows that trend and the first does not.
 
 What was said and what happened, `logistic`, held out:
 
