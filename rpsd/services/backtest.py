@@ -14,7 +14,7 @@ from rpsd.core.errors import BadRange, Fault, InvalidRequest, NoModel, RandomSpl
 from rpsd.core.model import Array, Packet
 from rpsd.core.parameters import BacktestParameters, BookParameters, LabelParameters, build
 from rpsd.services.compute import Compute, Progress
-from rpsd.services.model_name import BookName
+from rpsd.services.model_name import BookName, default_label
 from rpsd.store.idempotency import Once
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class BacktestService:
         UnknownModel, NoModel.
         """
         symbol = market.symbol(symbol)
-        head = checked(asked, label_of(self._settings))
+        head = checked(asked, default_label(self._settings.books))
         if asked.start_ns is not None and asked.end_ns is not None and asked.end_ns <= asked.start_ns:
             raise BadRange("the end is not after the start", errors=[Fault("/end", "not after start")])
         self._book.info(symbol)
@@ -112,12 +112,6 @@ class BacktestService:
         if (found := self._model.production(name)) is None:
             raise NoModel(f"{name} has no version in production")
         return found
-
-
-def label_of(settings: Settings) -> LabelParameters:
-    """What new fits foretell where the request does not say."""
-    books = settings.books
-    return LabelParameters() if books.label == "next_mid_move" else LabelParameters(label=books.label, horizon=books.horizon_events)
 
 
 def checked(asked: Asked, label: LabelParameters) -> dict[str, Any]:
