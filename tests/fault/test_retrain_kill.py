@@ -1,4 +1,4 @@
-"""The server killed in the middle of a retrain of a hundred series: what serves is whole, and the next retrain brings the rest."""
+"""The server killed in the middle of a retrain of hundreds of series: what serves is whole, and the next retrain brings the rest."""
 
 import time
 from pathlib import Path
@@ -14,11 +14,11 @@ from tests.fault.victim import Victim, victim
 pytestmark = pytest.mark.fault
 
 DAY_SECONDS = 86_400
-SERIES = 100
+SERIES = 300
 
 
 def with_prices(server: Victim) -> None:
-    """A hundred series of 400 closed daily bars, each with calm and wild months."""
+    """So many series of 400 closed daily bars, each with calm and wild months."""
     last = int(time.time()) // DAY_SECONDS - 2
     times = [(last - 399 + i) * DAY_SECONDS * 10**9 for i in range(400)]
     wild = (np.arange(400) // 60) % 2 == 1
@@ -72,6 +72,6 @@ def test_a_kill_in_the_middle_of_a_retrain_leaves_whole_models(tmp_path: Path, r
         assert all(after[symbol] == version for symbol, version in before.items())  # nothing had changed for them
         assert server.json("GET", "/health/detailed")["services"]["models"]["status"] == "healthy"
         record(
-            "server killed in a retrain of 100 series",
+            f"server killed in a retrain of {SERIES} series",
             f"at {told['progress']:.0%}; {len(before)} models served afterwards, all whole, and {len(after)} after the next retrain",
         )
