@@ -1,8 +1,41 @@
 """Every error that a client or an operator can meet: one class, one code, one hint."""
 
 from rpsd.core.fault import Fault, Kind, RpsdError
+from rpsd.core.model_errors import (
+    BadModelFile,
+    BadView,
+    DegenerateFit,
+    FeatureGraphChanged,
+    GateRefused,
+    NoModel,
+    RandomSplitRefused,
+    SourceFailed,
+    UnknownExperiment,
+    UnknownFeature,
+    UnknownModel,
+    UnknownRun,
+    UnknownView,
+)
 
-__all__ = ["ERRORS", "Fault", "Kind", "RpsdError"]
+__all__ = [
+    "ERRORS",
+    "BadModelFile",
+    "BadView",
+    "DegenerateFit",
+    "Fault",
+    "FeatureGraphChanged",
+    "GateRefused",
+    "Kind",
+    "NoModel",
+    "RandomSplitRefused",
+    "RpsdError",
+    "SourceFailed",
+    "UnknownExperiment",
+    "UnknownFeature",
+    "UnknownModel",
+    "UnknownRun",
+    "UnknownView",
+]
 
 
 class InternalError(RpsdError):
@@ -121,13 +154,6 @@ class NotPositive(RpsdError):
     hint = "Mend the prices, or choose the price scale."
 
 
-class DegenerateFit(RpsdError):
-    """A fit that collapsed: a state on one point, a variance at its floor, no convergence."""
-
-    code, kind, title = "degenerate_fit", Kind.INPUT, "The fit is degenerate"
-    hint = "Use fewer states or a longer range."
-
-
 class GuardrailFailed(RpsdError):
     """A denoised result that failed its guardrails under on_failure: reject."""
 
@@ -147,13 +173,6 @@ class BadBook(RpsdError):
 
     code, kind, title = "bad_book", Kind.INPUT, "Some book records cannot be used"
     hint = "`errors` names the records and their rules; send the request with ?on_error=skip to keep the good ones."
-
-
-class RandomSplitRefused(RpsdError):
-    """A validation that would shuffle events: neighbours share their label, so the test would know the answers."""
-
-    code, kind, title = "random_split_refused", Kind.INPUT, "A random split is refused"
-    hint = "Use the purged walk-forward, split: walk_forward; the manual shows what a random split pretends."
 
 
 class UnknownMethod(RpsdError):
@@ -189,20 +208,6 @@ class UnknownColumn(RpsdError):
 
     code, kind, title = "unknown_column", Kind.MISSING, "No such column"
     hint = "GET /api/v1/series/{symbol}/{interval} lists the columns."
-
-
-class NoModel(RpsdError):
-    """A question about a live regime or an order book for which no production model exists."""
-
-    code, kind, title = "no_model", Kind.MISSING, "No production model"
-    hint = "Train one: POST /api/v1/models/{name}/retrain, or `rpsd retrain --model NAME`."
-
-
-class UnknownModel(RpsdError):
-    """A model name that the registry does not hold."""
-
-    code, kind, title = "unknown_model", Kind.MISSING, "No such model"
-    hint = "GET /api/v1/models lists the models; names look like regime:AAPL:1d:3_state or book:BTC-USDT:next_mid_move."
 
 
 class UnknownBook(RpsdError):
@@ -245,13 +250,6 @@ class StateConflict(RpsdError):
 
     code, kind, title = "state_conflict", Kind.CONFLICT, "The present state does not allow this"
     hint = "Read the resource again and decide anew."
-
-
-class GateRefused(RpsdError):
-    """A promotion of a model version that did not pass the gate when it was fitted."""
-
-    code, kind, title = "gate_refused", Kind.CONFLICT, "The version has not passed the promotion gate"
-    hint = "Retrain on better data; a key with the scope admin can send force, which the audit log records."
 
 
 class BookGap(RpsdError):
@@ -385,9 +383,10 @@ ERRORS: tuple[type[RpsdError], ...] = (
     InternalError, InvalidRequest, MalformedBody, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed, RequestTimeout,
     BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive, DegenerateFit, GuardrailFailed,
     UnknownRegimeType, BadBook, RandomSplitRefused, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
-    UnknownModel, UnknownBook, UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BookGap, BookNotValid,
-    BadBackup, Unauthenticated, Forbidden, RateLimited, Unavailable, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken,
-    WorkerFailed, Cancelled, MissingExtra, BadConfig, NewerSchema, UnsafeStorage, CorruptData,
+    UnknownModel, UnknownFeature, BadView, UnknownView, FeatureGraphChanged, BadModelFile, UnknownExperiment, UnknownRun, UnknownBook,
+    UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BookGap, BookNotValid, BadBackup, Unauthenticated,
+    Forbidden, RateLimited, Unavailable, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
+    MissingExtra, BadConfig, NewerSchema, UnsafeStorage, CorruptData,
 )
 # fmt: on
 """The catalogue; a contract test compares it with the classes above."""

@@ -1,0 +1,1 @@
+-- Feature views, and how far each has been materialised for a series.

@@ -1,0 +1,1 @@
+-- Aliases, shadow scores and decisions about models.
