@@ -1,5 +1,6 @@
 """Features in words: what a member of the catalogue declares, and the views that users make of it."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,24 @@ MOST_FEATURES: Final = 200
 CORE_TECHNICAL: Final = "core_technical"
 """The view that every appliance has: version 1 is the classic pair, version 2 the whole table."""
 
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+"""Of a view, and of an item in it."""
+
+Columns = Mapping[str, Vector]
+"""Inputs by name, each (n,) float64, writable, C-contiguous, NaN where a cell is missing, never infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recursion:
+    """A feature that remembers all bars before, taken one stretch at a time.
+
+    `start(windows)` is the state before the first bar: a flat float64 vector whose size the windows alone give. `advance(state, columns,
+    windows)` takes the next bars into the state in place and returns their values (n,). Any split gives the same numbers, bit for bit.
+    """
+
+    start: Callable[[tuple[int, ...]], Vector]
+    advance: Callable[[Vector, Columns, tuple[int, ...]], Vector]
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -25,13 +44,14 @@ class Feature:
     before which no value is told. `low` and `high` bound what is to be expected (None: open), `null_tolerance` is the share of missing
     values beyond that warm-up that is no fault. `relative`: it is of the price's own unit, so that only its ratio to the price can be
     compared over years. `run(columns, windows)` maps the inputs (n,), NaN where a cell is missing, to the feature (n,), NaN where it
-    cannot be told. `causal` claims run(prefix) == run(whole)[:len(prefix)], bit for bit; the contract suite proves it.
+    cannot be told. `causal` claims run(prefix) == run(whole)[:len(prefix)], bit for bit; the contract suite proves it. A family without
+    `recursion` needs no more than the lookback's bars before a bar to tell its value.
     """
 
     name: str
     windows: tuple[tuple[int, ...], ...]
     inputs: tuple[str, ...]
-    run: Callable[[Mapping[str, Vector], tuple[int, ...]], Vector]
+    run: Callable[[Columns, tuple[int, ...]], Vector]
     lookback: Callable[[tuple[int, ...]], int]
     formula: str
     summary: str
@@ -44,6 +64,7 @@ class Feature:
     relative: bool = False
     causal: bool = True
     version: int = 1
+    recursion: Recursion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,8 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "verdict"),
     partial(_warm, "ladder"),
     partial(_warm, "backtest"),
+    partial(_warm, "moving"),
+    partial(_warm, "smoothed"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 

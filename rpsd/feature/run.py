@@ -1,0 +1,130 @@
+"""Computing a view: over all bars, or over the next ones with what is remembered of those before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rpsd.core.errors import CorruptData, Fault
+from rpsd.core.market import Vector
+from rpsd.core.model import Packet
+from rpsd.core.model_errors import BadView
+from rpsd.core.result import Matrix
+from rpsd.feature.graph import Graph
+from rpsd.feature.node import Node, family, transform_of
+from rpsd.kernels import moving
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a view needs of the bars before: `seen`, their number, and for each step its last values and its state (empty if none)."""
+
+    seen: int
+    tails: tuple[Vector, ...]
+    states: tuple[Vector, ...]
+
+    @classmethod
+    def fresh(cls, graph: Graph) -> "Memory":
+        """Before the first bar."""
+        return cls(0, (np.empty(0),) * len(graph.nodes), tuple(_start(node) for node in graph.nodes))
+
+    def pack(self, graph: Graph) -> bytes:
+        """A packet that holds the graph's hash."""
+        head = {"graph": graph.hash, "seen": self.seen}
+        return Packet(head, {"values": np.concatenate([*self.tails, *self.states])}).pack()
+
+    @classmethod
+    def unpack(cls, graph: Graph, data: bytes) -> "Memory | None":
+        """The memory in data, None when it is of another graph or damaged."""
+        try:
+            packet = Packet.unpack(data)
+        except CorruptData:
+            return None
+        if packet.head.get("graph") != graph.hash:
+            return None
+        seen, values = int(packet.head["seen"]), packet.arrays["values"]
+        fresh = cls.fresh(graph)
+        sizes = [min(seen, tail) for tail in graph.tails] + [state.size for state in fresh.states]
+        if values.size != sum(sizes):
+            return None
+        parts = np.split(values, np.cumsum(sizes)[:-1])
+        return cls(seen, tuple(parts[: len(sizes) // 2]), tuple(parts[len(sizes) // 2 :]))
+
+
+def compute(graph: Graph, columns: Mapping[str, Vector]) -> Matrix:
+    """The features (n, F) of all bars in the order of graph.names, NaN where one cannot be told. Causal. Source: Feature.source of each.
+
+    `columns` holds each of graph.inputs (n,), NaN where a cell is missing. Raises BadView when one is not there. O(n F).
+    """
+    return advance(graph, Memory.fresh(graph), columns)[0]
+
+
+def advance(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tuple[Matrix, Memory]:
+    """The features (n, F) of the next bars, and the memory after them; the memory given is left alone.
+
+    Any split of the bars gives the numbers of `compute` over all of them, bit for bit. Raises BadView. Causal. O(n F).
+    """
+    if absent := [name for name in graph.inputs if name not in columns]:
+        raise missing(graph, absent)
+    n = next(iter(columns[name].size for name in graph.inputs))
+    if n == 0:
+        return np.empty((0, len(graph.names))), memory
+    held: list[Vector] = []
+    states: list[Vector] = []
+    with np.errstate(over="ignore", invalid="ignore"):  # what goes beyond the numbers of a machine becomes missing
+        for node, tail, state in zip(graph.nodes, memory.tails, memory.states, strict=True):
+            now, after = _step(node, n, memory.seen, held, state, columns)
+            held.append(now if tail.size == 0 else np.concatenate([tail, now]))
+            states.append(after)
+    matrix = np.empty((n, len(graph.places)))
+    for i, place in enumerate(graph.places):
+        matrix[:, i] = held[place][-n:]
+    seen = memory.seen + n
+    tails = tuple(values[values.size - min(seen, tail) :].copy() for values, tail in zip(held, graph.tails, strict=True))
+    return matrix, Memory(seen, tails, tuple(states))
+
+
+def missing(graph: Graph, absent: list[str]) -> BadView:
+    """The error of a series without columns that the view needs: it names each feature with the column."""
+    read = read_by(graph)
+    faults = [
+        Fault(f"/features/{name}", f"needs the column {column}, which the series lacks")
+        for name, place in zip(graph.names, graph.places, strict=True)
+        for column in absent
+        if column in read[place]
+    ]
+    return BadView(f"the view {graph.name} needs the columns {', '.join(absent)}, which the series lacks", errors=faults)
+
+
+def read_by(graph: Graph) -> list[set[str]]:
+    """The inputs that each step depends on."""
+    read: list[set[str]] = []
+    for node in graph.nodes:
+        read.append({node.name} if node.kind == "input" else set().union(*(read[source] for source in node.sources)))
+    return read
+
+
+def _start(node: Node) -> Vector:
+    """The state of a step before the first bar."""
+    recursion = family(node).recursion if node.kind == "feature" else None
+    return np.empty(0) if recursion is None else recursion.start(node.windows)
+
+
+def _step(node: Node, n: int, seen: int, held: list[Vector], state: Vector, columns: Mapping[str, Vector]) -> tuple[Vector, Vector]:
+    """The next n values of one step, and its state after them."""
+    if node.kind == "input":
+        return np.require(columns[node.name], np.float64, ["C", "W"]), state
+    needed = n + min(seen, node.reach)
+    sources = [held[source][held[source].size - needed :] for source in node.sources]
+    if node.kind == "transform":
+        values = transform_of(node).run(tuple(sources), node.windows[0] if node.windows else 0)
+    else:
+        feature = family(node)
+        named = dict(zip(feature.inputs, sources, strict=True))
+        if feature.recursion is None:
+            values = feature.run(named, node.windows)
+        else:
+            state = state.copy()
+            values = feature.recursion.advance(state, named, node.windows)
+    moving.told(values)
+    return values[values.size - n :], state
