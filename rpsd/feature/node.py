@@ -4,18 +4,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rpsd.core.feature import Feature
-from rpsd.feature.naming import find
-from rpsd.feature.transform import TRANSFORMS, Transform
+from rpsd.feature.transform import Transform
 
 INPUTS: Final = ("open", "high", "low", "close", "volume")
 """What a view may read of a series; close stands for the series' price."""
 
-_TRANSFORMS: Final = {transform.name: transform for transform in TRANSFORMS}
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step: an input, a feature or a transform, with its windows and the places of the steps that it reads.
+    """One step: an input, a feature or a transform (`method`), with its windows and the places of the steps that it reads.
 
     `reach` is the number of bars before a bar that the step itself reads (0 of one that remembers), `lookback` the number of bars of the
     series before which it tells nothing. The further fields are as in Feature.
@@ -33,6 +30,7 @@ class Node:
     high: float | None
     null_tolerance: float
     relative: bool
+    method: Feature | Transform | None = None
 
     def facts(self) -> list[Any]:
         """What the numbers depend on, as JSON."""
@@ -61,6 +59,7 @@ def feature_node(feature: Feature, windows: tuple[int, ...], sources: tuple[int,
         feature.high,
         feature.null_tolerance,
         feature.relative,
+        feature,
     )
 
 
@@ -71,7 +70,9 @@ def transform_node(transform: Transform, window: int | None, places: tuple[int, 
     windows = () if window is None else (window,)
     lookback = reach + max(source.lookback for source in sources)
     tolerance = max(source.null_tolerance for source in sources)
-    return Node("transform", transform.name, windows, places, reach, lookback, transform.version, unit, low, high, tolerance, relative)
+    return Node(
+        "transform", transform.name, windows, places, reach, lookback, transform.version, unit, low, high, tolerance, relative, transform
+    )
 
 
 def _expected(name: str, sources: tuple[Node, ...]) -> tuple[str, float | None, float | None, bool]:
@@ -87,13 +88,3 @@ def _expected(name: str, sources: tuple[Node, ...]) -> tuple[str, float | None, 
     y = sources[1]
     positive = all(source.low is not None and source.low >= 0.0 for source in sources)
     return ("ratio" if x.unit == y.unit else f"{x.unit} / {y.unit}"), 0.0 if positive else None, None, x.relative and not y.relative
-
-
-def family(node: Node) -> Feature:
-    """The catalogue's family of a step of the kind feature."""
-    return find("_".join([node.name, *map(str, node.windows)]))[0]
-
-
-def transform_of(node: Node) -> Transform:
-    """The transform of a step of that kind."""
-    return _TRANSFORMS[node.name]

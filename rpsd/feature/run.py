@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from rpsd.core.errors import CorruptData, Fault
+from rpsd.core.feature import Feature
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.model_errors import BadView
 from rpsd.core.result import Matrix
 from rpsd.feature.graph import Graph
-from rpsd.feature.node import Node, family, transform_of
+from rpsd.feature.node import Node
+from rpsd.feature.transform import Transform
 from rpsd.kernels import moving
+
+_NOTHING: Final = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Memory:
     @classmethod
     def fresh(cls, graph: Graph) -> "Memory":
         """Before the first bar."""
-        return cls(0, (np.empty(0),) * len(graph.nodes), tuple(_start(node) for node in graph.nodes))
+        return cls(0, (_NOTHING,) * len(graph.nodes), tuple(_start(node) for node in graph.nodes))
 
     def pack(self, graph: Graph) -> bytes:
         """A packet that holds the graph's hash."""
@@ -106,25 +111,25 @@ def read_by(graph: Graph) -> list[set[str]]:
 
 def _start(node: Node) -> Vector:
     """The state of a step before the first bar."""
-    recursion = family(node).recursion if node.kind == "feature" else None
-    return np.empty(0) if recursion is None else recursion.start(node.windows)
+    recursion = node.method.recursion if isinstance(node.method, Feature) else None
+    return _NOTHING if recursion is None else recursion.start(node.windows)
 
 
 def _step(node: Node, n: int, seen: int, held: list[Vector], state: Vector, columns: Mapping[str, Vector]) -> tuple[Vector, Vector]:
     """The next n values of one step, and its state after them."""
-    if node.kind == "input":
+    method = node.method
+    if method is None:
         return np.require(columns[node.name], np.float64, ["C", "W"]), state
     needed = n + min(seen, node.reach)
-    sources = [held[source][held[source].size - needed :] for source in node.sources]
-    if node.kind == "transform":
-        values = transform_of(node).run(tuple(sources), node.windows[0] if node.windows else 0)
+    sources = [held[source][-needed:] for source in node.sources]
+    if isinstance(method, Transform):
+        values = method.run(tuple(sources), node.windows[0] if node.windows else 0)
     else:
-        feature = family(node)
-        named = dict(zip(feature.inputs, sources, strict=True))
-        if feature.recursion is None:
-            values = feature.run(named, node.windows)
+        named = dict(zip(method.inputs, sources, strict=True))
+        if method.recursion is None:
+            values = method.run(named, node.windows)
         else:
             state = state.copy()
-            values = feature.recursion.advance(state, named, node.windows)
+            values = method.recursion.advance(state, named, node.windows)
     moving.told(values)
-    return values[values.size - n :], state
+    return values[-n:], state
