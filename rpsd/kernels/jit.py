@@ -135,6 +135,7 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "backtest"),
     partial(_warm, "moving"),
     partial(_warm, "smoothed"),
+    partial(_warm, "drift"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 

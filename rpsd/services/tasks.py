@@ -149,6 +149,36 @@ def book_backtest(packet: Packet, report: Report) -> Packet:
     return Packet({**done.head, "fits": fits}, done.arrays)
 
 
+def drift_scan(packet: Packet, report: Report) -> Packet:
+    """Drift of many models.
+
+    Head: cases [{name, features, kinds, before (mapping of names to booleans), gap}], psi (bands), false_alarm_rate. Arrays of case i:
+    ref/i (n, F), cur/i (m, F), NaN where a value is missing. Answer: head reports [{rows: [FeatureDrift as JSON], skipped: {feature:
+    reason}}], one for each case. Errors: none.
+    """
+    from rpsd.core.drift import Tolerance
+    from rpsd.drift import scan  # numerics wait for the first task
+
+    head, arrays = packet.head, packet.arrays
+    cases = [
+        scan.Case(
+            name=one["name"],
+            reference=arrays[f"ref/{i}"],
+            current=arrays[f"cur/{i}"],
+            features=tuple(one["features"]),
+            kinds=tuple(one["kinds"]),
+            before=one["before"],
+            gap=one["gap"],
+        )
+        for i, one in enumerate(head["cases"])
+    ]
+    report(0.0, "scanning")
+    tolerance = Tolerance(tuple(head["psi"]), head["false_alarm_rate"])
+    found = scan.scan(cases, tolerance)
+    told = [{"rows": [row.as_dict() for row in rows], "skipped": scan.skipped(case)} for case, rows in zip(cases, found, strict=True)]
+    return Packet({"reports": told}, {})
+
+
 def warm(_packet: Packet, _report: Report) -> Packet:
     """Import the numerics of the tasks above and compile or load their kernels, so that the first real task does not pay for it."""
     from rpsd.kernels import climb, garch, groups, hmm, jit
@@ -166,6 +196,7 @@ TASKS: Final[tuple[tuple[str, Task], ...]] = (
     ("book_backtest", book_backtest),
     ("book_train", book_train),
     ("denoise_search", denoise_search),
+    ("drift_scan", drift_scan),
     ("regime_detect", regime_detect),
     ("regime_train", regime_train),
     ("warm", warm),
