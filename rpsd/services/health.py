@@ -53,7 +53,10 @@ class _Facts:
 
 
 class HealthService:
-    """`kernels_warm` is set by the warm-up, `scheduler_beat_ns` (services' clock) by the scheduler, `maintenance` by the operator."""
+    """`kernels_warm` is set by the warm-up, `scheduler_beat_ns` (services' clock) by the scheduler, `maintenance` by the operator.
+
+    `alerts` tells the active alerts; the composition root sets it.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class HealthService:
         """`cached` tells how many answers the cache holds."""
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
         self._denoise, self._backup, self._monitor, self._cached = denoise, backup, monitor, cached
+        self.alerts: Callable[[], list[dict[str, Any]]] = list
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
         self.maintenance = False
@@ -159,8 +163,14 @@ class HealthService:
             "denoiser": self._denoise.recent(),
             "services": services,
             "last_backup": None if facts.last_backup_ns is None else instant.text(facts.last_backup_ns),
-            "alerts": [],
+            "alerts": self._active_alerts(),
         }
+
+    def _active_alerts(self) -> list[dict[str, Any]]:
+        """The active alerts; none while they cannot be read, which the part `database` tells."""
+        with suppress(RpsdError):
+            return self.alerts()
+        return []
 
     def _models(self) -> dict[str, Any]:
         """How many serve, how old the oldest is, and how the last retrain of them all went, with why models were refused."""

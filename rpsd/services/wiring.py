@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
+from rpsd.services.alert import AlertService
 from rpsd.services.backtest import BacktestService
 from rpsd.services.backup import BackupService
 from rpsd.services.book import BookService
@@ -18,6 +19,7 @@ from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
 from rpsd.services.denoise_compare import DenoiseCompare
 from rpsd.services.denoise_search import DenoiseSearch
+from rpsd.services.events import EventHub
 from rpsd.services.forecast import ForecastService
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
@@ -44,6 +46,8 @@ class Services:
     metrics: Metrics
     monitor: SystemMonitor
     compute: Compute
+    events: EventHub
+    alert: AlertService
     access: AccessService
     series: SeriesService
     book: BookService
@@ -118,6 +122,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     metrics = Metrics()
     watch = settings.monitoring
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
+    events = EventHub(clock)
+    alert = AlertService(database, metrics, clock, events)
     access = AccessService(database, metrics, clock, pepper)
     served = ServedModels()
     standings = Standings(served, clock, ready=not worker)
@@ -137,6 +143,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached
     )
+    health.alerts = alert.active
     if worker:
         monitor.start()
         health.start()
@@ -147,6 +154,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         metrics=metrics,
         monitor=monitor,
         compute=compute,
+        events=events,
+        alert=alert,
         access=access,
         series=series,
         book=book,

@@ -94,6 +94,7 @@ class Metrics:
             "rpsd_config_last_reload_successful", "1 when the settings in use are those of the file, 0 after a reload that failed."
         )
         self.config_last_reload_successful.set(1)
+        self.alerts_active = self._gauge("rpsd_alerts_active", "Alerts that are active, by name.", "name")
         self.active_keys = self._gauge("rpsd_active_keys", "API keys that are neither expired nor revoked.")
 
     def _machine(self) -> None:
