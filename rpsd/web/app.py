@@ -6,6 +6,7 @@ from litestar import Litestar, Router
 
 from rpsd.web import (
     admin,
+    alert,
     backtest,
     book,
     book_train,
@@ -44,6 +45,7 @@ ROUTES: Final[tuple[Any, ...]] = (
     *predict.ROUTES,
     *job.ROUTES,
     *admin.ROUTES,
+    *alert.ROUTES,
 )
 
 

@@ -1,0 +1,79 @@
+"""Alerts: what needs an operator, and the word that somebody has seen to it."""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from litestar import Request, get, post
+from litestar.params import FromPath, RawBody
+from litestar.response import Response
+
+from rpsd.core.errors import Fault, InvalidRequest, UnknownRoute
+from rpsd.web.exchange import digest_of, of
+from rpsd.web.operation import declare
+from rpsd.web.queued import refuse_body
+from rpsd.web.wire import JSON, Page, Query, answer, query
+
+
+class Alert(msgspec.Struct):
+    """One alert; active until it is resolved."""
+
+    id: int
+    name: str
+    subject: str
+    severity: Literal["LOW", "MEDIUM", "HIGH"]
+    detail: str
+    state: Literal["active", "resolved"]
+    raised: str
+    last: str
+    count: int
+    resolved: str | None
+    resolved_by: str | None
+
+
+class AlertPage(msgspec.Struct):
+    """A page of alerts, the newest first."""
+
+    alerts: list[Alert]
+    next: str | None = None
+
+
+class AlertQuery(Page):
+    """Which alerts."""
+
+    name: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    state: Literal["active", "resolved"] | None = None
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+@get("/api/v1/admin/alerts", opt=declare("admin", "Alerts.", "admin", query=AlertQuery, writes={JSON: AlertPage}), sync_to_thread=True)
+def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A page of alerts."""
+    asked = query(request.scope, AlertQuery)
+    if asked.after is not None and not _is_id(asked.after):
+        raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
+    after = int(asked.after) if asked.after else None
+    alerts, following = of(request).services.alert.page(after, asked.limit, asked.name, asked.state)
+    return answer(of(request), {"alerts": alerts, "next": None if following is None else str(following)})
+
+
+@post(
+    "/api/v1/admin/alerts/{alert:str}/resolve",
+    opt=declare("admin", "Say that an alert has been seen to.", "admin", writes={JSON: Alert}, once=True),
+    status_code=200,
+    sync_to_thread=True,
+)
+def resolve(request: Request[Any, Any, Any], alert: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Resolve an alert by its id; 409 when it is not active."""
+    exchange = of(request)
+    query(request.scope, Query)
+    refuse_body(body)
+    if not _is_id(alert):
+        raise UnknownRoute(f"there is no alert {alert[:40]!r}", hint="GET /api/v1/admin/alerts lists the alerts.")
+    once = exchange.once(f"POST /api/v1/admin/alerts/{alert}/resolve", digest_of(body))
+    return answer(exchange, exchange.services.alert.resolve_by_hand(int(alert), exchange.by, once))
+
+
+ROUTES: Final = (page, resolve)

@@ -1,0 +1,40 @@
+"""Alerts over HTTP: listed by page, resolved once, and shown in the detailed health."""
+
+from typing import Any
+
+import httpx
+
+Running = Any
+
+
+def test_an_alert_is_listed_shown_in_health_and_resolved(running: Running, http: httpx.Client) -> None:
+    raised = running.services.alert.raise_("drift", "regime:ALERTED:1d:3_state", "HIGH", "it has drifted")
+    listed = http.get("/api/v1/admin/alerts", params={"state": "active", "name": "drift"}).json()["alerts"]
+    assert raised in listed
+    assert raised in http.get("/health/detailed").json()["alerts"]
+    assert 'rpsd_alerts_active{name="drift"}' in http.get("/metrics").text
+    path = f"/api/v1/admin/alerts/{raised['id']}/resolve"
+    done = http.post(path, headers={"idempotency-key": "resolve-it"})
+    assert done.status_code == 200
+    assert done.json()["state"] == "resolved"
+    assert http.post(path, headers={"idempotency-key": "resolve-it"}).json() == done.json()
+    assert http.post(path).json()["code"] == "state_conflict"
+    assert raised["id"] not in [alert["id"] for alert in http.get("/health/detailed").json()["alerts"]]
+
+
+def test_alerts_page_by_cursor(running: Running, http: httpx.Client) -> None:
+    for n in range(3):
+        running.services.alert.raise_("circuit_open", f"paged-{n}", "LOW", "x")
+    first = http.get("/api/v1/admin/alerts", params={"limit": 2, "name": "circuit_open"}).json()
+    assert [alert["subject"] for alert in first["alerts"]] == ["paged-2", "paged-1"]
+    second = http.get("/api/v1/admin/alerts", params={"limit": 2, "name": "circuit_open", "after": first["next"]}).json()
+    assert "paged-0" in [alert["subject"] for alert in second["alerts"]]
+
+
+def test_what_cannot_be_asked(http: httpx.Client) -> None:
+    assert http.get("/api/v1/admin/alerts", params={"after": "x"}).json()["errors"][0]["pointer"] == "/query/after"
+    assert http.get("/api/v1/admin/alerts", params={"state": "gone"}).status_code == 422
+    for alert in ("x", "999999", "9" * 40):
+        answer = http.post(f"/api/v1/admin/alerts/{alert}/resolve")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_route")
+    assert http.post("/api/v1/admin/alerts/1/resolve", json={"note": "x"}).status_code == 422
