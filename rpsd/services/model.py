@@ -63,7 +63,7 @@ class ModelService:
         """The card of the version in production, or of the newest when none is. Raises UnknownModel."""
 
         def run(c: Connection) -> ModelVersion:
-            return rows.production(c, name) or rows.versions(c, name)[0]
+            return rows.production(c, name) or rows.newest(c, name)
 
         version = self._database.read(run)
         return brief(version) | {"card": dict(version.card)}
@@ -92,7 +92,7 @@ class ModelService:
     def refusal(self, name: str) -> str | None:
         """Why the newest version does not serve, or None when there is no version at all."""
         try:
-            return self._database.read(lambda c: rows.versions(c, name))[0].reason
+            return self._database.read(lambda c: rows.newest(c, name)).reason
         except UnknownModel:
             return None
 
@@ -106,36 +106,65 @@ class ModelService:
         self._database.read(lambda c: series_rows.require(c, wanted.symbol, wanted.interval))
         return self._job.enqueue(JOB, {"model": str(wanted)}, by=by, once=once)
 
-    def promote(self, name: str, version: int, reason: str, by: str, *, force: bool = False, once: "Once | None" = None) -> dict[str, Any]:
-        """Put a stored version into production; the version. What the gate has kept back needs force. Audited.
+    def promote(
+        self,
+        name: str,
+        version: int,
+        reason: str,
+        by: str,
+        *,
+        force: bool = False,
+        expected: int | None = None,
+        once: "Once | None" = None,
+    ) -> dict[str, Any]:
+        """Put a stored version into production; the version. What the gate has kept back, or nothing has evaluated, needs force. Audited.
 
-        Raises UnknownModel, GateRefused, StateConflict when it serves already, CorruptData, IdempotencyConflict.
+        `expected`: the version that the caller believes to serve, 0 for none; without it the one that served when the call came in.
+        Raises UnknownModel, GateRefused, StateConflict when it serves already or another than expected does, CorruptData,
+        FeatureGraphChanged, IdempotencyConflict.
         """
+        seen = self._seen(name) if expected is None else expected
 
         def serve(c: Connection) -> ModelVersion:
+            _require_unchanged(c, name, seen)
             chosen = rows.find(c, name, version)
-            if not (force or _has_passed(chosen)):
-                raise GateRefused(f"version {version} of {name} was kept back: {chosen.reason}")
+            if not force:
+                _require_passed(chosen)
             return self._serve(c, chosen, "model.promote", reason, by, forced=force)
 
         return self._once(serve, once)
 
     def rollback(
-        self, name: str, version: int | None, reason: str, by: str, *, force: bool = False, once: "Once | None" = None
+        self,
+        name: str,
+        version: int | None,
+        reason: str,
+        by: str,
+        *,
+        force: bool = False,
+        expected: int | None = None,
+        once: "Once | None" = None,
     ) -> dict[str, Any]:
         """Put a version that has served before back into production: the one named, else the newest such one below the present; audited.
 
-        Raises UnknownModel, StateConflict when there is none or it serves already, GateRefused for one that never served, unless forced;
-        CorruptData, IdempotencyConflict.
+        `expected` as promote(). Raises UnknownModel, StateConflict when there is none, it serves already, or another than expected does;
+        GateRefused for one that never served, unless forced; CorruptData, FeatureGraphChanged, IdempotencyConflict.
         """
+        seen = self._seen(name) if expected is None else expected
 
         def serve(c: Connection) -> ModelVersion:
+            _require_unchanged(c, name, seen)
             chosen = rows.find(c, name, version) if version is not None else _before(c, name)
             if chosen.promoted_ns is None and not force:
                 raise GateRefused(f"version {chosen.version} of {name} has never served", hint="Promote it instead.")
             return self._serve(c, chosen, "model.rollback", reason, by, forced=force)
 
         return self._once(serve, once)
+
+    def _seen(self, name: str) -> int:
+        """The version in production now, 0 for none."""
+        before = self._database.read(lambda c: rows.production(c, name))
+        return 0 if before is None else before.version
 
     def _serve(self, c: Connection, chosen: ModelVersion, action: str, reason: str, by: str, *, forced: bool) -> ModelVersion:
         """Into production with its trace in the audit log, once its packet has been read: a damaged or outdated one must not serve."""
@@ -199,9 +228,24 @@ class ModelService:
             self._database.write(write).result()
 
 
-def _has_passed(version: ModelVersion) -> bool:
-    """Whether the gate has let the version through, when it was fitted or since by force."""
-    return bool(version.card.get("gate", {}).get("promoted")) or version.promoted_ns is not None
+def _require_unchanged(c: Connection, name: str, expected: int) -> None:
+    """Raise StateConflict when another version has come into production: two promotions at a time must not both believe that they won."""
+    before = rows.production(c, name)
+    serving = 0 if before is None else before.version
+    if serving != expected:
+        told = f"version {serving}" if serving else "no version"
+        hint = "Look again at what serves, and repeat the call if it is still wanted."
+        raise StateConflict(f"{told} of {name} is in production now, not {expected or 'none'} as the call assumed", hint=hint)
+
+
+def _require_passed(version: ModelVersion) -> None:
+    """Raise GateRefused unless the version has served before, or was evaluated and let through when it was fitted."""
+    if version.promoted_ns is not None:
+        return
+    if version.card.get("evaluation") is None:
+        raise GateRefused(f"version {version.version} of {version.name} was never evaluated on data that it had not seen")
+    if not version.card.get("gate", {}).get("promoted"):
+        raise GateRefused(f"version {version.version} of {version.name} was kept back: {version.reason}")
 
 
 def _before(c: Connection, name: str) -> ModelVersion:

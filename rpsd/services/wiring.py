@@ -28,6 +28,7 @@ from rpsd.services.keeping import Keeper
 from rpsd.services.live_denoise import LiveDenoiseService
 from rpsd.services.live_regime import LiveRegimes
 from rpsd.services.model import ModelService
+from rpsd.services.model_alias import ModelAliases
 from rpsd.services.regime import RegimeService
 from rpsd.services.series import SeriesService
 from rpsd.services.served import ServedModels
@@ -60,6 +61,7 @@ class Services:
     denoise_search: DenoiseSearch
     job: JobService
     model: ModelService
+    model_alias: ModelAliases
     regime: RegimeService
     book_training: BookTraining
     forecast: ForecastService
@@ -168,6 +170,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         denoise_search=DenoiseSearch(denoise, job, compute),
         job=job,
         model=model,
+        model_alias=ModelAliases(database, clock),
         regime=regime,
         book_training=book_training,
         forecast=forecast,

@@ -79,6 +79,13 @@ def versions(c: Connection, name: str) -> list[ModelVersion]:
     return found
 
 
+def newest(c: Connection, name: str) -> ModelVersion:
+    """The newest version of the name. Raises UnknownModel when there is none."""
+    if not (found := _select(c, "WHERE name = ? ORDER BY version DESC LIMIT 1", (name,))):
+        raise UnknownModel(f"there is no model {name[:80]!r}")
+    return found[0]
+
+
 def page(c: Connection, after: str | None, limit: int) -> list[ModelVersion]:
     """The newest version of up to `limit` names after the given one, by name."""
     newest = "WHERE name > ? AND version = (SELECT max(m.version) FROM model m WHERE m.name = model.name) ORDER BY name LIMIT ?"
@@ -99,6 +106,19 @@ def promote(c: Connection, name: str, version: int, reason: str, by: str, now_ns
            WHERE name = ? AND version = ?""",
         (reason, by, now_ns, None if before is None else before.version, name, version),
     )
+    return find(c, name, version)
+
+
+def move(c: Connection, name: str, version: int, stage: Stage, reason: str) -> ModelVersion:
+    """Put a version that does not serve into another stage but production. Raises UnknownModel, StateConflict."""
+    chosen = find(c, name, version)
+    if chosen.stage is Stage.PRODUCTION:
+        raise StateConflict(f"version {version} of {name} is in production", hint="Promote another version, or roll back; it then leaves.")
+    if stage is Stage.PRODUCTION:
+        raise StateConflict("a version reaches production only by promotion", hint="POST /api/v1/models/{name}/promote.")
+    if chosen.stage is stage:
+        raise StateConflict(f"version {version} of {name} is in stage {stage.value} already")
+    c.execute("UPDATE model SET stage = ?, reason = ? WHERE name = ? AND version = ?", (stage.value, reason, name, version))
     return find(c, name, version)
 
 

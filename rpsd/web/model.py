@@ -8,6 +8,7 @@ from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
 from rpsd.web.exchange import digest_of, of
+from rpsd.web.model_wire import Reason, ServingModel, Version
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, accepted_job, refuse_body
 from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
@@ -26,41 +27,28 @@ class VersionList(msgspec.Struct):
     versions: list[dict[str, Any]]
 
 
-Version = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
-Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Expected = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 
 
 class Promote(Body):
-    """Which version is to serve, and why; `force` overrules the gate and needs the scope admin."""
+    """Which version is to serve, and why; `force` overrules the gate and needs the scope admin.
+
+    `expected`: the version that is to be replaced, 0 for none; when another serves by then the answer is state_conflict.
+    """
 
     version: Version
     reason: Reason
     force: bool = False
+    expected: Expected | None = None
 
 
 class Rollback(Body):
-    """Why, and which version that has served before; without one the newest such version below the present."""
+    """Why, and which version that has served before; without one the newest such version below the present. `expected` as for promote."""
 
     reason: Reason
     version: Version | None = None
     force: bool = False
-
-
-class ServingModel(msgspec.Struct):
-    """The version that now serves."""
-
-    name: str
-    version: int
-    stage: str
-    created: str
-    trained_from: str
-    trained_until: str
-    data_fingerprint: str
-    digest: str
-    reason: str
-    promoted: str | None
-    promoted_by: str | None
-    predecessor: int | None
+    expected: Expected | None = None
 
 
 @get("/api/v1/models", opt=declare("read", "The models.", "models", query=Page, writes={JSON: ModelPage}), sync_to_thread=True)
@@ -140,7 +128,7 @@ def _serve(request: Request[Any, Any, Any], name: str, body: bytes, kind: type[P
         exchange.principal.require("admin")
     once = exchange.once(f"POST /api/v1/models/{name}/{action}", digest_of(body))
     call = getattr(exchange.services.model, action)
-    return answer(exchange, call(name, asked.version, asked.reason, exchange.by, force=asked.force, once=once))
+    return answer(exchange, call(name, asked.version, asked.reason, exchange.by, force=asked.force, expected=asked.expected, once=once))
 
 
 ROUTES: Final = (page, card, versions, retrain, promote, rollback)

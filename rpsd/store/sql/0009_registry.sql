@@ -1,1 +1,33 @@
--- Aliases, shadow scores and decisions about models.
+-- Aliases of model versions, what is left of versions that are no longer kept, and what was set aside.
+CREATE TABLE model_alias (
+  name    TEXT NOT NULL,
+  alias   TEXT NOT NULL,                                 -- champion is never here: it is the version in production
+  version INTEGER NOT NULL,
+  set_by  TEXT NOT NULL,
+  set_ns  INTEGER NOT NULL,
+  PRIMARY KEY (name, alias),
+  FOREIGN KEY (name, version) REFERENCES model (name, version) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX model_alias_version ON model_alias (name, version);
+-- A version whose state is gone: what the history of its answers and the lineage of its successors still need.
+CREATE TABLE model_past (
+  name    TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  facts   TEXT NOT NULL CHECK (json_valid(facts)),
+  gone_ns INTEGER NOT NULL,
+  PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
+-- Model files that were refused, and stored versions that no longer match their digest.
+CREATE TABLE quarantine (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  noted_ns  INTEGER NOT NULL,
+  origin    TEXT NOT NULL CHECK (origin IN ('import', 'store')),
+  name      TEXT,                                        -- of the model, if the file could be read so far
+  version   INTEGER,                                     -- of the stored version
+  digest    TEXT NOT NULL,                               -- SHA-256 of the bytes as they were met
+  bytes     INTEGER NOT NULL,
+  reason    TEXT NOT NULL,
+  noted_by  TEXT NOT NULL,
+  content   BLOB                                         -- of a file that was sent; NULL once it had to make room
+) STRICT;
+CREATE UNIQUE INDEX quarantine_stored ON quarantine (name, version, digest) WHERE origin = 'store';
