@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,8 @@ Array = npt.NDArray[Any]
 _MAGIC: Final = b"RPSD1\n"
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {"<f8": np.dtype("<f8"), "<i8": np.dtype("<i8"), "|u1": np.dtype("|u1")}
 _DIGEST: Final = 32
+_MOST_DIMENSIONS: Final = 8
+_LONGEST: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +53,43 @@ class Packet:
             raise CorruptData("the packet's digest does not match its content")
         start = len(_MAGIC) + 4
         end = start + int.from_bytes(body[len(_MAGIC) : start], "little")
+        if end > len(body):
+            raise CorruptData("the packet's header is longer than the packet")
         try:
-            header = json.loads(body[start:end])
-            arrays, at = {}, end
-            for name, dtype, shape in header["arrays"]:
-                count = int(np.prod(shape, dtype=np.int64))
-                arrays[name] = np.frombuffer(body, _DTYPES[dtype], count, at).reshape(shape)
-                at += count * _DTYPES[dtype].itemsize
-            head = header["head"]
-        except (KeyError, TypeError, ValueError) as error:
+            header = json.loads(body[start:end], parse_constant=_refused)
+            head, layout = header["head"], header["arrays"]
+            arrays, at = _arrays(body, layout, end)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CorruptData("the packet's layout cannot be read") from error
         if at != len(body):
             raise CorruptData("the packet is longer than its layout says")
+        if type(head) is not dict:
+            raise CorruptData("the packet's head is no object")
         return cls(head, arrays)
+
+
+def _refused(constant: str) -> float:
+    """NaN and the infinities are no JSON, though Python's reader knows them."""
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _arrays(body: bytes, layout: list[Any], at: int) -> tuple[dict[str, Array], int]:
+    """The arrays as views of body, and where the last of them ends. Raises KeyError, TypeError, ValueError.
+
+    Digests keep out accidents, not malice: whoever writes a file can sign it. So no length is believed before it is known to fit.
+    """
+    arrays: dict[str, Array] = {}
+    for name, dtype, shape in layout:
+        if type(name) is not str or name in arrays:
+            raise ValueError("an array has no name, or that of another")
+        if type(shape) is not list or len(shape) > _MOST_DIMENSIONS or any(type(n) is not int or not 0 <= n <= _LONGEST for n in shape):
+            raise ValueError("a shape is no list of lengths")
+        kind, count = _DTYPES[dtype], math.prod(shape)
+        if count * kind.itemsize > len(body) - at:
+            raise ValueError("an array is longer than the packet")
+        arrays[name] = np.frombuffer(body, kind, count, at).reshape(shape)
+        at += count * kind.itemsize
+    return arrays, at
 
 
 def fingerprint(*arrays: Array) -> str:

@@ -1,5 +1,8 @@
 """Packets: what goes in comes out, and nothing else does."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +55,87 @@ def test_a_cut_or_lengthened_packet_is_found(head: dict, arrays: dict, data: st.
 def test_noise_is_never_a_packet(noise: bytes) -> None:
     with pytest.raises(CorruptData):
         Packet.unpack(noise)
+
+
+def signed(header: bytes, blobs: bytes = b"") -> bytes:
+    """A packet as malice would write it: any header, and a digest that fits."""
+    body = b"RPSD1\n" + len(header).to_bytes(4, "little") + header + blobs
+    return body + hashlib.sha256(body).digest()
+
+
+def layout(*arrays: object) -> bytes:
+    return json.dumps({"head": {}, "arrays": arrays}).encode()
+
+
+EIGHT = b"\0" * 8
+
+
+@pytest.mark.parametrize(
+    ("header", "blobs"),
+    [
+        (layout(["a", "<f8", [-1]]), EIGHT),  # numpy takes -1 for as many as there are
+        (layout(["a", "<f8", [2, -1]]), EIGHT * 2),
+        (layout(["a", "<f8", [2**62, 4]]), b""),  # 64-bit products wrap around to nothing
+        (layout(["a", "<f8", [0, 2**70]]), b""),
+        (layout(["a", "<f8", [2]]), EIGHT),
+        (layout(["a", "<f8", [1.0]]), EIGHT),
+        (layout(["a", "<f8", [True]]), EIGHT),
+        (layout(["a", "<f8", 1]), EIGHT),
+        (layout(["a", "<f8", ["1"]]), EIGHT),
+        (layout(["a", "<f8", [1] * 9]), EIGHT),
+        (layout(["a", "|O", [1]]), EIGHT),  # objects would be pointers
+        (layout(["a", ["<f8"], [1]]), EIGHT),
+        (layout([["a"], "<f8", [1]]), EIGHT),
+        (layout([None, "<f8", [1]]), EIGHT),
+        (layout(["a", "<f8", [1]], ["a", "<f8", [1]]), EIGHT * 2),
+        (layout(["a", "<f8"]), EIGHT),
+        (layout("abc"), EIGHT),
+        (b'{"head": {}, "arrays": {}}', EIGHT),
+        (b'{"head": [], "arrays": []}', b""),
+        (b'{"head": {}}', b""),
+        (b"[]", b""),
+        (b"", b""),
+        (b'{"head": {"x": NaN}, "arrays": []}', b""),
+        (b'{"head": {"x": -Infinity}, "arrays": []}', b""),
+        (b'{"head": {"x": ' + b"9" * 10_000 + b'}, "arrays": []}', b""),
+        (b'{"head": ' + b"[" * 200_000, b""),
+        (b'{"head": {}, "arrays": ' + b'{"a":' * 100_000, b""),
+        (b'{"head": {"\xff": 1}, "arrays": []}', b""),
+    ],
+)
+def test_a_well_signed_packet_of_nonsense_is_refused(header: bytes, blobs: bytes) -> None:
+    with pytest.raises(CorruptData):
+        Packet.unpack(signed(header, blobs))
+
+
+def test_a_header_longer_than_the_packet_is_refused() -> None:
+    body = b"RPSD1\n" + (2**32 - 1).to_bytes(4, "little") + layout()
+    with pytest.raises(CorruptData):
+        Packet.unpack(body + hashlib.sha256(body).digest())
+
+
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4), max_leaves=12
+)
+ENTRIES = st.lists(
+    st.tuples(JSON | st.just("a"), JSON | st.sampled_from(["<f8", "<i8", "|u1"]), JSON | st.lists(st.integers(-2, 9))), max_size=3
+)
+
+
+@given(JSON, JSON | ENTRIES, st.binary(max_size=40))
+def test_whatever_is_signed_becomes_a_packet_that_fits_or_nothing(head: object, arrays: object, blobs: bytes) -> None:
+    try:
+        made = Packet.unpack(signed(json.dumps({"head": head, "arrays": arrays}).encode(), blobs))
+    except CorruptData:
+        return
+    assert sum(array.nbytes for array in made.arrays.values()) == len(blobs)
+    assert made.head == head
+
+
+@given(st.binary(max_size=60), st.binary(max_size=20))
+def test_a_signed_header_of_noise_is_refused(header: bytes, blobs: bytes) -> None:
+    with pytest.raises(CorruptData):
+        Packet.unpack(signed(header, blobs))
 
 
 def test_other_types_do_not_travel() -> None:
