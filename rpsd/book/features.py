@@ -127,10 +127,13 @@ FURTHER: Final = (
 )
 """Features beside the 27: those that are fitted (integrated, microprice) and those of closed bars (ranges); no model is served on them."""
 
-SCHEMA: Final = hashlib.blake2b(
-    "\n".join(f"{feature.name} {feature.formula} {feature.parity}" for feature in FEATURES).encode(), digest_size=8
-).hexdigest()
-"""Sixteen hex digits of names and formulas: a model is served only on features of the schema it was trained on."""
+_FORMULAS: Final = "\n".join(f"{feature.name} {feature.formula} {feature.parity}" for feature in FEATURES).encode()
+
+SCHEMA: Final = hashlib.blake2b(_FORMULAS, digest_size=8).hexdigest()
+"""Sixteen hex digits of names and formulas."""
+
+GRAPH: Final = hashlib.sha256(_FORMULAS).hexdigest()
+"""SHA-256 (hex) of names and formulas: a model is served only on the features that it was trained on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from rpsd.book.features import FEATURES, SCHEMA
+from rpsd.book.features import FEATURES, GRAPH, SCHEMA
 from rpsd.core.book import BookForecast, Grid, Integers
 from rpsd.core.errors import CorruptData
 from rpsd.core.market import Vector
@@ -26,7 +26,7 @@ def mirror() -> tuple[Integers, Vector]:
 
 def opened(packet: Packet) -> Forecaster:
     """A model of train.train as the kernel reads it, in fresh arrays. Raises CorruptData when it was trained on other features."""
-    if packet.head.get("kind") != KIND or packet.head["schema"] != SCHEMA:
+    if packet.head.get("kind") != KIND or packet.head.get("graph") != GRAPH:
         raise CorruptData("the model is not of the features of this version; train it again")
     odd, even, weights, threshold, nodes, cuts, roots, direction, move, slopes = (np.array(packet.arrays[name]) for name in _ARRAYS)
     head = packet.head
@@ -51,7 +51,7 @@ def opened(packet: Packet) -> Forecaster:
 def as_packet(model: Forecaster, head: dict[str, object]) -> Packet:
     """The inverse of `opened`, with what else the head says."""
     arrays = {name: np.asarray(getattr(model, name)) for name in _ARRAYS}
-    own: dict[str, object] = {"kind": KIND, "schema": SCHEMA}
+    own: dict[str, object] = {"kind": KIND, "schema": SCHEMA, "graph": GRAPH}
     own |= {"direction_trees": model.direction_trees, "base": model.base, "logistic_share": model.logistic_share}
     return Packet({**own, **head}, arrays)
 

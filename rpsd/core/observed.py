@@ -1,7 +1,9 @@
 """What a regime model may see of each bar, in words: the return first, then what else is asked for."""
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from rpsd.core.errors import BadRows, Fault, InvalidRequest
@@ -21,6 +23,8 @@ _PLAIN: Final = {"return": (), "range": ("high", "low"), "volume": ("volume",)}
 _OF_COLUMN: Final = ("value", "diff", "log_return")
 _OF_RETURNS: Final = ("mean", "volatility", "downside", "sortino")
 _LONGEST: Final = 250
+_FORMULAS: Final = 1
+"""Counts up with any change of what a column means, here or in regime/observer.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,12 @@ def sight_of(engine: str, columns: Sequence[str]) -> tuple[str, ...]:
 def sources(columns: Sequence[Observed]) -> tuple[str, ...]:
     """The stored columns that these need beside the price, each once, in order."""
     return tuple(dict.fromkeys(source for one in columns for source in one.sources))
+
+
+def graph(columns: Sequence[Observed]) -> str:
+    """SHA-256 (hex) of what these columns mean: a model is served only on columns that mean what they meant when it was trained."""
+    told = {"formulas": _FORMULAS, "columns": [asdict(one) for one in columns]}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _parsed(place: int, name: str) -> Observed:

@@ -10,7 +10,7 @@ import numpy as np
 from rpsd.core.errors import RpsdError
 from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
-from rpsd.core.observed import RETURN
+from rpsd.core.observed import RETURN, graph, observed
 from rpsd.core.parameters import HmmParameters
 from rpsd.core.regime import states_of
 from rpsd.core.result import Matrix, Warned
@@ -87,11 +87,11 @@ def train_many(
     A predecessor of as many states is gone on from, and states keep its numbers and names where they are the same states. Fresh starts
     too where the case asks or the predecessor has drifted HIGH; they win by more than WORTH_NATS. `auto` keeps its predecessor's number of
     states until then. Hindsight up to trained_until_ns, causal after it.
-    Head: that of the fit and of `run.detect` in mode filtered, `interval`, `evaluation` (None when the range is too short to hold bars
-    out), `trial_until_ns`, `drift` (of the predecessor), `data_drift` (within the window), `cold_tried`, `fresh` (whether fresh starts
-    won), `cold_gain` (nats), `split_like` (returns since the predecessor that look like a split), `labels_kept`, `last_price`, and what
-    `standing.continuation` keeps. Arrays: those of the fit, stationary, alpha (k,) the filter at the end, carry what the next bar needs,
-    pits the predictive probabilities on record, trial the packed fit without the held-out bars. Errors: as `run.detect`.
+    Head: that of the fit and of `run.detect` in mode filtered, `interval`, `graph` (of the columns), `evaluation` (None when the range is
+    too short to hold bars out), `trial_until_ns`, `drift` (of the predecessor), `data_drift` (within the window), `cold_tried`, `fresh`
+    (whether fresh starts won), `cold_gain` (nats), `split_like` (returns since the predecessor that look like a split), `labels_kept`,
+    `last_price`, and what `standing.continuation` keeps. Arrays: those of the fit, stationary, alpha (k,) the filter at the end, carry what
+    the next bar needs, pits the predictive probabilities on record, trial the fit without the held-out bars. Errors: as `run.detect`.
     """
     done: Fits = {}
     plans: dict[int, _Plan] = {}
@@ -240,6 +240,7 @@ def _told(plan: _Plan, fitted: Packet | RpsdError, gain: float | None, trial: ev
         **answer.head,
         "interval": case.interval,
         "columns": list(case.columns),
+        "graph": graph(observed(case.columns)),
         "evaluation": _evaluation(plan, state, probabilities, trial),
         "trial_until_ns": None if trial is None else int(seen.t[plan.split - 1]),
         "drift": None if plan.drift is None else plan.drift.as_facts(),

@@ -15,6 +15,7 @@ from rpsd.core.model import Array, Packet
 from rpsd.core.parameters import BacktestParameters, BookParameters, LabelParameters, build
 from rpsd.services.compute import Compute, Progress
 from rpsd.services.model_name import BookName, default_label
+from rpsd.services.served import require_servable
 from rpsd.store.idempotency import Once
 
 if TYPE_CHECKING:
@@ -107,10 +108,11 @@ class BacktestService:
         return report(head["symbol"], done, told, in_sample=bool(head.get("in_sample")))
 
     def _packed(self, name: str) -> Any:
-        """The version in production and its packet. Raises UnknownModel, NoModel, CorruptData."""
+        """The version in production and its packet. Raises UnknownModel, NoModel, CorruptData, FeatureGraphChanged."""
         BookName.parse(name)
         if (found := self._model.production(name)) is None:
             raise NoModel(f"{name} has no version in production")
+        require_servable(name, found[0].version, found[1])
         return found
 
 

@@ -142,6 +142,7 @@ class BookTraining:
             "alpha": fitted.head["alpha"],
             "tick": fitted.head["tick"],
             "schema": fitted.head["schema"],
+            "graph": fitted.head["graph"],
             "window": _window_facts(stretches),
             "data_fingerprint": seen,
             "params": asdict(params),

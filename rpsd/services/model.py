@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant
-from rpsd.core.errors import GateRefused, RpsdError, StateConflict, UnknownModel
+from rpsd.core.errors import GateRefused, NoModel, RpsdError, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.services.model_name import BookName, parse
-from rpsd.services.served import is_whole
+from rpsd.services.served import require_servable
 from rpsd.store import audit
 from rpsd.store import book as book_rows
 from rpsd.store import model as rows
@@ -169,9 +169,10 @@ class ModelService:
     def _serve(self, c: Connection, chosen: ModelVersion, action: str, reason: str, by: str, *, forced: bool) -> ModelVersion:
         """Into production with its trace in the audit log, once its packet has been read: a damaged or outdated one must not serve."""
         now_ns, before = self._clock(), rows.production(c, chosen.name)
-        if not is_whole(rows.packet(c, chosen.name, chosen.version)):
-            reason = f"version {chosen.version} of {chosen.name} was fitted by an older rpsd, and this one cannot serve it"
-            raise StateConflict(reason, hint="Retrain the model, or name another version.")
+        try:
+            require_servable(chosen.name, chosen.version, rows.packet(c, chosen.name, chosen.version))
+        except NoModel as error:
+            raise StateConflict(error.detail, hint="Retrain the model, or name another version.") from error
         done = rows.promote(c, chosen.name, chosen.version, reason, by, now_ns)
         told = {"version": chosen.version, "from": before.version if before else None, "reason": reason, "forced": forced}
         audit.append(c, by, action, chosen.name, told, now_ns)

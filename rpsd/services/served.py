@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from rpsd.core.errors import NoModel
+from rpsd.core.errors import FeatureGraphChanged, InvalidRequest, NoModel
 from rpsd.core.model import Packet
+from rpsd.core.observed import graph, observed
 from rpsd.store import model as rows
 from rpsd.store.db import Connection
 
@@ -48,15 +49,37 @@ class ServedModel:
 
 
 def is_whole(packet: Packet) -> bool:
-    """Whether this release can serve the model.
+    """Whether this release can serve the model: it kept what the next bar needs, and its features still mean what they meant."""
+    return _keeps_its_end(packet) and packet.head.get("graph") == present_graph(packet)
 
-    An older one did not keep what the next bar needs; a model of an order book is bound to the features that it was trained on.
-    """
+
+def present_graph(packet: Packet) -> str | None:
+    """SHA-256 (hex) of the features that the model observes as they are computed now; None when there are no such features any more."""
     if packet.head.get("kind") == BOOK:
-        from rpsd.book.features import SCHEMA  # numerics wait for the warm-up
+        from rpsd.book.features import GRAPH  # numerics wait for the warm-up
 
-        return bool(packet.head["schema"] == SCHEMA)
-    return "carry" in packet.arrays
+        return GRAPH
+    try:
+        return graph(observed(packet.head["columns"]))
+    except InvalidRequest:
+        return None
+
+
+def require_servable(name: str, version: int, packet: Packet) -> None:
+    """Raise NoModel when an older release fitted the model, FeatureGraphChanged when it observes what is now computed otherwise."""
+    hint = f"Train it: POST /api/v1/models/{name}/retrain."
+    if not _keeps_its_end(packet):
+        reason = f"version {version} of {name} was fitted by an older rpsd, which did not keep what this one goes on from"
+        raise NoModel(reason, hint=hint)
+    if packet.head.get("graph") != present_graph(packet):
+        trained = str(packet.head.get("graph"))[:12]
+        raise FeatureGraphChanged(
+            f"version {version} of {name} was trained on features {trained}, which are now computed otherwise", hint=hint
+        )
+
+
+def _keeps_its_end(packet: Packet) -> bool:
+    return packet.head.get("kind") == BOOK or "carry" in packet.arrays
 
 
 class ServedModels:
@@ -67,18 +90,14 @@ class ServedModels:
         self._lock = threading.Lock()
 
     def of(self, c: Connection, name: str, version: int) -> ServedModel:
-        """That version. Raises UnknownModel, CorruptData, NoModel for one that an older release has fitted."""
+        """That version. Raises UnknownModel, CorruptData, NoModel for one that an older release has fitted, FeatureGraphChanged."""
         key = (name, version)
         with self._lock:
             if (held := self._held.get(key)) is not None:
                 self._held.move_to_end(key)
                 return held
         created_ns, whole = rows.find(c, name, version).created_ns, rows.packet(c, name, version)
-        if not is_whole(whole):
-            raise NoModel(
-                f"version {version} of {name} was fitted by an older rpsd, which did not keep what this one goes on from",
-                hint=f"Train it: POST /api/v1/models/{name}/retrain.",
-            )
+        require_servable(name, version, whole)
         head = {word: value for word, value in whole.head.items() if word not in _NOT_SERVED}
         # copies: a view would keep the whole packet in memory
         arrays = {word: array.copy() for word, array in whole.arrays.items() if word not in _OF_THE_FIT}

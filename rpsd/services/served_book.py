@@ -9,7 +9,7 @@ from rpsd.core.errors import CorruptData, NoModel
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.services.model import ModelService
 from rpsd.services.model_name import BookName, label_word
-from rpsd.services.served import is_whole
+from rpsd.services.served import require_servable
 
 _REMEMBERED: Final = 4096
 """Names of models; each is held with some kilobytes, and so is the knowledge that a name has none."""
@@ -53,7 +53,10 @@ class ServedBooks:
         return True
 
     def find(self, name: BookName, *, exact: bool) -> ServedBook:
-        """The model of that name or, unless it is to be exactly that one, the pooled one for its label. Raises NoModel, CorruptData."""
+        """The model of that name or, unless it is to be exactly that one, the pooled one for its label.
+
+        Raises NoModel, CorruptData, FeatureGraphChanged.
+        """
         for one in _in_turn(name, exact):
             if (found := self._of(one)) is not None:
                 return found
@@ -67,7 +70,9 @@ class ServedBooks:
                 self._held.move_to_end(name)
                 return held[1]
         production = self._model.production(name)
-        found = None if production is None or not is_whole(production[1]) else opened(*production)
+        if production is not None:
+            require_servable(name, production[0].version, production[1])
+        found = None if production is None else opened(*production)
         with self._lock:
             self._held[name] = (changes, found)
             self._held.move_to_end(name)

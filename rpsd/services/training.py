@@ -36,7 +36,8 @@ _BATCH: Final = 32
 _CODES: Final = {error.code: error for error in ERRORS}
 _TOLD: Final = (
     *("n_states", "labels", "labels_kept", "states", "evaluation", "log_likelihood", "aic", "bic", "converged", "iterations"),
-    *("started", "cold_tried", "cold_gain", "drift", "data_drift", "emission", "columns", "selection", "annualisation", "warnings"),
+    *("started", "cold_tried", "cold_gain", "drift", "data_drift", "emission", "columns", "graph"),
+    *("selection", "annualisation", "warnings"),
 )
 """What the card takes from the head of a model."""
 

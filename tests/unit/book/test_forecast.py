@@ -25,7 +25,7 @@ def test_rows_do_not_lean_on_each_other() -> None:
 def test_other_features_are_refused() -> None:
     packet = as_packet(model(1), {})
     with pytest.raises(CorruptData):
-        opened(Packet({**packet.head, "schema": "0" * 16}, packet.arrays))
+        opened(Packet({**packet.head, "graph": "0" * 64}, packet.arrays))
     with pytest.raises(CorruptData):
         opened(Packet({"kind": "hmm"}, {}))
 

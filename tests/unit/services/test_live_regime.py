@@ -328,6 +328,7 @@ def bars_of(prices: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def test_a_model_of_several_columns_is_moved_by_whole_bars(services: Services, clock: Clock) -> None:
+    from rpsd.core.observed import graph, observed
     from rpsd.core.parameters import HmmParameters
     from rpsd.regime import MODELS, hmm
     from rpsd.regime.labels import named
@@ -343,7 +344,7 @@ def test_a_model_of_several_columns_is_moved_by_whole_bars(services: Services, c
     seen = observations(cells["close"], t, "1d", 2, columns=columns, cells={name: cells[name] for name in names})
     state = named(MODELS[0].fit(seen.x, HmmParameters(k=2), seed=0, z=seen.z))
     head, arrays = continuation(seen)
-    head = {**alone.head, **state.head, **head, "columns": list(columns)}
+    head = {**alone.head, **state.head, **head, "columns": list(columns), "graph": graph(observed(columns))}
     arrays = {**alone.arrays, **state.arrays, **arrays, "alpha": hmm.filtered(state, seen.rows)[-1].copy()}
     services.model.register(Candidate(NAME, Packet(head, arrays), dict(version.card), Verdict(True, "by hand")), "me")
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from rpsd.core import instant
-from rpsd.core.errors import CorruptData, RpsdError, StateConflict
+from rpsd.core.errors import CorruptData, FeatureGraphChanged, RpsdError, StateConflict
 from rpsd.core.market import DAY_NS, Samples
 from rpsd.services import standing as moving
+from rpsd.services.model import Candidate, Verdict
 from rpsd.services.wiring import Services
 from tests.conftest import Clock
 from tests.unit.services.conftest import daily, two_moods
@@ -146,3 +147,23 @@ def test_live_bars_that_look_like_a_split_or_cannot_be_observed_are_warned_about
     assert warned(stocked) == ["looks_like_split"]
     post(stocked, [3, 4], prices[3:])  # revised: adjusted after all
     assert warned(stocked) == []
+
+
+def test_a_model_whose_features_mean_something_else_now_says_so(stocked: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpsd.core.observed._FORMULAS", 0)
+    post(stocked, [0], walk(1))
+    with pytest.raises(FeatureGraphChanged, match="computed otherwise") as refused:
+        stocked.regime.current("X", "1d", "2_state")
+    assert "retrain" in str(refused.value.advice)
+    with pytest.raises(FeatureGraphChanged):
+        stocked.model.promote("regime:X:1d:2_state", stocked.model.register(as_candidate(stocked), "me").version, "why", "me", force=True)
+    clock.now_ns = LATER
+    done = stocked.regime.train("regime:X:1d:2_state")  # the fit that follows is on the features of now
+    assert (done["version"], done["promoted"]) == (3, True)
+    assert stocked.regime.current("X", "1d", "2_state")["model_version"] == 3
+
+
+def as_candidate(services: Services) -> Candidate:
+    """The model in production once more, not promoted."""
+    [(version, packet)] = [found for found in [services.model.production("regime:X:1d:2_state")] if found]
+    return Candidate("regime:X:1d:2_state", packet, dict(version.card), Verdict(False, "by hand"))

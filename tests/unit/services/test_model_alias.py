@@ -22,7 +22,7 @@ def register(services, *, promoted: bool = False, evaluation: object = 1) -> int
 @pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """The packets of these tests hold no fit."""
-    monkeypatch.setattr("rpsd.services.model.is_whole", lambda _packet: True)
+    monkeypatch.setattr("rpsd.services.model.require_servable", lambda *_: None)
 
 
 def test_aliases_are_set_listed_and_dropped_with_a_trace(services) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpsd.core.errors import NoModel
+from rpsd.core.errors import FeatureGraphChanged, NoModel
 from rpsd.services.served_book import ServedBooks
 from rpsd.services.wiring import Services
 from tests.flow.web.book_model import serve
@@ -35,3 +35,13 @@ def test_that_there_is_none_is_known_as_well(services: Services) -> None:
     with pytest.raises(NoModel):
         books.find(name, exact=False)
     assert books.are_known(name, exact=False)
+
+
+def test_a_model_of_other_features_is_refused_by_every_way_in(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(services, OWN)
+    monkeypatch.setattr("rpsd.book.features.GRAPH", "0" * 64)
+    name = services.forecast.question("SB.A", None).name
+    with pytest.raises(FeatureGraphChanged, match="computed otherwise"):
+        ServedBooks(services.model).find(name, exact=True)
+    with pytest.raises(FeatureGraphChanged):
+        services.backtest._packed(OWN)
