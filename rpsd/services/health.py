@@ -15,6 +15,7 @@ from rpsd.core.job import JobRun, JobState
 from rpsd.core.market import SECOND_NS
 from rpsd.core.model import Stage
 from rpsd.services.backup import BackupService
+from rpsd.services.breaker import Breakers
 from rpsd.services.compute import Compute
 from rpsd.services.denoise import DenoiseService
 from rpsd.store import job as jobs
@@ -70,11 +71,13 @@ class HealthService:
         monitor: SystemMonitor,
         clock: Callable[[], int],
         cached: Callable[[], int] = lambda: 0,
+        breakers: Breakers,
     ) -> None:
         """`cached` tells how many answers the cache holds."""
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
         self._denoise, self._backup, self._monitor, self._cached = denoise, backup, monitor, cached
         self.alerts: Callable[[], list[dict[str, Any]]] = list
+        self._breakers = breakers
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
         self.maintenance = False
@@ -116,8 +119,8 @@ class HealthService:
                 "timestamp": instant.text(now_ms * 1_000_000),
                 "version": __version__,
                 "uptime_seconds": round(time.monotonic() - self._started, 3),
-                "circuit_breakers": {},
-                "unhealthy_breakers": [],
+                "circuit_breakers": self._breakers.states(),
+                "unhealthy_breakers": self._breakers.unhealthy(),
             }
             self._told_ms = now_ms
         return self._told
@@ -159,6 +162,7 @@ class HealthService:
         }
         services = {name: part | extra.get(name, {}) for name, part in full["services"].items()}
         return full | {
+            "circuit_breakers": self._breakers.snapshot(),
             "system": {"cpu_usage": readings.cpu, "memory_usage": readings.memory, "disk_usage": readings.disk},
             "denoiser": self._denoise.recent(),
             "services": services,

@@ -14,6 +14,7 @@ from rpsd.services.backup import BackupService
 from rpsd.services.book import BookService
 from rpsd.services.book_further import BookFurther
 from rpsd.services.book_training import BookTraining
+from rpsd.services.breaker import Breakers
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
@@ -67,6 +68,7 @@ class Services:
     forecast: ForecastService
     backtest: BacktestService
     backup: BackupService
+    breakers: Breakers
     health: HealthService
     _warming: threading.Lock = field(default_factory=threading.Lock)
 
@@ -142,9 +144,11 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
     book_training = BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock)
+    breakers = Breakers(clock, metrics)
     health = HealthService(
-        settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached
-    )
+        settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
+        breakers=breakers,
+    )  # fmt: skip
     health.alerts = alert.active
     if worker:
         monitor.start()
@@ -176,5 +180,6 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         forecast=forecast,
         backtest=BacktestService(settings, compute, book=book, model=model, job=job),
         backup=backup,
+        breakers=breakers,
         health=health,
     )

@@ -21,10 +21,14 @@ _PAGE_POLICY: Final = {
 }
 
 
-class Breaker(msgspec.Struct):
-    """A circuit breaker."""
+class Breaker(msgspec.Struct, omit_defaults=True):
+    """A circuit breaker: closed, half_open or open. The detailed account says why, since when, and when the next call may pass."""
 
     state: str
+    failures: int = 0
+    opened: str = ""
+    next_trial: str = ""
+    reason: str = ""
 
 
 class Health(msgspec.Struct):

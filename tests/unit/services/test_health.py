@@ -106,3 +106,13 @@ def test_trainings_are_counted_by_outcome_and_ages_told(services, clock) -> None
     clock.now_ns += 3600 * SECOND_NS
     assert services.health.detailed()["services"]["models"]["oldest_age_seconds"] == 3600.0
     assert value("rpsd_model_age_seconds") == 3600.0
+
+
+def test_an_open_breaker_shows_in_every_account(services) -> None:
+    breaker = services.breakers.add("source:stooq", failures=1)
+    with pytest.raises(RpsdError), breaker.guard():
+        raise RpsdError("it answered 500")
+    basic = services.health.basic()
+    assert basic["circuit_breakers"] == {"source:stooq": {"state": "open"}}
+    assert basic["unhealthy_breakers"] == ["source:stooq"]
+    assert services.health.detailed()["circuit_breakers"]["source:stooq"]["reason"] == "it answered 500"

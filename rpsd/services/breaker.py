@@ -1,0 +1,165 @@
+"""Circuit breakers: whoever fails again and again is left alone for a while, then tried once before it is believed again."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, Final
+
+from rpsd.core import instant
+from rpsd.core.errors import RpsdError, SourceFailed
+from rpsd.core.market import SECOND_NS
+from rpsd.telemetry import Metrics
+
+
+class State(StrEnum):
+    """Where a breaker stands: calls pass, none passes, or one passes on trial."""
+
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+
+_LEVELS: Final = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+"""What the metric says of each state."""
+
+
+class Breaker:
+    """Guards the calls to one other end; safe between threads.
+
+    After `failures` of them in a row it opens, and every call is refused without being made. After `wait_seconds` it is half open: one call
+    passes on trial, the others are refused. A trial that succeeds closes it; one that fails doubles the wait, up to `longest_seconds`.
+    A clock that is set back does not keep it open: the wait is over then.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: Callable[[], int],
+        *,
+        failures: int = 5,
+        wait_seconds: float = 30.0,
+        longest_seconds: float = 900.0,
+        told: Callable[[State], None] = lambda _: None,
+    ) -> None:
+        """`clock` tells ns UTC; `told` hears of each change of state and must not block."""
+        self.name = name
+        self._clock, self._told = clock, told
+        self._most, self._first_ns, self._longest_ns = failures, int(wait_seconds * SECOND_NS), int(longest_seconds * SECOND_NS)
+        self._lock = threading.Lock()
+        self._failed, self._reason = 0, ""
+        self._opened_ns: int | None = None
+        self._wait_ns = self._first_ns
+        self._on_trial = False
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Around one call: its RpsdError or OSError counts as a failure, its end as a success, and anything else as neither.
+
+        Raises SourceFailed with `retry_after` when the call may not be made.
+        """
+        self._enter()
+        try:
+            yield
+        except (RpsdError, OSError) as error:
+            self._fail(error.detail if isinstance(error, RpsdError) else type(error).__name__)
+            raise
+        except BaseException:
+            with self._lock:  # a stop or a defect of ours says nothing about the other end: let the next call try
+                self._on_trial = False
+            raise
+        self._succeed()
+
+    @property
+    def state(self) -> State:
+        """Where it stands now."""
+        with self._lock:
+            return self._state()
+
+    def snapshot(self) -> dict[str, Any]:
+        """State, failures in a row, and of one that is not closed since when, when the next call may pass, and the last reason."""
+        with self._lock:
+            told: dict[str, Any] = {"state": self._state().value, "failures": self._failed}
+            if self._opened_ns is not None:
+                told |= {"opened": instant.text(self._opened_ns), "next_trial": instant.text(self._opened_ns + self._wait_ns)}
+            return told | ({"reason": self._reason} if self._reason else {})
+
+    def _state(self) -> State:
+        if self._opened_ns is None:
+            return State.CLOSED
+        return State.HALF_OPEN if self._left_ns() <= 0 else State.OPEN
+
+    def _left_ns(self) -> int:
+        """What is left of the wait of an open breaker."""
+        assert self._opened_ns is not None
+        since_ns = self._clock() - self._opened_ns
+        return self._wait_ns - since_ns if since_ns >= 0 else 0
+
+    def _enter(self) -> None:
+        with self._lock:
+            state = self._state()
+            if state is State.OPEN or (state is State.HALF_OPEN and self._on_trial):
+                left = max(1.0, self._left_ns() / SECOND_NS)
+                reason = f"{self.name} is left alone after {self._failed} failures in a row; the last: {self._reason}"
+                raise SourceFailed(reason, retry_after=left)
+            self._on_trial = state is State.HALF_OPEN
+        if state is State.HALF_OPEN:
+            self._told(state)
+
+    def _fail(self, reason: str) -> None:
+        with self._lock:
+            self._failed, self._reason = self._failed + 1, reason
+            if self._opened_ns is None and self._failed < self._most:
+                return
+            if self._opened_ns is None:
+                self._wait_ns = self._first_ns
+            elif not self._on_trial:
+                return  # a call from before it opened
+            else:
+                self._wait_ns = min(2 * self._wait_ns, self._longest_ns)
+            self._opened_ns, self._on_trial = self._clock(), False
+        self._told(State.OPEN)
+
+    def _succeed(self) -> None:
+        with self._lock:
+            if self._opened_ns is not None and not self._on_trial:
+                return  # a call from before it opened: the trial decides
+            changed = self._opened_ns is not None
+            self._failed, self._reason, self._opened_ns, self._on_trial = 0, "", None, False
+        if changed:
+            self._told(State.CLOSED)
+
+
+class Breakers:
+    """All breakers of the appliance by name: `source:stooq`, `webhook:1`. The names come from the settings, so they are few and fixed."""
+
+    def __init__(self, clock: Callable[[], int], metrics: Metrics) -> None:
+        self._clock, self._metrics = clock, metrics
+        self._all: dict[str, Breaker] = {}
+
+    def add(self, name: str, *, failures: int = 5, wait_seconds: float = 30.0, longest_seconds: float = 900.0) -> Breaker:
+        """A closed breaker of a new name; see Breaker."""
+        gauge = self._metrics.circuit_breaker_state.labels(name)
+        gauge.set(_LEVELS[State.CLOSED])
+        made = Breaker(
+            name,
+            self._clock,
+            failures=failures,
+            wait_seconds=wait_seconds,
+            longest_seconds=longest_seconds,
+            told=lambda state: gauge.set(_LEVELS[state]),
+        )
+        self._all = {**self._all, name: made}  # readers in other threads keep the one that they go through
+        return made
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """{name: {"state"}}, the short account of /health."""
+        return {name: {"state": breaker.state.value} for name, breaker in self._all.items()}
+
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """{name: the breaker's whole account}."""
+        return {name: breaker.snapshot() for name, breaker in self._all.items()}
+
+    def unhealthy(self, prefix: str = "") -> list[str]:
+        """Names, starting with the prefix, of those that are not closed."""
+        return [name for name, breaker in self._all.items() if name.startswith(prefix) and breaker.state is not State.CLOSED]
