@@ -45,7 +45,8 @@ class Feature:
     values beyond that warm-up that is no fault. `relative`: it is of the price's own unit, so that only its ratio to the price can be
     compared over years. `run(columns, windows)` maps the inputs (n,), NaN where a cell is missing, to the feature (n,), NaN where it
     cannot be told. `causal` claims run(prefix) == run(whole)[:len(prefix)], bit for bit; the contract suite proves it. A family without
-    `recursion` needs no more than the lookback's bars before a bar to tell its value.
+    `recursion` needs no more than the lookback's bars before a bar to tell its value. `parts(windows)` names the features that it is made
+    of: `run` finds them beside the inputs, of which it declares those that it needs through them too.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Feature:
     causal: bool = True
     version: int = 1
     recursion: Recursion | None = None
+    parts: Callable[[tuple[int, ...]], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

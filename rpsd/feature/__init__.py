@@ -12,6 +12,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     averages.MACD,
     averages.MACD_SIGNAL,
     averages.MACD_HISTOGRAM,
+    bands.DEVIATION,
     bands.BB_UPPER,
     bands.BB_MIDDLE,
     bands.BB_LOWER,

@@ -8,7 +8,8 @@ from rpsd.core.feature import Columns, Feature, Recursion
 from rpsd.core.market import Vector
 from rpsd.kernels import moving, smoothed
 
-_FAST, _SLOW, _SIGNAL = 12, 26, 9
+_SLOW: Final = 26
+_SIGNAL: Final = 9
 _APPEL: Final = "Appel (2005), Technical Analysis: Power Tools for Active Investors, chapter 8"
 
 
@@ -38,33 +39,26 @@ def exponential(columns: Columns, windows: tuple[int, ...]) -> Vector:
     return _advance_exponential(np.zeros(2), columns, windows)
 
 
-def _advance_difference(state: Vector, columns: Columns, windows: tuple[int, ...]) -> Vector:
+def difference(columns: Columns, windows: tuple[int, ...]) -> Vector:
+    """ema_12 - ema_26 (n,), in the price's unit. Causal. O(n). Source: Appel (2005), chapter 8."""
     del windows
-    return _smooth(columns["close"], _FAST, state[0:2]) - _smooth(columns["close"], _SLOW, state[2:4])
+    return columns["ema_12"] - columns["ema_26"]
 
 
 def _advance_signal(state: Vector, columns: Columns, windows: tuple[int, ...]) -> Vector:
-    return _smooth(_advance_difference(state, columns, windows), _SIGNAL, state[4:6])
-
-
-def _advance_histogram(state: Vector, columns: Columns, windows: tuple[int, ...]) -> Vector:
-    difference = _advance_difference(state, columns, windows)
-    return difference - _smooth(difference, _SIGNAL, state[4:6])
-
-
-def difference(columns: Columns, windows: tuple[int, ...]) -> Vector:
-    """ema_12 - ema_26 (n,), in the price's unit. Causal. O(n). Source: Appel (2005), chapter 8."""
-    return _advance_difference(np.zeros(4), columns, windows)
+    del windows
+    return _smooth(columns["macd"], _SIGNAL, state)
 
 
 def signal(columns: Columns, windows: tuple[int, ...]) -> Vector:
-    """The exponential average of the last nine of macd (n,). Causal. O(n). Source: Appel (2005), chapter 8."""
-    return _advance_signal(np.zeros(6), columns, windows)
+    """The exponential average of macd with span nine (n,). Causal. O(n). Source: Appel (2005), chapter 8."""
+    return _advance_signal(np.zeros(2), columns, windows)
 
 
 def histogram(columns: Columns, windows: tuple[int, ...]) -> Vector:
     """macd - macd_signal (n,). Causal. O(n). Source: Appel (2005), chapter 8."""
-    return _advance_histogram(np.zeros(6), columns, windows)
+    del windows
+    return columns["macd"] - columns["macd_signal"]
 
 
 SMA = Feature(
@@ -102,12 +96,12 @@ MACD = Feature(
     inputs=("close",),
     run=difference,
     lookback=lambda _: _SLOW - 1,
+    parts=lambda _: ("ema_12", "ema_26"),
     formula="macd[t] = ema_12[t] - ema_26[t]",
     summary="Difference of the fast and the slow exponential average.",
     source=_APPEL,
     unit="price",
     relative=True,
-    recursion=Recursion(lambda _: np.zeros(4), _advance_difference),
 )
 
 MACD_SIGNAL = Feature(
@@ -116,12 +110,13 @@ MACD_SIGNAL = Feature(
     inputs=("close",),
     run=signal,
     lookback=lambda _: _SLOW + _SIGNAL - 2,
+    parts=lambda _: ("macd",),
     formula="macd_signal[t] = exponential average of macd with n = 9, begun by the mean of its first nine values",
     summary="Exponential average of macd.",
     source=_APPEL,
     unit="price",
     relative=True,
-    recursion=Recursion(lambda _: np.zeros(6), _advance_signal),
+    recursion=Recursion(lambda _: np.zeros(2), _advance_signal),
 )
 
 MACD_HISTOGRAM = Feature(
@@ -130,10 +125,10 @@ MACD_HISTOGRAM = Feature(
     inputs=("close",),
     run=histogram,
     lookback=lambda _: _SLOW + _SIGNAL - 2,
+    parts=lambda _: ("macd", "macd_signal"),
     formula="macd_histogram[t] = macd[t] - macd_signal[t]",
     summary="Distance of macd from its own average.",
     source=_APPEL,
     unit="price",
     relative=True,
-    recursion=Recursion(lambda _: np.zeros(6), _advance_histogram),
 )

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rpsd.core.errors import Fault
 from rpsd.core.feature import LONGEST_WINDOW, MOST_FEATURES, NAME
 from rpsd.core.model_errors import BadView, UnknownFeature
-from rpsd.feature.naming import find
+from rpsd.feature.naming import find, names_of
 from rpsd.feature.node import INPUTS, Node, feature_node, input_node, transform_node
 from rpsd.feature.transform import TRANSFORMS, Transform
 
@@ -120,7 +120,10 @@ class Reading:
         if not feature.causal:
             self.fault(pointer, f"{name} looks ahead; a view holds causal features only")
             return None
-        return self.place(feature_node(feature, windows, tuple(self.input(column) for column in feature.inputs)), pointer)
+        inputs = [self.input(column) for column in feature.inputs]
+        parts = [place for part in names_of(feature, windows) if (place := self.feature(part, pointer)) is not None]
+        warm = max((self.nodes[place].lookback for place in parts), default=0)
+        return self.place(feature_node(feature, windows, (*inputs, *parts), warm), pointer)
 
     def input(self, name: str) -> int:
         """The place of a column of the series."""

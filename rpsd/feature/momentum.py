@@ -12,16 +12,6 @@ def earlier(x: Vector, n: int) -> Vector:
     return np.concatenate([np.full(min(n, x.size), np.nan), x[: max(x.size - n, 0)]])
 
 
-def log_changes(x: Vector) -> Vector:
-    """ln(x_t / x_{t-1}) (size,), NaN unless both are above zero. Causal. O(n).
-
-    Source: Campbell, Lo and MacKinlay (1997), The Econometrics of Financial Markets, 1.4.
-    """
-    out = np.empty(x.size)
-    moving.log_quotient(x, earlier(x, 1), out)
-    return out
-
-
 def growth(columns: Columns, windows: tuple[int, ...]) -> Vector:
     """close_t / close_{t-n} - 1 (n,), NaN unless the earlier close is above zero. Causal. O(n).
 
@@ -34,9 +24,14 @@ def growth(columns: Columns, windows: tuple[int, ...]) -> Vector:
 
 
 def log_return(columns: Columns, windows: tuple[int, ...]) -> Vector:
-    """ln(close_t / close_{t-1}) (n,). Causal. O(n). Source: Campbell, Lo and MacKinlay (1997), 1.4."""
+    """ln(close_t / close_{t-1}) (n,), NaN unless both are above zero. Causal. O(n).
+
+    Source: Campbell, Lo and MacKinlay (1997), The Econometrics of Financial Markets, 1.4.
+    """
     del windows
-    return log_changes(columns["close"])
+    out = np.empty(columns["close"].size)
+    moving.log_quotient(columns["close"], earlier(columns["close"], 1), out)
+    return out
 
 
 def _advance_strength(state: Vector, columns: Columns, windows: tuple[int, ...]) -> Vector:

@@ -21,6 +21,15 @@ def member(feature: Feature, windows: tuple[int, ...]) -> str:
     return "_".join([feature.name, *map(str, windows)])
 
 
+def names_of(feature: Feature, windows: tuple[int, ...]) -> tuple[str, ...]:
+    """The features that it is made of.
+
+    >>> names_of(find("macd_histogram")[0], ())
+    ('macd', 'macd_signal')
+    """
+    return () if feature.parts is None else feature.parts(windows)
+
+
 def find(name: str) -> tuple[Feature, tuple[int, ...]]:
     """The family of that name and its windows. Raises UnknownFeature, which says what is wrong with the name.
 

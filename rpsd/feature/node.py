@@ -43,15 +43,15 @@ def input_node(name: str) -> Node:
     return Node("input", name, (), (), 0, 0, 1, "price" if price else "volume", 0.0, None, 0.0, price)
 
 
-def feature_node(feature: Feature, windows: tuple[int, ...], sources: tuple[int, ...]) -> Node:
-    """The step that computes a member of the catalogue."""
+def feature_node(feature: Feature, windows: tuple[int, ...], sources: tuple[int, ...], warm: int) -> Node:
+    """The step that computes a member of the catalogue; `warm` is the longest lookback of what it is made of."""
     lookback = feature.lookback(windows)
     return Node(
         "feature",
         feature.name,
         windows,
         sources,
-        0 if feature.recursion else lookback,
+        0 if feature.recursion else lookback - warm,
         lookback,
         feature.version,
         feature.unit,

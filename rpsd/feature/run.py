@@ -13,6 +13,7 @@ from rpsd.core.model import Packet
 from rpsd.core.model_errors import BadView
 from rpsd.core.result import Matrix
 from rpsd.feature.graph import Graph
+from rpsd.feature.naming import names_of
 from rpsd.feature.node import Node
 from rpsd.feature.transform import Transform
 from rpsd.kernels import moving
@@ -65,7 +66,7 @@ def compute(graph: Graph, columns: Mapping[str, Vector]) -> Matrix:
 
 
 def advance(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tuple[Matrix, Memory]:
-    """The features (n, F) of the next bars, and the memory after them; the memory given is left alone.
+    """The features (n, F) of the next bars, each column contiguous, and the memory after them; the memory given is left alone.
 
     Any split of the bars gives the numbers of `compute` over all of them, bit for bit. Raises BadView. Causal. O(n F).
     """
@@ -81,12 +82,13 @@ def advance(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tupl
             now, after = _step(node, n, memory.seen, held, state, columns)
             held.append(now if tail.size == 0 else np.concatenate([tail, now]))
             states.append(after)
-    matrix = np.empty((n, len(graph.places)))
-    for i, place in enumerate(graph.places):
-        matrix[:, i] = held[place][-n:]
+    rows = np.empty((len(graph.places), n))
+    for row, place in zip(rows, graph.places, strict=True):
+        row[:] = held[place][-n:]
+    moving.told(rows.reshape(-1))
     seen = memory.seen + n
-    tails = tuple(values[values.size - min(seen, tail) :].copy() for values, tail in zip(held, graph.tails, strict=True))
-    return matrix, Memory(seen, tails, tuple(states))
+    tails = tuple(values[-min(seen, tail) :].copy() if tail else _NOTHING for values, tail in zip(held, graph.tails, strict=True))
+    return rows.T, Memory(seen, tails, tuple(states))
 
 
 def missing(graph: Graph, absent: list[str]) -> BadView:
@@ -125,11 +127,10 @@ def _step(node: Node, n: int, seen: int, held: list[Vector], state: Vector, colu
     if isinstance(method, Transform):
         values = method.run(tuple(sources), node.windows[0] if node.windows else 0)
     else:
-        named = dict(zip(method.inputs, sources, strict=True))
+        named = dict(zip((*method.inputs, *names_of(method, node.windows)), sources, strict=True))
         if method.recursion is None:
             values = method.run(named, node.windows)
         else:
             state = state.copy()
             values = method.recursion.advance(state, named, node.windows)
-    moving.told(values)
     return values[-n:], state

@@ -7,7 +7,6 @@ import numpy as np
 
 from rpsd.core.feature import Columns, Feature, Recursion
 from rpsd.core.market import Vector
-from rpsd.feature.momentum import log_changes
 from rpsd.kernels import moving, smoothed
 
 _PARKINSON: Final = 1.0 / (
@@ -21,7 +20,7 @@ def realised(columns: Columns, windows: tuple[int, ...]) -> Vector:
     Source: Andersen, Bollerslev, Diebold and Labys (2003), Econometrica 71, 579-625, the mean taken in place of the sum.
     """
     out = np.empty(columns["close"].size)
-    moving.root_mean_square(log_changes(columns["close"]), windows[0], out)
+    moving.root_mean_square(columns["log_return"], windows[0], out)
     return out
 
 
@@ -71,6 +70,7 @@ REALISED_VOL = Feature(
     inputs=("close",),
     run=realised,
     lookback=lambda windows: windows[0],
+    parts=lambda _: ("log_return",),
     formula="realised_vol_n[t] = sqrt((r[t]² + … + r[t-n+1]²) / n), r = log_return",
     summary="Root mean square of the last n log returns, of one bar, not annualised.",
     source="Andersen, Bollerslev, Diebold and Labys (2003), Econometrica 71, 579-625",

@@ -21,63 +21,80 @@ def windows(x: Vector, n: int) -> Vector:
     return view
 
 
+def padded(values: Vector, size: int) -> Vector:
+    """The values with NaN before them: (size,)."""
+    return np.concatenate([np.full(size - values.size, np.nan), values])
+
+
 def reference_mean(x: Vector, n: int) -> Vector:
-    """Arithmetic mean of the last n values, about the newest so that a constant stays itself. (n,). O(size n)."""
-    return np.concatenate(
-        [np.full(min(n - 1, x.size), np.nan), [w[0] + ((w - w[0]) / n).sum() for w in windows(x, n)] if x.size >= n else []]
-    )
+    """Arithmetic mean of the last n values. (size,). O(size n)."""
+    return padded(windows(x, n).mean(axis=1) if x.size >= n else x[:0], x.size)
+
+
+@kernel
+def _add(x, begin, first, n, sums):  # type: ignore[no-untyped-def]
+    """Add the values of `first` to n - 1 places before each place from begin on; four at a time, always in the same order."""
+    size = sums.size
+    k = first
+    while k + 4 <= n:
+        a, b = x[begin - k : begin - k + size], x[begin - k - 1 : begin - k - 1 + size]
+        c, d = x[begin - k - 2 : begin - k - 2 + size], x[begin - k - 3 : begin - k - 3 + size]
+        for i in range(size):
+            sums[i] += (a[i] + b[i]) + (c[i] + d[i])
+        k += 4
+    while k < n:
+        a = x[begin - k : begin - k + size]
+        for i in range(size):
+            sums[i] += a[i]
+        k += 1
 
 
 @kernel
 def mean(x, n, out):  # type: ignore[no-untyped-def]
     """`reference_mean` into out (size,)."""
     out[: min(n - 1, x.size)] = np.nan
-    share = 1.0 / n
     for begin in range(n - 1, x.size, _BLOCK):
-        newest = x[begin : min(begin + _BLOCK, x.size)]
-        sums = out[begin : begin + newest.size]
+        sums = out[begin : min(begin + _BLOCK, x.size)]
         sums[:] = 0.0
-        for k in range(1, n):
-            older = x[begin - k : begin - k + newest.size]
-            for i in range(newest.size):
-                sums[i] += share * (older[i] - newest[i])
-        for i in range(newest.size):
-            sums[i] += newest[i]
+        _add(x, begin, 0, n, sums)
+        for i in range(sums.size):
+            sums[i] /= n
 
 
 def reference_deviation(x: Vector, n: int) -> Vector:
-    """Standard deviation of the last n values, divided by n (not n - 1). (size,). O(size n)."""
-    return np.concatenate([np.full(min(n - 1, x.size), np.nan), windows(x, n).std(axis=1) if x.size >= n else []])
+    """Standard deviation of the last n values, divided by n rather than n - 1. (size,). O(size n)."""
+    return padded(windows(x, n).std(axis=1) if x.size >= n else x[:0], x.size)
 
 
 @kernel
 def deviation(x, n, out):  # type: ignore[no-untyped-def]
-    """`reference_deviation` into out (size,), in two passes about the newest value: a constant has none."""
+    """`reference_deviation` into out (size,), in two passes about the newest value: of a constant it is exactly 0."""
     out[: min(n - 1, x.size)] = np.nan
-    share = 1.0 / n
-    centre = np.empty(_BLOCK)
+    centres = np.empty(_BLOCK)
     for begin in range(n - 1, x.size, _BLOCK):
         newest = x[begin : min(begin + _BLOCK, x.size)]
-        squares = out[begin : begin + newest.size]
+        size = newest.size
+        squares, centre = out[begin : begin + size], centres[:size]
         centre[:] = 0.0
         for k in range(1, n):
-            older = x[begin - k : begin - k + newest.size]
-            for i in range(newest.size):
-                centre[i] += share * (older[i] - newest[i])
-        for i in range(newest.size):
+            older = x[begin - k : begin - k + size]
+            for i in range(size):
+                centre[i] += older[i] - newest[i]
+        for i in range(size):
+            centre[i] /= n
             squares[i] = centre[i] * centre[i]
         for k in range(1, n):
-            older = x[begin - k : begin - k + newest.size]
-            for i in range(newest.size):
+            older = x[begin - k : begin - k + size]
+            for i in range(size):
                 far = older[i] - newest[i] - centre[i]
                 squares[i] += far * far
-        for i in range(newest.size):
-            squares[i] = np.sqrt(share * squares[i])
+        for i in range(size):
+            squares[i] = np.sqrt(squares[i] / n)
 
 
 def reference_root_mean_square(x: Vector, n: int) -> Vector:
     """Root of the mean square of the last n values. (size,). O(size n)."""
-    return np.concatenate([np.full(min(n - 1, x.size), np.nan), np.sqrt((windows(x, n) ** 2).mean(axis=1)) if x.size >= n else []])
+    return padded(np.sqrt((windows(x, n) ** 2).mean(axis=1)) if x.size >= n else x[:0], x.size)
 
 
 @kernel
@@ -108,15 +125,15 @@ def log_quotient(x, y, out):  # type: ignore[no-untyped-def]
 
 
 def reference_quotient(x: Vector, y: Vector) -> Vector:
-    """x / y cell by cell, missing where y is zero. (size,)."""
-    return np.array([a / b if b != 0.0 else np.nan for a, b in zip(x.tolist(), y.tolist(), strict=True)], np.float64)
+    """x / y cell by cell, missing where y is zero or beyond the numbers of a machine. (size,)."""
+    return np.array([a / b if b != 0.0 and np.isfinite(b) else np.nan for a, b in zip(x.tolist(), y.tolist(), strict=True)], np.float64)
 
 
 @kernel
 def quotient(x, y, out):  # type: ignore[no-untyped-def]
     """`reference_quotient` into out (size,)."""
     for i in range(x.size):
-        out[i] = x[i] / y[i] if y[i] != 0.0 else np.nan
+        out[i] = x[i] / y[i] if y[i] != 0.0 and np.isfinite(y[i]) else np.nan
 
 
 def reference_told(x: Vector) -> Vector:
@@ -128,15 +145,15 @@ def reference_told(x: Vector) -> Vector:
 def told(x):  # type: ignore[no-untyped-def]
     """`reference_told` in place."""
     for i in range(x.size):
-        if not np.isfinite(x[i]):
-            x[i] = np.nan
+        x[i] = x[i] if np.isfinite(x[i]) else np.nan
 
 
 def warm() -> None:
     """Compile or load every kernel of this file."""
     x, out = np.ones(3), np.empty(3)
-    for moving in (mean, deviation, root_mean_square):
-        moving(x, 2, out)
+    mean(x, 2, out)
+    deviation(x, 2, out)
+    root_mean_square(x, 2, out)
     log_quotient(x, x, out)
     quotient(x, x, out)
     told(out)
