@@ -14,6 +14,7 @@ from rpsd.core.errors import BadRange, Fault, InvalidRequest, NoModel, RandomSpl
 from rpsd.core.model import Array, Packet
 from rpsd.core.parameters import BacktestParameters, BookParameters, LabelParameters, build
 from rpsd.services.compute import Compute, Progress
+from rpsd.services.fit_run import BACKTEST, WorkRuns
 from rpsd.services.model_name import BookName, default_label
 from rpsd.services.served import require_servable
 from rpsd.store.idempotency import Once
@@ -60,8 +61,11 @@ class Asked:
 class BacktestService:
     """Queues backtests, and does the work of the job."""
 
-    def __init__(self, settings: Settings, compute: Compute, *, book: "BookService", model: "ModelService", job: "JobService") -> None:
-        self._settings, self._compute, self._book, self._model, self._job = settings, compute, book, model, job
+    def __init__(
+        self, settings: Settings, compute: Compute, *, book: "BookService", model: "ModelService", job: "JobService", runs: WorkRuns
+    ) -> None:
+        self._settings, self._compute, self._runs = settings, compute, runs
+        self._book, self._model, self._job = book, model, job
 
     def submit(self, symbol: str, asked: Asked, *, by: str, once: Once | None = None) -> dict[str, Any]:
         """Check what can be checked and queue the backtest; the job.
@@ -82,7 +86,7 @@ class BacktestService:
         return self._job.enqueue(JOB, args, by=by, once=once, data=Packet(head, {}).pack())
 
     def work(self, job_id: int, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> dict[str, Any]:
-        """Replay what the run asks for, in the worker; the report of the manual's chapter books.
+        """Replay what the run asks for, in the worker; the report of the manual's chapter books, with the id of its run: see fit_run.
 
         Raises InvalidRequest for a run that nothing came with, UnknownBook, NoModel, TooShort, DegenerateFit, Cancelled,
         DeadlineExceeded, WorkerFailed.
@@ -91,6 +95,13 @@ class BacktestService:
         if data is None:
             raise InvalidRequest("nothing to replay", hint="Ask by POST /api/v1/books/{symbol}/backtest.")
         head = dict(Packet.unpack(data).head)
+        named = f"{head['symbol']} {head['model_name'] or 'walk-forward'}"
+        return self._runs.followed(
+            BACKTEST, named, head, lambda: self._replayed(head, progress, cancelled), _earned, file="report.json", job=job_id
+        )
+
+    def _replayed(self, asked: Mapping[str, Any], progress: Progress | None, cancelled: Callable[[], bool] | None) -> dict[str, Any]:
+        head = dict(asked)
         told: dict[str, Any] = {"name": None, "version": None, "trained_until": None}
         model, start_ns = None, head["start_ns"]
         if head["model_name"] is not None:
@@ -147,6 +158,12 @@ def task(head: Mapping[str, Any], tapes: list[tuple[Tape, float]], model: Packet
         arrays["model"] = np.frombuffer(model.pack(), np.uint8)
     kept = {name: head[name] for name in ("params", "fees", "label", "book", "seed")}
     return Packet({**kept, "ticks": [tick for _, tick in tapes]}, arrays)
+
+
+def _earned(report: dict[str, Any]) -> dict[str, Any]:
+    """What a backtest has come to in numbers."""
+    beside = ("symbol", "model", "fits", "parameters", "fee_bps", "words", "baselines", "curve", "trips", "warnings", "seed", "rpsd")
+    return {name: value for name, value in report.items() if name not in beside}
 
 
 def report(symbol: str, done: Packet, model: Mapping[str, Any], *, in_sample: bool) -> dict[str, Any]:

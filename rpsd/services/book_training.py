@@ -110,10 +110,11 @@ class BookTraining:
         RandomSplitRefused, DegenerateFit (nothing is registered then), Cancelled, DeadlineExceeded, WorkerFailed.
         """
         wanted, chosen = BookName.parse(name), checked(params)
+        began_ns = self._clock()
         try:
             told = self._trained(wanted, chosen, progress or (lambda _share, _words: None), cancelled or (lambda: False), by)
         except RpsdError as error:
-            self._model.tell_refused({str(wanted): error}, by)
+            self._model.tell_refused({str(wanted): error}, by, began_ns)
             self._metrics.model_trainings_total.labels("cancelled" if isinstance(error, Cancelled) else "refused").inc()
             raise
         outcome = "promoted" if told["promoted"] else "unchanged" if told["stage"] == "production" else "kept_back"
@@ -123,6 +124,7 @@ class BookTraining:
     def _trained(
         self, wanted: BookName, params: BookParameters, progress: Progress, cancelled: Callable[[], bool], by: str
     ) -> dict[str, Any]:
+        began_ns = self._clock()
         stretches, before = self._read(wanted), self._production(str(wanted))
         seen = _fingerprint(stretches)
         if before is not None and self._is_same(before[0], seen, params):
@@ -153,7 +155,7 @@ class BookTraining:
             "rpsd": __version__,
             "libraries": {"python": platform.python_version()} | {library: release(library) for library in _LIBRARIES},
         }
-        [version] = self._model.register_many([Candidate(str(wanted), fitted, card, verdict)], by)
+        [version] = self._model.register_many([Candidate(str(wanted), fitted, card, verdict, began_ns)], by)
         return outcome(version, verdict.promoted, verdict.reason)
 
     def _production(self, name: str) -> Before | None:

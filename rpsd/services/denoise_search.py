@@ -15,6 +15,7 @@ from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet, fingerprint
 from rpsd.services.compute import Compute, Progress
 from rpsd.services.denoise import DenoiseService, placed
+from rpsd.services.fit_run import SEARCH, WorkRuns
 from rpsd.services.job import JobService
 from rpsd.store.idempotency import Once
 
@@ -45,8 +46,8 @@ class Asked:
 class DenoiseSearch:
     """Queues searches, and does the work of the job."""
 
-    def __init__(self, denoise: DenoiseService, job: JobService, compute: Compute) -> None:
-        self._denoise, self._job, self._compute = denoise, job, compute
+    def __init__(self, denoise: DenoiseService, job: JobService, compute: Compute, runs: WorkRuns) -> None:
+        self._denoise, self._job, self._compute, self._runs = denoise, job, compute, runs
 
     def submit(
         self, asked: Asked, values: Vector, t: Times | None, *, data: str = "values", by: str = "", once: Once | None = None
@@ -136,7 +137,7 @@ class DenoiseSearch:
         return {"method": found.name, "params": asdict(built)}
 
     def work(self, job_id: int, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> dict[str, Any]:
-        """Judge the settings of the run, in the worker. The table of the manual's chapter many.
+        """Judge the settings of the run, in the worker. The table of the manual's chapter many, with the id of its run: see fit_run.
 
         Raises InvalidRequest for a run that nothing came with, TooShort, Cancelled, DeadlineExceeded, WorkerFailed.
         """
@@ -144,8 +145,17 @@ class DenoiseSearch:
         if data is None:
             raise InvalidRequest("nothing to search", hint="Ask by POST /api/v1/denoise/search.")
         packet = Packet.unpack(data)
-        done = self._compute.run("denoise_search", packet, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress)
-        return _table(packet, done)
+
+        def judge() -> dict[str, Any]:
+            done = self._compute.run(
+                "denoise_search", packet, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress
+            )
+            return _table(packet, done)
+
+        asked = {name: value for name, value in packet.head.items() if name != "settings"}
+        settings = packet.head["settings"]
+        params = asked | {"methods": sorted({one["method"] for one in settings}), "settings": len(settings)}
+        return self._runs.followed(SEARCH, packet.head["data"], params, judge, _found, file="table.json", job=job_id)
 
 
 def _invalid(pointer: str, reason: str) -> InvalidRequest:
@@ -192,6 +202,11 @@ def _table(asked: Packet, done: Packet) -> dict[str, Any]:
         "walk_forward": head["walk_forward"],
         "agreement": head["agreement"],
     }
+
+
+def _found(table: dict[str, Any]) -> dict[str, Any]:
+    """What a search has come to in numbers."""
+    return {"best_mean": table["best"]["mean"], "baseline": table["baseline"], "settings": len(table["rows"]), "n": table["n"]}
 
 
 def _plain(values: Any) -> list[float | None]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from rpsd.core import instant
 from rpsd.core.errors import GateRefused, NoModel, RpsdError, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
+from rpsd.services import fit_run
 from rpsd.services.model_name import BookName, parse
+from rpsd.services.run_log import new_id
 from rpsd.services.served import require_servable
 from rpsd.store import audit
 from rpsd.store import book as book_rows
@@ -37,12 +39,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A fit on its way into the registry: its packet, its card, and what the gate says of it."""
+    """A fit on its way into the registry: its packet, its card, what the gate says of it, and when it began (ns UTC)."""
 
     name: str
     packet: Packet
     card: Mapping[str, Any]
     verdict: Verdict
+    started_ns: int | None = None
 
 
 class ModelService:
@@ -189,11 +192,15 @@ class ModelService:
         return self.register_many([candidate], by)[0]
 
     def register_many(self, candidates: Sequence[Candidate], by: str) -> list[ModelVersion]:
-        """Register each in a transaction of its own; they share commits. Raises what refuses the first that is refused."""
+        """Register each, with its run, in a transaction of its own; they share commits. Raises what refuses the first that is refused.
+
+        The run's id stands in the card: lineage.run.
+        """
         now_ns = self._clock()
 
         def write(c: Connection, one: Candidate, data: bytes) -> ModelVersion:
-            head, verdict = one.packet.head, one.verdict
+            head, verdict, run_id = one.packet.head, one.verdict, new_id()
+            card = {**one.card, "lineage": {**one.card.get("lineage", {}), "run": run_id}}
             version = rows.add(
                 c,
                 one.name,
@@ -201,9 +208,19 @@ class ModelService:
                 trained_from_ns=head["trained_from_ns"],
                 trained_until_ns=head["trained_until_ns"],
                 data_fingerprint=one.card["data_fingerprint"],
-                card=one.card,
+                card=card,
                 now_ns=now_ns,
                 reason=verdict.reason,
+            )
+            fit_run.fitted(
+                c,
+                (one.name, version.version),
+                card,
+                gate=(verdict.promoted, verdict.reason),
+                by=by,
+                identifier=run_id,
+                started_ns=one.started_ns or now_ns,
+                now_ns=now_ns,
             )
             if verdict.promoted:
                 version = rows.promote(c, one.name, version.version, verdict.reason, by, now_ns)
@@ -217,13 +234,14 @@ class ModelService:
         finally:
             self.changes += 1
 
-    def tell_refused(self, refused: Mapping[str, RpsdError], by: str) -> None:
-        """Leave in the audit log why models could not be fitted; what serves goes on serving."""
+    def tell_refused(self, refused: Mapping[str, RpsdError], by: str, started_ns: int | None = None) -> None:
+        """Leave in the audit log, and as runs, why models could not be fitted; what serves goes on serving."""
         now_ns = self._clock()
 
         def write(c: Connection) -> None:
             for name, error in refused.items():
                 audit.append(c, by, "model.refuse", name, {"code": error.code, "detail": error.detail}, now_ns)
+                fit_run.refused(c, name, error, by=by, started_ns=started_ns or now_ns, now_ns=now_ns)
 
         if refused:
             self._database.write(write).result()

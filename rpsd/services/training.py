@@ -72,7 +72,12 @@ class RegimeTraining:
         production, nothing is fitted and the answer tells of that version. Raises UnknownModel, UnknownSeries, TooShort,
         ConstantSeries, NotPositive, DegenerateFit (nothing is registered then), Cancelled, DeadlineExceeded, WorkerFailed.
         """
-        done = self._batch([str(RegimeName.parse(name))], progress or (lambda _share, _words: None), cancelled or (lambda: False), by)
+        wanted = str(RegimeName.parse(name))
+        try:
+            done = self._batch([wanted], progress or (lambda _share, _words: None), cancelled or (lambda: False), by)
+        except (WorkerFailed, DeadlineExceeded, InternalError) as error:
+            self._model.tell_refused({wanted: error}, by)
+            raise
         outcome = next(iter(done.values()))
         if isinstance(outcome, RpsdError):
             raise outcome
@@ -127,17 +132,26 @@ class RegimeTraining:
 
     def _batch(self, names: list[str], progress: Progress, cancelled: Callable[[], bool], by: str) -> dict[str, Outcome]:
         """The outcomes of one task of the worker."""
+        began_ns = self._clock()
         asked, done = self._read(names)
         if asked:
             task = self._task(asked)
-            answer = self._compute.run("regime_train", task, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress)
+            try:
+                answer = self._compute.run(
+                    "regime_train", task, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress
+                )
+            except Cancelled as error:
+                self._model.tell_refused({one.name: error for one in asked}, by, began_ns)
+                raise
             fits = {i: answer.arrays.get(str(i)) for i in range(len(asked))}
             refused = {asked[i].name: _rebuilt(answer.head["refused"][str(i)]) for i, packed in fits.items() if packed is None}
-            fitted = [self._candidate(asked[i], Packet.unpack(packed.tobytes())) for i, packed in fits.items() if packed is not None]
+            fitted = [
+                self._candidate(asked[i], Packet.unpack(packed.tobytes()), began_ns) for i, packed in fits.items() if packed is not None
+            ]
             versions = self._model.register_many(fitted, by)
             done |= {v.name: outcome(v, one.verdict.promoted, one.verdict.reason) for v, one in zip(versions, fitted, strict=True)}
             done |= refused
-        self._model.tell_refused({name: one for name, one in done.items() if isinstance(one, RpsdError)}, by)
+        self._model.tell_refused({name: one for name, one in done.items() if isinstance(one, RpsdError)}, by, began_ns)
         return done
 
     def _read(self, names: list[str]) -> tuple[list[_Asked], dict[str, Outcome]]:
@@ -219,7 +233,7 @@ class RegimeTraining:
         """Whether fresh starts were last tried for the version longer than max_model_age ago."""
         return self._clock() - int(version.card.get("cold_ns", version.created_ns)) > self._settings.regimes.max_model_age * SECOND_NS
 
-    def _candidate(self, one: _Asked, fitted: Packet) -> Candidate:
+    def _candidate(self, one: _Asked, fitted: Packet, began_ns: int) -> Candidate:
         """The fit with its card and the gate's verdict; a predecessor past its age must not hold up its successor."""
         verdict = gate.judged(fitted, self._settings.models.promotion, rival=one.before is not None and not one.is_old)
         now_ns, prices = self._clock(), one.prices
@@ -241,7 +255,7 @@ class RegimeTraining:
             "rpsd": __version__,
             "libraries": {"python": platform.python_version(), **_releases()},
         }
-        return Candidate(one.name, fitted, card, verdict)
+        return Candidate(one.name, fitted, card, verdict, began_ns)
 
 
 @cache

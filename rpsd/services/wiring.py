@@ -21,6 +21,8 @@ from rpsd.services.denoise_batch import DenoiseBatch
 from rpsd.services.denoise_compare import DenoiseCompare
 from rpsd.services.denoise_search import DenoiseSearch
 from rpsd.services.events import EventHub
+from rpsd.services.experiment import ExperimentService
+from rpsd.services.fit_run import WorkRuns
 from rpsd.services.forecast import ForecastService
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
@@ -28,9 +30,12 @@ from rpsd.services.job import JobService
 from rpsd.services.keeping import Keeper
 from rpsd.services.live_denoise import LiveDenoiseService
 from rpsd.services.live_regime import LiveRegimes
+from rpsd.services.mlflow_export import MlflowExport
 from rpsd.services.model import ModelService
 from rpsd.services.model_alias import ModelAliases
 from rpsd.services.regime import RegimeService
+from rpsd.services.run_log import RunService
+from rpsd.services.run_reading import RunReading
 from rpsd.services.series import SeriesService
 from rpsd.services.served import ServedModels
 from rpsd.services.standing import Standings
@@ -67,6 +72,10 @@ class Services:
     book_training: BookTraining
     forecast: ForecastService
     backtest: BacktestService
+    experiment: ExperimentService
+    run: RunService
+    run_reading: RunReading
+    mlflow_export: MlflowExport
     backup: BackupService
     breakers: Breakers
     health: HealthService
@@ -145,6 +154,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
     book_training = BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock)
     breakers = Breakers(clock, metrics)
+    noted = WorkRuns(database, clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
         breakers=breakers,
@@ -171,14 +181,18 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         live=live,
         denoise_batch=DenoiseBatch(settings, denoise),
         denoise_compare=DenoiseCompare(settings, denoise),
-        denoise_search=DenoiseSearch(denoise, job, compute),
+        denoise_search=DenoiseSearch(denoise, job, compute, noted),
         job=job,
         model=model,
         model_alias=ModelAliases(database, clock),
         regime=regime,
         book_training=book_training,
         forecast=forecast,
-        backtest=BacktestService(settings, compute, book=book, model=model, job=job),
+        backtest=BacktestService(settings, compute, book=book, model=model, job=job, runs=noted),
+        experiment=ExperimentService(database, clock),
+        run=RunService(database, clock),
+        run_reading=RunReading(database),
+        mlflow_export=MlflowExport(database),
         backup=backup,
         breakers=breakers,
         health=health,
