@@ -5,7 +5,25 @@ from typing import Annotated
 import typer
 
 from rpsd import __version__
-from rpsd.cli import audit, backup, books, config, demo, denoise, health, init, jobs, keys, manual, models, predict, regimes, series, serve
+from rpsd.cli import (
+    audit,
+    backup,
+    books,
+    config,
+    demo,
+    denoise,
+    fetch,
+    health,
+    init,
+    jobs,
+    keys,
+    manual,
+    models,
+    predict,
+    regimes,
+    series,
+    serve,
+)
 from rpsd.cli.output import ConfigFile
 from rpsd.cli.reach import remember
 
@@ -27,6 +45,7 @@ for name, function in (
     ("regimes", regimes.regimes),
     ("predict", predict.predict),
     ("retrain", models.retrain),
+    ("fetch", fetch.fetch),
     ("restore", backup.restore),
     ("manual", manual.manual),
 ):

@@ -45,7 +45,7 @@ _BYTES = {
     "GB": 10**9,
     "TB": 10**12,
 }
-_RATE_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0}
+_RATE_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86_400.0}
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _CRON = (
     (0, 59, ""),
@@ -254,10 +254,6 @@ def _thresholds(value: Any) -> tuple[float, ...]:
     return found
 
 
-def _webhooks(value: Any) -> tuple[Any, ...]:
-    return tuple(_items(value))
-
-
 def _rules(value: Any) -> Any:
     if value != "default" and not isinstance(value, list):
         raise Unfit("expected default or a list of rules")
@@ -303,6 +299,5 @@ WORKERS = Kind("auto or an integer", _workers)
 MAPPING = Kind("a mapping", _mapping)
 RETENTION = Kind("a mapping of interval to duration", _retention)
 THRESHOLDS = Kind("three rising numbers", _thresholds)
-WEBHOOKS = Kind("a list of webhooks", _webhooks)
 RULES = Kind("default or a list of rules", _rules)
 SCHEDULER = Kind("local or an address", _scheduler, verbatim=True)

@@ -47,7 +47,7 @@ def _text(kind: Kind, found: Any) -> str:
 def written(found: Any) -> Any:
     """The value in JSON terms."""
     if isinstance(found, Rate):
-        return f"{found.count}/{ {1.0: 's', 60.0: 'min', 3600.0: 'h'}[found.per_seconds] }"
+        return f"{found.count}/{ {1.0: 's', 60.0: 'min', 3600.0: 'h', 86_400.0: 'day'}[found.per_seconds] }"
     if isinstance(found, Path | ipaddress.IPv4Network | ipaddress.IPv6Network):
         return str(found)
     if isinstance(found, tuple | list):

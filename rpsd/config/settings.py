@@ -7,10 +7,11 @@ from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from rpsd.config import kinds
+from rpsd.config import kinds, outside
 from rpsd.config.kinds import Kind, Network, Rate
 from rpsd.core.parameters import GuardrailParameters, HmmParameters, WaveletParameters
 from rpsd.core.regime import SEVERITIES
+from rpsd.core.source import Receiver, SourceSetting
 
 
 def setting(written: Any, kind: Kind, doc: str, *, live: bool = False, room: str = "", follows: str = "") -> Any:
@@ -191,7 +192,7 @@ class Jobs:
     upkeep: str = setting("03:00", kinds.SCHEDULE, "Fold, compress and prune the database.")
     restore_drill: str = setting("Sun 04:00", kinds.SCHEDULE, "Restore the newest backup into scratch and compare.", room="operations")
     materialise: str = setting("5m", kinds.SCHEDULE, "Compute feature views.", room="features")
-    fetch: str = setting("15m", kinds.SCHEDULE, "Pull market data from the sources.", room="sources")
+    fetch: str = setting("15m", kinds.SCHEDULE, "Pull market data from the sources.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +285,7 @@ class Monitoring:
 class Alerts:
     """Alerts and where they go."""
 
-    webhooks: tuple[Any, ...] = setting([], kinds.WEBHOOKS, "Addresses that alerts are sent to.", room="alerts")
+    webhooks: tuple[Receiver, ...] = setting([], outside.WEBHOOKS, "Addresses that alerts are sent to.")
     rules: Any = setting("default", kinds.RULES, "default, or a list of rules.", room="alerts")
 
 
@@ -310,8 +311,10 @@ class Settings:
     features: Features = section(Features, "The feature store.")
     drift: Drift = section(Drift, "The drift monitor.")
     jobs: Jobs = section(Jobs, "When recurring work runs: a time of day, a weekday with its time, or an interval.")
-    sources: Mapping[str, Any] = setting(
-        {}, kinds.MAPPING, "Market data vendors: yahoo, alpha_vantage, stooq, http_csv, binance.", room="sources"
+    sources: Mapping[str, SourceSetting] = setting(
+        {},
+        outside.SOURCES,
+        "Market data vendors by name: yahoo, alpha_vantage, stooq, http_csv, binance; see the manual's chapter on sources.",
     )
     inbox: Inbox = section(Inbox, "The folder that files may be dropped into.")
     auth: Auth = section(Auth, "Who may call.")

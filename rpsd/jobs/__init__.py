@@ -5,9 +5,10 @@ from typing import Final
 from rpsd.jobs.backup import BACKUP
 from rpsd.jobs.book_backtest import BOOK_BACKTEST
 from rpsd.jobs.book_train import BOOK_TRAIN
+from rpsd.jobs.fetch import FETCH
 from rpsd.jobs.job import Job
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
 
-JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, RETRAIN, SEARCH, UPKEEP)
+JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, FETCH, RETRAIN, SEARCH, UPKEEP)

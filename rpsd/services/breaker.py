@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from rpsd.core import instant
-from rpsd.core.errors import RpsdError, SourceFailed
+from rpsd.core.errors import Cancelled, RpsdError, SourceFailed
 from rpsd.core.market import SECOND_NS
 from rpsd.telemetry import Metrics
 
@@ -54,21 +54,26 @@ class Breaker:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Around one call: its RpsdError or OSError counts as a failure, its end as a success, and anything else as neither.
+        """Around one call: SourceFailed or OSError counts as a failure; any other error of rpsd's is an answer, and so is its end.
+
+        Cancelled, and what is no error of rpsd's, counts as neither.
 
         Raises SourceFailed with `retry_after` when the call may not be made.
         """
-        self._enter()
+        on_trial = self._enter()
         try:
             yield
-        except (RpsdError, OSError) as error:
-            self._fail(error.detail if isinstance(error, RpsdError) else type(error).__name__)
+        except (SourceFailed, OSError) as error:
+            self._fail(error.detail if isinstance(error, SourceFailed) else type(error).__name__, on_trial)
             raise
-        except BaseException:
-            with self._lock:  # a stop or a defect of ours says nothing about the other end: let the next call try
-                self._on_trial = False
+        except BaseException as error:
+            if isinstance(error, RpsdError) and not isinstance(error, Cancelled):
+                self._succeed(on_trial)
+            elif on_trial:
+                with self._lock:  # a stop or a defect of ours says nothing about the other end: let the next call try
+                    self._on_trial = False
             raise
-        self._succeed()
+        self._succeed(on_trial)
 
     @property
     def state(self) -> State:
@@ -95,7 +100,8 @@ class Breaker:
         since_ns = self._clock() - self._opened_ns
         return self._wait_ns - since_ns if since_ns >= 0 else 0
 
-    def _enter(self) -> None:
+    def _enter(self) -> bool:
+        """Let a call pass; whether it is on trial."""
         with self._lock:
             state = self._state()
             if state is State.OPEN or (state is State.HALF_OPEN and self._on_trial):
@@ -105,28 +111,26 @@ class Breaker:
             self._on_trial = state is State.HALF_OPEN
         if state is State.HALF_OPEN:
             self._told(state)
+        return state is State.HALF_OPEN
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, on_trial: bool) -> None:
         with self._lock:
+            is_open = self._opened_ns is not None
+            if is_open and not on_trial:
+                return  # a call from before it opened: the trial decides
             self._failed, self._reason = self._failed + 1, reason
-            if self._opened_ns is None and self._failed < self._most:
+            if not is_open and self._failed < self._most:
                 return
-            if self._opened_ns is None:
-                self._wait_ns = self._first_ns
-            elif not self._on_trial:
-                return  # a call from before it opened
-            else:
-                self._wait_ns = min(2 * self._wait_ns, self._longest_ns)
+            self._wait_ns = min(2 * self._wait_ns, self._longest_ns) if is_open else self._first_ns
             self._opened_ns, self._on_trial = self._clock(), False
         self._told(State.OPEN)
 
-    def _succeed(self) -> None:
+    def _succeed(self, on_trial: bool) -> None:
         with self._lock:
-            if self._opened_ns is not None and not self._on_trial:
+            if self._opened_ns is not None and not on_trial:
                 return  # a call from before it opened: the trial decides
-            changed = self._opened_ns is not None
             self._failed, self._reason, self._opened_ns, self._on_trial = 0, "", None, False
-        if changed:
+        if on_trial:
             self._told(State.CLOSED)
 
 
@@ -159,6 +163,10 @@ class Breakers:
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """{name: the breaker's whole account}."""
         return {name: breaker.snapshot() for name, breaker in self._all.items()}
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Names that start with the prefix."""
+        return [name for name in self._all if name.startswith(prefix)]
 
     def unhealthy(self, prefix: str = "") -> list[str]:
         """Names, starting with the prefix, of those that are not closed."""

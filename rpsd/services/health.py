@@ -209,9 +209,17 @@ class HealthService:
             "worker": ("degraded" if missing else "healthy", "worker_failed" if missing else ""),
             "models": self._models_part(),
             "cache": ("healthy", ""),  # it lies in memory: it cannot fail on its own
+            "sources": self._outside("source:"),
+            "webhooks": self._outside("webhook:"),
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
             "maintenance": ("degraded" if self.maintenance else "healthy", "maintenance" if self.maintenance else ""),
         }
+
+    def _outside(self, prefix: str) -> tuple[str, str]:
+        """State and code of the other ends of that kind."""
+        if not self._breakers.names(prefix):
+            return "disabled", ""
+        return ("degraded", "source_failed") if self._breakers.unhealthy(prefix) else ("healthy", "")
 
     def _is_silent(self) -> bool:
         """Whether the writer thread has given no sign of life for monitoring.health_check_timeout."""
@@ -274,5 +282,5 @@ def _account(run: JobRun) -> dict[str, Any]:
 
 def _worst(parts: dict[str, tuple[str, str]]) -> str:
     """The state of the whole."""
-    states = {status for status, _ in parts.values()}
+    states = {status for status, _ in parts.values()}  # what is disabled does not count
     return next(state for state in ("unhealthy", "degraded", "healthy") if state in states)

@@ -38,6 +38,7 @@ from rpsd.services.run_log import RunService
 from rpsd.services.run_reading import RunReading
 from rpsd.services.series import SeriesService
 from rpsd.services.served import ServedModels
+from rpsd.services.source import SourceService
 from rpsd.services.standing import Standings
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
@@ -78,6 +79,7 @@ class Services:
     mlflow_export: MlflowExport
     backup: BackupService
     breakers: Breakers
+    source: SourceService
     health: HealthService
     _warming: threading.Lock = field(default_factory=threading.Lock)
 
@@ -195,5 +197,6 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         mlflow_export=MlflowExport(database),
         backup=backup,
         breakers=breakers,
+        source=SourceService(settings, series, breakers, metrics, clock),
         health=health,
     )

@@ -91,6 +91,9 @@ class Metrics:
         self.circuit_breaker_state = self._gauge(
             "rpsd_circuit_breaker_state", "Circuit breaker of a source or receiver: 0 closed, 1 half open, 2 open.", "name"
         )
+        self.source_freshness_seconds = self._gauge(
+            "rpsd_source_freshness_seconds", "Age of the newest bar that a source has brought, since its close.", "source"
+        )
         self.db_wal_bytes = self._gauge("rpsd_db_wal_bytes", "Size of the write-ahead log.")
         self.log_dropped_total = self._counter("rpsd_log_dropped_total", "Log lines dropped because the sink was slow or failed.")
         self.config_last_reload_successful = self._gauge(

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.vendors import daily, serving
+
 Run = Callable[..., tuple[int, str, str]]
 
 CSV = "t,close\n" + "".join(f"2024-{1 + n // 28:02d}-{1 + n % 28:02d},{100 + (n * 37 % 11) / 10 + n / 50}\n" for n in range(300))
@@ -228,3 +230,19 @@ def test_a_version_that_is_not_there_cannot_serve(rpsd: Run) -> None:
         code, _, err = rpsd("models", *action, "--reason", "try", "--json")
         assert (code, json.loads(err)["code"]) == (66, "unknown_model")
     assert rpsd("models", "promote", "regime:X:1d:2_state", "1")[0] == 64  # without a reason
+
+
+def test_fetch_without_a_server_stores_what_the_source_tells(rpsd: Run, tmp_path: Path) -> None:
+    with serving() as far:
+        far.bars["A"] = daily(1_700_006_400, 30)
+        file = tmp_path / "rpsd.yaml"
+        file.write_text(
+            f"sources:\n  ours:\n    kind: http_csv\n    url: {far.base}/csv/{{symbol}}.csv\n    symbols: [A, B]\n    history: 50y\n"
+        )
+        code, out, err = rpsd("fetch", "--config", str(file))
+    assert (code, "fetch: ours A" in err) == (1, True)  # B is not there
+    assert "ours" in out
+    assert "unknown_series" in out
+    [series] = told(rpsd("series", "list", "--json", "--config", str(file)))["series"]
+    assert (series["symbol"], series["rows"]) == ("A", 30)
+    assert rpsd("fetch", "theirs", "--config", str(file))[0] == 65

@@ -243,8 +243,8 @@ def test_a_broken_file_keeps_the_old_settings(tmp_path: Path) -> None:
 
 
 def test_settings_of_rooms_not_yet_built_are_named(tmp_path: Path) -> None:
-    settings = read(write(tmp_path, "features: {quality_threshold: 0.5}\nserver: {port: 1}\nsources: {yahoo: {rate: 5/min}}\n"), {})
-    assert dict(unused(settings)) == {"features.quality_threshold": "features", "sources": "sources"}
+    settings = read(write(tmp_path, "inbox: {pattern: '*.txt'}\nserver: {port: 1}\nlimits: {read: 5/min}\n"), {})
+    assert dict(unused(settings)) == {"inbox.pattern": "inbox", "limits.read": "access"}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def test_the_shipped_file_is_the_rendered_one(root: Path) -> None:
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text("sources: {alpha_vantage: {key: 0123456789}}\nalerts: {webhooks: [https://example.org/0123456789]}\n")
+    file.write_text(
+        "sources: {alpha_vantage: {key_file: /0123456789, symbols: [A]}}\nalerts: {webhooks: [https://example.org/0123456789]}\n"
+    )
     shown = str(explain(read(file, {})))
     assert "0123456789" not in shown
     assert "config.yaml:1:1" in shown

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rpsd.core.errors import RpsdError
+from rpsd.core.errors import RpsdError, SourceFailed
 from rpsd.core.job import JobState
 from rpsd.core.market import SECOND_NS
 from rpsd.store import job as jobs
@@ -108,11 +108,16 @@ def test_trainings_are_counted_by_outcome_and_ages_told(services, clock) -> None
     assert value("rpsd_model_age_seconds") == 3600.0
 
 
-def test_an_open_breaker_shows_in_every_account(services) -> None:
+def test_an_open_breaker_shows_in_every_account(services, clock) -> None:
+    assert services.health.full()["services"]["sources"] == {"status": "disabled"}
     breaker = services.breakers.add("source:stooq", failures=1)
     with pytest.raises(RpsdError), breaker.guard():
-        raise RpsdError("it answered 500")
+        raise SourceFailed("it answered 500")
+    clock.advance(0.001)  # the account is made once a millisecond
     basic = services.health.basic()
     assert basic["circuit_breakers"] == {"source:stooq": {"state": "open"}}
     assert basic["unhealthy_breakers"] == ["source:stooq"]
     assert services.health.detailed()["circuit_breakers"]["source:stooq"]["reason"] == "it answered 500"
+    full = services.health.full()
+    assert (full["status"], full["services"]["sources"]) == ("degraded", {"status": "degraded", "code": "source_failed"})
+    assert full["services"]["webhooks"] == {"status": "disabled"}

@@ -1,0 +1,193 @@
+"""HTTP to the outside against a server that misbehaves: what is tried again, what is bounded, where it is not led."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from rpsd.core.errors import Cancelled, SourceFailed
+from rpsd.core.source import Request
+from rpsd.source import fetch
+from rpsd.source.fetch import Fetcher
+from tests import vendors
+from tests.vendors import Vendors, serving, status
+
+
+@pytest.fixture
+def far() -> Iterator[Vendors]:
+    with serving() as found:
+        found.bars["A"] = vendors.daily(0, 3)
+        yield found
+
+
+class Sleeper:
+    """Notes how long it was asked to sleep, and does not."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+def fetcher(**more: object) -> tuple[Fetcher, Sleeper]:
+    sleeper = Sleeper()
+    return Fetcher(sleep=sleeper, rng=random.Random(1), **{"deadline_seconds": 5.0, **more}), sleeper  # type: ignore[arg-type]
+
+
+def get(far: Vendors, path: str = "/csv/A.csv", **more: object) -> bytes:
+    made, _ = fetcher(**more)
+    with made:
+        return made.get(Request(far.base + path)).body
+
+
+def test_an_answer_is_read_whole_and_the_agent_named(far: Vendors) -> None:
+    assert get(far).startswith(b"time,close\n1970-01-01,100\n")
+    assert far.asked[0]["header-user-agent"].startswith("rpsd/")
+
+
+@pytest.mark.parametrize("number", [429, 500, 502, 503, 504, 408])
+def test_an_overloaded_server_is_tried_again_after_growing_waits(far: Vendors, number: int) -> None:
+    far.instead = [status(number)] * 3
+    made, sleeper = fetcher()
+    with made:
+        assert made.get(Request(far.base + "/csv/A.csv")).status == 200
+    assert len(far.asked) == 4
+    assert 0.5 * 3.5 <= sleeper.slept <= 1.5 * 3.5  # 0.5 + 1 + 2, each spread by half
+
+
+def test_after_the_last_try_it_says_what_was_answered(far: Vendors) -> None:
+    far.instead = [status(503)] * 4
+    with pytest.raises(SourceFailed, match=r"http://127.0.0.1:\d+ answered 503"):
+        get(far)
+    assert len(far.asked) == 4
+
+
+def test_the_wait_that_the_server_asks_for_is_kept(far: Vendors) -> None:
+    far.instead = [status(429, retry_after="7")]
+    made, sleeper = fetcher()
+    with made:
+        made.get(Request(far.base + "/csv/A.csv"))
+    assert sleeper.slept == pytest.approx(7.0)
+
+
+def test_a_server_that_asks_for_an_hour_is_left_to_later(far: Vendors) -> None:
+    far.instead = [status(429, retry_after="3600")]
+    with pytest.raises(SourceFailed) as caught:
+        get(far)
+    assert (caught.value.retry_after, len(far.asked)) == (3600.0, 1)
+
+
+def test_a_date_to_come_back_at_is_read(far: Vendors) -> None:
+    far.instead = [status(503, retry_after="Fri, 31 Dec 2100 23:59:59 GMT")]
+    with pytest.raises(SourceFailed) as caught:
+        get(far)
+    assert (caught.value.retry_after or 0) > 1e6
+    assert fetch._retry_after("soon") == 0.0
+
+
+@pytest.mark.parametrize("number", [401, 403, 418, 501])
+def test_a_denial_is_not_tried_again(far: Vendors, number: int) -> None:
+    far.instead = [status(number)]
+    with pytest.raises(SourceFailed, match=str(number)):
+        get(far)
+    assert len(far.asked) == 1
+
+
+def test_statuses_that_the_vendor_explains_come_back(far: Vendors) -> None:
+    made, _ = fetcher()
+    with made:
+        assert made.get(Request(far.base + "/csv/none.csv")).status == 404
+
+
+def test_a_body_beyond_the_bound_is_refused_before_or_while_it_comes(far: Vendors) -> None:
+    far.instead = [vendors.body(b"x" * 5000)]
+    with pytest.raises(SourceFailed, match="would send 5000 bytes; at most 4096"):
+        get(far, most_bytes=4096)
+    far.instead = [vendors.endless]
+    with pytest.raises(SourceFailed, match="sends more than 1000000 bytes"):
+        get(far, most_bytes=1_000_000)
+
+
+def test_a_body_that_unpacks_beyond_the_bound_is_refused(far: Vendors) -> None:
+    far.instead = [vendors.bomb]
+    with pytest.raises(SourceFailed, match="sends more than 1048576 bytes"):
+        get(far, most_bytes=1 << 20)
+    far.instead = [vendors.body(b"not gzip", content_encoding="gzip")]
+    with pytest.raises(SourceFailed, match="does not decompress"):
+        get(far)
+
+
+def test_a_truncated_body_is_tried_again(far: Vendors) -> None:
+    far.instead = [vendors.truncated]
+    assert get(far).count(b"\n") == 4
+
+
+def test_a_body_that_drips_ends_at_the_deadline(far: Vendors) -> None:
+    far.instead = [vendors.dripping(5.0)]
+    began = time.monotonic()
+    with pytest.raises(SourceFailed, match=r"took longer than 0.3 s"):
+        get(far, deadline_seconds=0.3)
+    assert time.monotonic() - began < 4.0
+
+
+def test_nobody_there_is_said_without_the_query() -> None:
+    made, _ = fetcher(retries=0)
+    with made, pytest.raises(SourceFailed) as caught:
+        made.get(Request("http://127.0.0.1:1/path", {"apikey": "secret"}))
+    assert "http://127.0.0.1:1 cannot be reached" in caught.value.detail
+    assert "secret" not in caught.value.detail
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[", "nothing", "http://a b/"])
+def test_what_is_no_address_is_an_error_of_ours(url: str) -> None:
+    made, _ = fetcher(retries=0)
+    with made, pytest.raises(SourceFailed):
+        made.get(Request(url))
+
+
+def test_redirects_are_followed_on_the_same_host_and_not_in_circles(far: Vendors) -> None:
+    far.instead = [status(302, location="/csv/A.csv")]
+    assert get(far).startswith(b"time,close")
+    far.instead = [status(302, location="/again")] * 10
+    with pytest.raises(SourceFailed, match="redirects in circles"):
+        get(far)
+
+
+@pytest.mark.parametrize("target", ["http://localhost:1/", "http://169.254.169.254/latest/meta-data", "http://[::1]/", "http://10.0.0.1/"])
+def test_redirects_do_not_reach_into_the_private_network(far: Vendors, target: str) -> None:
+    far.instead = [status(302, location=target)]
+    with pytest.raises(SourceFailed, match="redirects to a private address"):
+        get(far)
+
+
+def test_redirects_to_private_addresses_can_be_meant_and_lose_the_key(far: Vendors) -> None:
+    there = far.base.replace("127.0.0.1", "localhost") + "/csv/A.csv"
+    far.instead = [status(302, location=there)]
+    made, _ = fetcher(private=True)
+    with made:
+        made.get(Request(far.base + "/first", headers={"authorization": "Bearer secret"}))
+    assert far.asked[0]["header-authorization"] == "Bearer secret"
+    assert "header-authorization" not in far.asked[1]
+
+
+def test_encryption_is_not_lost_and_files_are_not_opened(far: Vendors) -> None:
+    made, _ = fetcher()
+    with made, pytest.raises(SourceFailed, match="redirects to http, which is not followed"):
+        made._check_redirect("https://example.org/", "http://example.org/")
+    far.instead = [status(302, location="file:///etc/passwd")]
+    with pytest.raises(SourceFailed, match="redirects to file"):
+        get(far)
+
+
+def test_a_stop_ends_the_waits(far: Vendors) -> None:
+    far.instead = [status(503)] * 4
+    stopped = [False]
+
+    def sleep(_: float) -> None:
+        stopped[0] = True
+
+    with Fetcher(sleep=sleep, cancelled=lambda: stopped[0]) as made, pytest.raises(Cancelled):
+        made.get(Request(far.base + "/csv/A.csv"))
+    assert len(far.asked) == 1
