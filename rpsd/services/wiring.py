@@ -9,20 +9,14 @@ from dataclasses import dataclass, field
 from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
 from rpsd.services.alert import AlertService
-from rpsd.services.backtest import BacktestService
 from rpsd.services.backup import BackupService
 from rpsd.services.book import BookService
-from rpsd.services.book_further import BookFurther
 from rpsd.services.book_training import BookTraining
 from rpsd.services.breaker import Breakers
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
-from rpsd.services.denoise_compare import DenoiseCompare
-from rpsd.services.denoise_search import DenoiseSearch
 from rpsd.services.events import EventHub
-from rpsd.services.experiment import ExperimentService
-from rpsd.services.fit_run import WorkRuns
 from rpsd.services.forecast import ForecastService
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
@@ -30,12 +24,9 @@ from rpsd.services.job import JobService
 from rpsd.services.keeping import Keeper
 from rpsd.services.live_denoise import LiveDenoiseService
 from rpsd.services.live_regime import LiveRegimes
-from rpsd.services.mlflow_export import MlflowExport
 from rpsd.services.model import ModelService
-from rpsd.services.model_alias import ModelAliases
+from rpsd.services.on_demand import OnDemand
 from rpsd.services.regime import RegimeService
-from rpsd.services.run_log import RunService
-from rpsd.services.run_reading import RunReading
 from rpsd.services.series import SeriesService
 from rpsd.services.served import ServedModels
 from rpsd.services.source import SourceService
@@ -44,8 +35,8 @@ from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 
 
-@dataclass(slots=True)
-class Services:
+@dataclass
+class Services(OnDemand):
     """Everything that rpsd can do. close() ends it, in the reverse order of its beginning; so does leaving its `with`."""
 
     settings: Settings
@@ -59,24 +50,15 @@ class Services:
     access: AccessService
     series: SeriesService
     book: BookService
-    book_further: BookFurther
     denoise: DenoiseService
     keeper: Keeper
     live: LiveDenoiseService
     denoise_batch: DenoiseBatch
-    denoise_compare: DenoiseCompare
-    denoise_search: DenoiseSearch
     job: JobService
     model: ModelService
-    model_alias: ModelAliases
     regime: RegimeService
     book_training: BookTraining
     forecast: ForecastService
-    backtest: BacktestService
-    experiment: ExperimentService
-    run: RunService
-    run_reading: RunReading
-    mlflow_export: MlflowExport
     backup: BackupService
     breakers: Breakers
     source: SourceService
@@ -156,7 +138,6 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
     book_training = BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock)
     breakers = Breakers(clock, metrics)
-    noted = WorkRuns(database, clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
         breakers=breakers,
@@ -177,24 +158,15 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         access=access,
         series=series,
         book=book,
-        book_further=BookFurther(settings, book=book, model=model),
         denoise=denoise,
         keeper=keeper,
         live=live,
         denoise_batch=DenoiseBatch(settings, denoise),
-        denoise_compare=DenoiseCompare(settings, denoise),
-        denoise_search=DenoiseSearch(denoise, job, compute, noted),
         job=job,
         model=model,
-        model_alias=ModelAliases(database, clock),
         regime=regime,
         book_training=book_training,
         forecast=forecast,
-        backtest=BacktestService(settings, compute, book=book, model=model, job=job, runs=noted),
-        experiment=ExperimentService(database, clock),
-        run=RunService(database, clock),
-        run_reading=RunReading(database),
-        mlflow_export=MlflowExport(database),
         backup=backup,
         breakers=breakers,
         source=SourceService(settings, series, breakers, metrics, clock),

@@ -1,0 +1,106 @@
+"""Services that nobody needs before the first request for them: made when first asked for, so that a start does not wait for their code."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rpsd.config import Settings
+    from rpsd.services.backtest import BacktestService
+    from rpsd.services.book import BookService
+    from rpsd.services.book_further import BookFurther
+    from rpsd.services.compute import Compute
+    from rpsd.services.denoise import DenoiseService
+    from rpsd.services.denoise_compare import DenoiseCompare
+    from rpsd.services.denoise_search import DenoiseSearch
+    from rpsd.services.experiment import ExperimentService
+    from rpsd.services.fit_run import WorkRuns
+    from rpsd.services.job import JobService
+    from rpsd.services.mlflow_export import MlflowExport
+    from rpsd.services.model import ModelService
+    from rpsd.services.model_alias import ModelAliases
+    from rpsd.services.run_log import RunService
+    from rpsd.services.run_reading import RunReading
+    from rpsd.store.db import Database
+
+
+class OnDemand:
+    """None of them holds anything that must be one: made twice by two threads at once, either serves."""
+
+    settings: "Settings"
+    clock: Callable[[], int]
+    database: "Database"
+    compute: "Compute"
+    book: "BookService"
+    denoise: "DenoiseService"
+    job: "JobService"
+    model: "ModelService"
+
+    @cached_property
+    def _work_runs(self) -> "WorkRuns":
+        from rpsd.services.fit_run import WorkRuns
+
+        return WorkRuns(self.database, self.clock)
+
+    @cached_property
+    def book_further(self) -> "BookFurther":
+        """Features of a book that take more than its events."""
+        from rpsd.services.book_further import BookFurther
+
+        return BookFurther(self.settings, book=self.book, model=self.model)
+
+    @cached_property
+    def denoise_compare(self) -> "DenoiseCompare":
+        """Several configurations side by side."""
+        from rpsd.services.denoise_compare import DenoiseCompare
+
+        return DenoiseCompare(self.settings, self.denoise)
+
+    @cached_property
+    def denoise_search(self) -> "DenoiseSearch":
+        """A grid of parameters judged by risk or likelihood."""
+        from rpsd.services.denoise_search import DenoiseSearch
+
+        return DenoiseSearch(self.denoise, self.job, self.compute, self._work_runs)
+
+    @cached_property
+    def backtest(self) -> "BacktestService":
+        """Trades on what a model of an order book says."""
+        from rpsd.services.backtest import BacktestService
+
+        return BacktestService(self.settings, self.compute, book=self.book, model=self.model, job=self.job, runs=self._work_runs)
+
+    @cached_property
+    def model_alias(self) -> "ModelAliases":
+        """Stages and aliases of model versions."""
+        from rpsd.services.model_alias import ModelAliases
+
+        return ModelAliases(self.database, self.clock)
+
+    @cached_property
+    def experiment(self) -> "ExperimentService":
+        """Experiments and who may touch them."""
+        from rpsd.services.experiment import ExperimentService
+
+        return ExperimentService(self.database, self.clock)
+
+    @cached_property
+    def run(self) -> "RunService":
+        """What runs log."""
+        from rpsd.services.run_log import RunService
+
+        return RunService(self.database, self.clock)
+
+    @cached_property
+    def run_reading(self) -> "RunReading":
+        """What runs have logged: search, comparison, histories."""
+        from rpsd.services.run_reading import RunReading
+
+        return RunReading(self.database)
+
+    @cached_property
+    def mlflow_export(self) -> "MlflowExport":
+        """An experiment as an MLflow file store."""
+        from rpsd.services.mlflow_export import MlflowExport
+
+        return MlflowExport(self.database)
