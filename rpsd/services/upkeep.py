@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from rpsd.core.experiment import RunState
 from rpsd.core.market import DAY_NS
-from rpsd.store import book_chunk, derived, idempotency, series
+from rpsd.store import artifact, book_chunk, derived, idempotency, run, series
 from rpsd.store import job as rows
 from rpsd.store.db import Connection, Database
 
 COLD_NS: Final = 7 * DAY_NS
 """Blocks whose last row is older than a week are compressed: they are rarely rewritten by then."""
-_IN_SLICES: Final = ("tapes_dropped", "tapes_folded")
+_IN_SLICES: Final = ("tapes_dropped", "tapes_folded", "runs_killed", "fits_dropped", "artifacts_dropped")
 """Steps of which one transaction does a part."""
 KEEP_RUNS_NS: Final = 30 * DAY_NS
-"""How long finished runs stay listed."""
+"""How long finished runs of jobs stay listed, and the product's own fits that no held version of a model came from."""
+LEASE_NS: Final = DAY_NS
+"""How long a running run of an experiment may be silent before it counts as dead."""
+_RUNS: Final = 500
+"""Runs of experiments that one transaction drops."""
 
 
 def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], None], *, tapes_ns: int | None = None) -> dict[str, Any]:
@@ -30,6 +35,9 @@ def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], Non
         ("job_rows", lambda c: rows.prune(c, now_ns - KEEP_RUNS_NS)),
         ("tapes_dropped", lambda c: book_chunk.prune(c, oldest_ns)),
         ("tapes_folded", book_chunk.fold_all),
+        ("runs_killed", lambda c: kill_silent(c, now_ns)),
+        ("fits_dropped", lambda c: run.prune(c, now_ns - KEEP_RUNS_NS, _RUNS)),
+        ("artifacts_dropped", artifact.sweep),
     )
     result: dict[str, Any] = {}
     for number, (name, step) in enumerate(steps):
@@ -42,3 +50,12 @@ def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], Non
     go_on(len(steps) / (len(steps) + 1), "checkpoint")
     database.upkeep()
     return result | {"wal_bytes": database.wal_bytes()}
+
+
+def kill_silent(c: Connection, now_ns: int) -> int:
+    """End the running runs whose writers have given no sign of life for LEASE_NS, as KILLED with the reason as a tag; returns how many."""
+    silent = run.silent(c, now_ns - LEASE_NS, _RUNS)
+    for seq in silent:
+        run.finish(c, seq, RunState.KILLED, now_ns)
+        run.set_tags(c, seq, {"rpsd.ended": "its writer was silent for a day"})
+    return len(silent)

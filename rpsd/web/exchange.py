@@ -43,6 +43,12 @@ class Exchange:
         """Who acts, for the audit: the key's id."""
         return self.principal.id if self.principal else "anonymous"
 
+    @property
+    def who(self) -> "Principal":
+        """Who acts, with the scopes held; only where the guard has let the request through."""
+        assert self.principal is not None
+        return self.principal
+
     def once(self, route: str, digest: str) -> "Once | None":
         """The idempotency key of a write with the digest of its body, or None without the header. Raises InvalidRequest."""
         given = self.header(b"idempotency-key")
