@@ -136,11 +136,37 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True)
+class Retraining:
+    """When a model is trained by itself."""
+
+    budget: int = setting(
+        500, kinds.integer(0, 1_000_000), "Most models that are trained again by themselves in a day; first fits are free."
+    )
+    min_new_bars: int = setting(50, kinds.integer(1, 1_000_000), "New closed bars from which a model is trained before it is old enough.")
+    backoff: float = setting("1d", kinds.DURATION, "Wait after a fit that was kept back; it doubles with each further one.")
+    backoff_most: float = setting("8d", kinds.DURATION, "Longest such wait.")
+    keep_decisions: float = setting("2y", kinds.DURATION, "How long decisions stay listed.")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the model in production is held to what it would have been."""
+
+    rollback: bool = setting(True, kinds.FLAG, "Go back by itself to a predecessor that would have done better.")
+    min_bars: int = setting(20, kinds.integer(20, 100_000), "Least bars, or moves of a book, that such a judgement rests on.")
+    level: float = setting(
+        0.001, kinds.number(1e-9, 0.5), "Probability that such a lead of a predecessor is chance, at which it is believed."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Models:
     """The model registry."""
 
     promotion: Promotion = section(Promotion, "What a new model must show before it serves.")
-    shadow: bool = setting(True, kinds.FLAG, "Let candidates predict beside production and keep score.", room="promotion gate")
+    retraining: Retraining = section(Retraining, "When a model is trained by itself.")
+    watch: Watch = section(Watch, "How the model in production is held to what it would have been.")
+    shadow: bool = setting(True, kinds.FLAG, "Let challenger and predecessor predict beside production and keep score.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +215,7 @@ class Jobs:
     timezone: str = setting("UTC", kinds.ZONE, "IANA zone in which the times below are read.")
     retrain: str = setting("02:00", kinds.SCHEDULE, "Fit the regime models of all daily series.")
     backup: str = setting("01:00", kinds.SCHEDULE, "Take and verify a backup, then prune old ones.")
+    watch: str = setting("1h", kinds.SCHEDULE, "Score the models in production against predecessor and challenger.")
     upkeep: str = setting("03:00", kinds.SCHEDULE, "Fold, compress and prune the database.")
     restore_drill: str = setting("Sun 04:00", kinds.SCHEDULE, "Restore the newest backup into scratch and compare.", room="operations")
     materialise: str = setting("5m", kinds.SCHEDULE, "Compute feature views.", room="features")

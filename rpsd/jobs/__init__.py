@@ -10,5 +10,6 @@ from rpsd.jobs.job import Job
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
+from rpsd.jobs.watch import WATCH
 
-JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, FETCH, RETRAIN, SEARCH, UPKEEP)
+JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, FETCH, RETRAIN, SEARCH, UPKEEP, WATCH)

@@ -14,7 +14,6 @@ from rpsd.config import Settings
 from rpsd.core import instant, market
 from rpsd.core.book import Tape
 from rpsd.core.errors import Cancelled, CorruptData, RandomSplitRefused, RpsdError, TooShort
-from rpsd.core.market import SECOND_NS
 from rpsd.core.model import Array, ModelVersion, Packet, fingerprint
 from rpsd.core.parameters import BookParameters, LabelParameters, build
 from rpsd.services import gate
@@ -83,16 +82,11 @@ class BookTraining:
         args = {"model": str(name)} | ({"params": json.dumps(dict(params))} if params else {})
         return self._job.enqueue(BOOK_JOB, args, by=by, once=once)
 
-    def names(self, *, only_due: bool = False) -> list[str]:
-        """What the job trains: the default label of every book of at least 5,000 events, and all models in production.
-
-        With `only_due` without those younger than books.retrain_interval.
-        """
-        label, served, now_ns = default_label(self._settings.books), self._model.serving(), self._clock()
+    def names(self) -> list[str]:
+        """What the job trains: the default label of every book of at least 5,000 events, and all models in production."""
+        label, served = default_label(self._settings.books), self._model.serving()
         books = [str(BookName(row["symbol"], label)) for row in self._books() if row["events"] >= _LEAST_EVENTS]
-        names = [*books, *sorted({name for name in served if name.startswith("book:")} - set(books))]
-        least_ns = int(0.9 * self._settings.books.retrain_interval * SECOND_NS)  # last night's fit ended after last night's occasion
-        return [name for name in names if not only_due or now_ns - served.get(name, now_ns - least_ns) >= least_ns]
+        return [*books, *sorted({name for name in served if name.startswith("book:")} - set(books))]
 
     def train(
         self,

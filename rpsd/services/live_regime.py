@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _REMEMBERED: Final = 16384
 """Answers at hand, of about a kilobyte each."""
 _EVER_NS: Final = 2**63 - 1
+BY_STALE: Final = "stale-model"
+"""Who asks for a retrain when an answer has found its model old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ class LiveRegimes:
             return
         self._asked[name] = now_ns
         try:
-            self._job.enqueue(JOB, {"model": name}, by="stale-model")
+            self._job.enqueue(JOB, {"model": name}, by=BY_STALE)
         except RpsdError:
             return  # the answer stands without it, and the next one asks again after retrain_interval
 

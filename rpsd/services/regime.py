@@ -8,6 +8,7 @@ from typing import Any, Final
 from rpsd.config import Settings
 from rpsd.core import market
 from rpsd.core.errors import BadRange, Cancelled, Fault, RpsdError
+from rpsd.core.model import ModelVersion
 from rpsd.core.regime import states_of
 from rpsd.services.compute import Compute, Progress
 from rpsd.services.detection import RegimeDetection, Wish
@@ -134,12 +135,13 @@ class RegimeService:
             self._count_training(outcome)
         return outcomes
 
-    def models_to_train(self, *, only_due: bool = False) -> list[str]:
-        """Names for the retrain job: every daily series of at least 250 rows, in the default regime type, and all models in production.
+    def models_to_train(self) -> list[str]:
+        """Names for the retrain job: every daily series of at least 250 rows, in the default regime type, and all models in production."""
+        return self._training.known(self._series_to_train())
 
-        With `only_due` without those younger than regimes.retrain_interval.
-        """
-        return (self._training.due if only_due else self._training.known)(self._series_to_train())
+    def is_asked(self, version: ModelVersion) -> bool:
+        """Whether the version was fitted as the settings ask for."""
+        return self._training.is_asked(version)
 
     def _series_to_train(self) -> list[str]:
 

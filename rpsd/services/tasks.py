@@ -179,6 +179,33 @@ def drift_scan(packet: Packet, report: Report) -> Packet:
     return Packet({"reports": told}, {})
 
 
+def model_score(packet: Packet, _report: Report) -> Packet:
+    """Live scores of several versions of each of many models.
+
+    Head: cases [{kind: regime, versions, cells} or {kind: book, versions, ticks}]. Arrays of case i: model/i/j (uint8) the packed version
+    j; of a regime model prices/i (n,), t/i (n,) int64 ns and cells/i/NAME (n,); of a book tape/i/j/COLUMN of each tape j. Answer: arrays
+    t/i/j and values/i/j (m,), as regime.score.live_scores and book.live_score.live_scores tell.
+    """
+    from rpsd.book import live_score  # numerics wait for the first task
+    from rpsd.core.book import Tape
+    from rpsd.regime import score
+
+    arrays, found = packet.arrays, dict[str, Any]()
+    for i, case in enumerate(packet.head["cases"]):
+        models = [Packet.unpack(arrays[f"model/{i}/{j}"].tobytes()) for j in range(case["versions"])]
+        if case["kind"] == "book":
+            columns = [field.name for field in fields(Tape)]
+            tapes = [(Tape(*(arrays[f"tape/{i}/{j}/{name}"] for name in columns)), tick) for j, tick in enumerate(case["ticks"])]
+            t, values = live_score.live_scores(tapes, models)
+            scored = [(t, values[:, j]) for j in range(len(models))]
+        else:
+            cells = {name: arrays[f"{_CELLS}{i}/{name}"] for name in case["cells"]}
+            scored = [score.live_scores(model, arrays[f"t/{i}"], arrays[f"prices/{i}"], cells) for model in models]
+        for j, (t, values) in enumerate(scored):
+            found |= {f"t/{i}/{j}": t, f"values/{i}/{j}": values}
+    return Packet({}, found)
+
+
 def warm(_packet: Packet, _report: Report) -> Packet:
     """Import the numerics of the tasks above and compile or load their kernels, so that the first real task does not pay for it."""
     from rpsd.kernels import climb, garch, groups, hmm, jit
@@ -197,6 +224,7 @@ TASKS: Final[tuple[tuple[str, Task], ...]] = (
     ("book_train", book_train),
     ("denoise_search", denoise_search),
     ("drift_scan", drift_scan),
+    ("model_score", model_score),
     ("regime_detect", regime_detect),
     ("regime_train", regime_train),
     ("warm", warm),

@@ -103,15 +103,6 @@ class RegimeTraining:
                 stopped[0] = True  # whatever went wrong, batches that have not begun do not begin
         return {name: done[name] for name in wanted}
 
-    def due(self, names: Sequence[str]) -> list[str]:
-        """Those of the names, and of all models in production, that are older than regimes.retrain_interval, or not there yet.
-
-        A tenth less counts as old enough: last night's fit ended a little after last night's occasion.
-        """
-        fitted_ns, now_ns = self._model.serving(), self._clock()
-        least_ns = int(0.9 * self._settings.regimes.retrain_interval * SECOND_NS)
-        return [name for name in self.known(names) if now_ns - fitted_ns.get(name, now_ns - least_ns) >= least_ns]
-
     def known(self, names: Sequence[str]) -> list[str]:
         """The names, and those of all further regime models in production."""
         return [*names, *sorted({name for name in self._model.serving() if name.startswith("regime:")} - set(names))]
@@ -223,9 +214,9 @@ class RegimeTraining:
     def _is_same(self, version: ModelVersion, prices: Prices) -> bool:
         """Whether a fit would see just what the version saw, by the same code, and is not due from cold starts."""
         same = version.data_fingerprint == _fingerprint(prices) and version.card.get("rpsd") == __version__
-        return same and self._is_asked(version) and not self._is_old(version)
+        return same and self.is_asked(version) and not self._is_old(version)
 
-    def _is_asked(self, version: ModelVersion) -> bool:
+    def is_asked(self, version: ModelVersion) -> bool:
         """Whether the version was fitted as the settings ask for."""
         return bool(self._params().items() <= version.card["params"].items() and version.card["columns"] == self._columns())
 

@@ -74,6 +74,9 @@ class Metrics:
         self.model_predictions_total = self._counter("rpsd_model_predictions_total", "Answers given by a model.", "kind", "regime_type")
         self.prediction_seconds = self._histogram("rpsd_prediction_seconds", "Time of one answer of a model.", _REQUEST_BUCKETS, "kind")
         self.model_trainings_total = self._counter("rpsd_model_trainings_total", "Trainings of models, by outcome.", "outcome")
+        self.retrain_decisions_total = self._counter(
+            "rpsd_retrain_decisions_total", "Decisions about training models, by what was decided and why.", "decision", "cause"
+        )
         self.active_models = self._gauge("rpsd_active_models", "Models in production.")
         self.model_age_seconds = self._gauge("rpsd_model_age_seconds", "Age of the oldest model in production.")
         self.cache_hits_total = self._counter("rpsd_cache_hits_total", "Answers taken from the cache.", "cache")

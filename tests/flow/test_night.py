@@ -54,15 +54,27 @@ def test_a_night_backs_up_retrains_and_tidies_and_the_backup_restores(tmp_path, 
                 running.thread.join(LONG)
             clock.now_ns += 600 * SECOND_NS
         runs = {run["name"]: run for run in services.job.page()[0]}
-        assert {name: (run["state"], run["occasion"]) for name, run in runs.items()} == {
+        nightly = {name: (run["state"], run["occasion"]) for name, run in runs.items() if run["occasion"] >= "2026-03-02T01"}
+        assert nightly == {
             "backup": ("succeeded", "2026-03-02T01:00:00Z"),
             "retrain": ("succeeded", "2026-03-02T02:00:00Z"),
             "book_train": ("succeeded", "2026-03-02T02:00:00Z"),
             "upkeep": ("succeeded", "2026-03-02T03:00:00Z"),
         }
+        assert {run["state"] for run in services.job.page(limit=1000)[0]} == {"succeeded"}
+        assert runs["watch"]["result"]["rolled_back"] == []
         assert runs["retrain"]["result"]["models"] == [{"name": "regime:LONG:1d:3_state", "version": 1, "stage": "production"}]
         assert [failed["code"] for failed in runs["retrain"]["result"]["failed"]] == ["constant_series"]
-        assert runs["book_train"]["result"] == {"trained": 0, "promoted": 0, "failed": [], "models": []}
+        nothing = {"retrain": 0, "wait": 0, "skip": 0}
+        assert runs["retrain"]["result"]["decided"] == {"retrain": 2, "wait": 0, "skip": 0}
+        assert runs["book_train"]["result"] == {"trained": 0, "promoted": 0, "failed": [], "models": [], "decided": nothing}
+        told = {(one["model"], one["decision"], one["cause"]) for one in services.retraining.page()[0]}
+        assert told == {
+            ("regime:LONG:1d:3_state", "retrain", "new_data"),
+            ("regime:LONG:1d:3_state", "promote", "new_data"),
+            ("regime:FLAT:1d:3_state", "retrain", "new_data"),
+            ("regime:FLAT:1d:3_state", "keep", "new_data"),
+        }
         listed = services.backup.list()
     answer = restore(settings_of(tmp_path / "other"), Path(listed[0]["path"]))
     assert answer["rows"] == 400 + 249 + 300

@@ -31,3 +31,27 @@ CREATE TABLE quarantine (
   content   BLOB                                         -- of a file that was sent; NULL once it had to make room
 ) STRICT;
 CREATE UNIQUE INDEX quarantine_stored ON quarantine (name, version, digest) WHERE origin = 'store';
+-- What was decided about training each model, and why: by the clock, by a scan, by the watch, or when somebody asked.
+CREATE TABLE retrain_decision (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ns    INTEGER NOT NULL,
+  model    TEXT NOT NULL,
+  decision TEXT NOT NULL CHECK (decision IN ('retrain', 'wait', 'skip', 'promote', 'keep', 'rollback')),
+  cause    TEXT NOT NULL CHECK (cause IN ('age', 'drift', 'new_data', 'schedule', 'asked', 'live_score')),
+  reason   TEXT NOT NULL,
+  version  INTEGER,                                      -- that came of it, or that serves
+  job      INTEGER,                                      -- the run of the job that decided; its row may be gone
+  run      TEXT                                          -- of the experiment that holds the fit
+) STRICT;
+CREATE INDEX retrain_decision_model ON retrain_decision (model, id);
+CREATE INDEX retrain_decision_at ON retrain_decision (at_ns);
+-- Live scores: how well each version has foretold the bars after its training, beside what served.
+CREATE TABLE model_score (
+  name    TEXT NOT NULL,
+  version INTEGER NOT NULL,                              -- 0: what served, bar by bar
+  role    TEXT NOT NULL CHECK (role IN ('served', 'predecessor', 'challenger')),
+  facts   TEXT NOT NULL CHECK (json_valid(facts)),       -- how it compares with what served
+  at_ns   INTEGER NOT NULL,
+  scores  BLOB NOT NULL,
+  PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;

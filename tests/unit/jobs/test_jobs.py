@@ -11,12 +11,14 @@ from rpsd.config import read
 from rpsd.core.errors import Cancelled, TooShort
 from rpsd.core.instant import parse as moment
 from rpsd.core.market import Samples
+from rpsd.core.retraining import Cause, Choice, Decision
 from rpsd.jobs import JOBS
 from rpsd.jobs.backup import BACKUP
 from rpsd.jobs.job import JobContext
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.schedule import parse
 from rpsd.jobs.upkeep import UPKEEP
+from rpsd.jobs.watch import WATCH
 from rpsd.services.backup import BackupService
 from rpsd.services.job import JobService
 from rpsd.services.upkeep import COLD_NS
@@ -58,8 +60,37 @@ class Regime:
         stage = "candidate" if kept else "production"
         return {"name": name, "version": 3, "stage": stage, "promoted": not kept, "reason": "worse", "card": {"long": "story"}}
 
-    def models_to_train(self, *, only_due):
-        return [f"regime:{symbol}:1d:3_state" for symbol in ("ADE" if only_due else "ADEF")]
+    def models_to_train(self):
+        return [f"regime:{symbol}:1d:3_state" for symbol in "ADEF"]
+
+
+class Retraining:
+    """Stands for the service that decides: F is to wait, the others are fitted; remembers what it was told."""
+
+    def __init__(self):
+        self.told = []
+
+    def plan(self, names, *, job, only=None):
+        assert (job, only) == (0, None)
+        choices = {name: Choice.WAIT if ":F:" in name else Choice.RETRAIN for name in names}
+        return {name: Decision(name, choice, Cause.SCHEDULE, "because") for name, choice in choices.items()}
+
+    def tell(self, outcomes, causes, *, job):
+        self.told.append((list(outcomes), list(causes)))
+
+
+class Watch:
+    """Stands for the watch: remembers what it was to look at."""
+
+    def __init__(self):
+        self.looked = []
+
+    def look(self, names=None, *, job, cancelled):
+        self.looked.append(names)
+        return {"scored": 0, "rolled_back": []}
+
+    def prune(self):
+        return 3
 
 
 @pytest.fixture
@@ -67,7 +98,15 @@ def services(tmp_path):
     settings = read(None, {}, {"storage.data_dir": str(tmp_path / "data"), "storage.min_free_bytes": "1MiB"})
     with Database.open(settings.storage.data_dir, clock=lambda: NOW) as database:
         backup = BackupService(settings, database, Metrics(), lambda: NOW)
-        yield SimpleNamespace(settings=settings, database=database, clock=lambda: NOW, backup=backup, job=JobService(database, lambda: NOW))
+        yield SimpleNamespace(
+            settings=settings,
+            database=database,
+            clock=lambda: NOW,
+            backup=backup,
+            job=JobService(database, lambda: NOW),
+            retraining=Retraining(),
+            watch=Watch(),
+        )
 
 
 def test_the_catalogue_names_every_file_of_the_folder():
@@ -96,8 +135,17 @@ def test_retrain_trains_what_is_due_and_goes_on_after_a_refusal(services):
             {"name": "regime:A:1d:3_state", "version": 3, "stage": "production"},
             {"name": "regime:E:1d:3_state", "version": 3, "stage": "candidate", "reason": "worse"},
         ],
+        "decided": {"retrain": 3, "wait": 1, "skip": 0},
     }
     assert told == [(0.0, "0 of 3"), (0.5, "half")]
+    every = [f"regime:{symbol}:1d:3_state" for symbol in "ADEF"]
+    assert services.watch.looked == [every]  # before the fits
+    assert services.retraining.told == [(every[:3], every)]
+
+
+def test_the_watch_looks_at_all_that_serves_and_drops_what_is_old(services):
+    assert WATCH.run(context(services)) == {"scored": 0, "rolled_back": [], "pruned": 3}
+    assert services.watch.looked == [None]
 
 
 def test_retrain_by_hand_trains_young_models_too(services):

@@ -122,17 +122,13 @@ def test_refusals(fed: Services) -> None:
         fed.book_training.train("book:SHORT:next_mid_move", {})
 
 
-def test_the_job_trains_what_is_asked_and_by_night_what_is_due(fed: Services, clock: Clock, trained: dict[str, Any]) -> None:
+def test_the_job_trains_what_is_asked(fed: Services, trained: dict[str, Any]) -> None:
     scheduler = Scheduler(fed, tuple(job for job in JOBS if job.name == "book_train"))
     run = fed.book_training.submit("X", None, QUICK, by="test")
     done = finished(fed, scheduler, run["id"])
     assert (done["state"], done["error_code"]) == (JobState.SUCCEEDED, None), done
     assert [model["name"] for model in done["result"]["models"]] == [NAME]
     assert {NAME, "book:CHANCE:next_mid_move"} <= set(fed.book_training.names())
-    assert NAME not in fed.book_training.names(only_due=True)
-    clock.advance(23 * 3600)
-    assert NAME in fed.book_training.names(only_due=True)
-    clock.advance(-23 * 3600)
     scheduler.stop()
 
 
