@@ -67,8 +67,8 @@ def errors() -> str:
 
 def settings() -> str:
     """A table for each section."""
+    from rpsd.config.entries import entries, sections
     from rpsd.config.read import CLASSIC
-    from rpsd.config.settings import entries, sections
 
     parts = [_SETTINGS, *(f"- `{name}` sets `{meant}`\n" for name, meant in CLASSIC.items())]
     docs = {name: doc for name, _, doc in sections()}

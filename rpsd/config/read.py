@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from rpsd.config.document import Placed, load, plain, scalar
+from rpsd.config.entries import Entry, entries, sections, value
 from rpsd.config.kinds import Unfit
-from rpsd.config.settings import Entry, Settings, entries, sections, value
+from rpsd.config.settings import Settings
 from rpsd.core.errors import BadConfig, Fault, RpsdError
 
 CLASSIC = MappingProxyType(

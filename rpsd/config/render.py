@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rpsd.config.entries import Entry, entries, sections, value
 from rpsd.config.kinds import DURATION, SIZE, WORKERS, Kind, Rate
-from rpsd.config.settings import Entry, Settings, entries, sections, value
+from rpsd.config.settings import Settings
 
 _HEAD = """\
 # Settings of rpsd. Every line below is a comment that shows a default; remove the `# ` before a setting and before its

@@ -2,10 +2,10 @@
 # ruff: noqa: RUF009 - setting() and section() return dataclass fields
 
 import types
-from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from rpsd.config import kinds, outside
 from rpsd.config.kinds import Kind, Network, Rate
@@ -29,7 +29,7 @@ def section(cls: type[Any], doc: str) -> Any:
     return field(default_factory=cls, metadata={"doc": doc})
 
 
-def _bounded_kind(meta: Mapping[str, Any], default: Any) -> Kind:
+def bounded_kind(meta: Mapping[str, Any], default: Any) -> Kind:
     """The kind of a parameter that core/parameters.py describes."""
     if meta["choices"]:
         return kinds.word(*meta["choices"])
@@ -44,7 +44,7 @@ def _bounded_kind(meta: Mapping[str, Any], default: Any) -> Kind:
 def parameter(cls: type[Any], name: str) -> Any:
     """A setting that is the default of a method's parameter: same value, bounds and sentence."""
     found = next(f for f in fields(cls) if f.name == name)
-    return setting(found.default, _bounded_kind(found.metadata, found.default), found.metadata["doc"])
+    return setting(found.default, bounded_kind(found.metadata, found.default), found.metadata["doc"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,51 +353,3 @@ class Settings:
     backup: Backup = section(Backup, "Backups.")
     path: Path | None = None
     origin: Mapping[str, str] = field(default_factory=lambda: types.MappingProxyType({}))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One setting as the reader and the manual see it: dotted name, default as written, kind, sentence, and its traits."""
-
-    name: str
-    written: Any
-    kind: Kind
-    doc: str
-    live: bool = False
-    room: str = ""
-    follows: str = ""
-
-
-def is_section(found: "Field[Any]", hint: Any) -> bool:
-    """Whether the field holds further settings."""
-    return is_dataclass(hint) and "written" not in found.metadata and "choices" not in found.metadata
-
-
-def entries(cls: type[Any] = Settings, prefix: str = "") -> Iterator[Entry]:
-    """Every setting in the order of this file."""
-    hints = get_type_hints(cls)
-    for f in fields(cls):
-        name = f"{prefix}{f.name}"
-        if is_section(f, hints[f.name]):
-            yield from entries(hints[f.name], f"{name}.")
-        elif "written" in f.metadata:
-            yield Entry(name, **f.metadata)
-        elif "choices" in f.metadata:  # a parameter class of core, nested as it is
-            yield Entry(name, f.default, _bounded_kind(f.metadata, f.default), f.metadata["doc"])
-
-
-def sections(cls: type[Any] = Settings, prefix: str = "") -> Iterator[tuple[str, type[Any], str]]:
-    """Every section: its dotted name, its class and one sentence; the outer before the inner."""
-    hints = get_type_hints(cls)
-    for f in fields(cls):
-        if is_section(f, hints[f.name]):
-            yield f"{prefix}{f.name}", hints[f.name], f.metadata["doc"]
-            yield from sections(hints[f.name], f"{prefix}{f.name}.")
-
-
-def value(settings: Settings, name: str) -> Any:
-    """The value of a dotted name."""
-    found: Any = settings
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found

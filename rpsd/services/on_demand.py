@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rpsd.config import Settings
+    from rpsd.services.alert import AlertService
     from rpsd.services.backtest import BacktestService
     from rpsd.services.book import BookService
     from rpsd.services.book_further import BookFurther
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
     from rpsd.services.mlflow_export import MlflowExport
     from rpsd.services.model import ModelService
     from rpsd.services.model_alias import ModelAliases
+    from rpsd.services.regime import RegimeService
+    from rpsd.services.retraining import RetrainingService
     from rpsd.services.run_log import RunService
     from rpsd.services.run_reading import RunReading
+    from rpsd.services.shadow import ShadowService
+    from rpsd.services.watch import Watch
     from rpsd.store.db import Database
+    from rpsd.telemetry import Metrics
 
 
 class OnDemand:
@@ -30,11 +36,14 @@ class OnDemand:
     settings: "Settings"
     clock: Callable[[], int]
     database: "Database"
+    metrics: "Metrics"
     compute: "Compute"
+    alert: "AlertService"
     book: "BookService"
     denoise: "DenoiseService"
     job: "JobService"
     model: "ModelService"
+    regime: "RegimeService"
 
     @cached_property
     def _work_runs(self) -> "WorkRuns":
@@ -104,3 +113,29 @@ class OnDemand:
         from rpsd.services.mlflow_export import MlflowExport
 
         return MlflowExport(self.database)
+
+    @cached_property
+    def retraining(self) -> "RetrainingService":
+        """Who decides what is trained by itself."""
+        from rpsd.services.retraining import RetrainingService
+
+        return RetrainingService(
+            self.settings, self.database, self.metrics, job=self.job, is_asked=self.regime.is_asked, drifted=lambda _c: {}, clock=self.clock
+        )
+
+    @cached_property
+    def shadow(self) -> "ShadowService":
+        """Predecessor and challenger beside what serves, with their scores."""
+        from rpsd.services.shadow import ShadowService
+        from rpsd.store.model_alias import challenger
+
+        return ShadowService(self.settings, self.database, self.compute, book=self.book, challenger=challenger, clock=self.clock)
+
+    @cached_property
+    def watch(self) -> "Watch":
+        """Takes back what does worse than its predecessor."""
+        from rpsd.services.watch import Watch
+
+        return Watch(
+            self.settings, self.database, self.metrics, model=self.model, shadow=self.shadow, alert=self.alert.raise_, clock=self.clock
+        )

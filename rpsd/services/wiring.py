@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypedDict
 
 from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
@@ -28,15 +27,11 @@ from rpsd.services.live_regime import LiveRegimes
 from rpsd.services.model import ModelService
 from rpsd.services.on_demand import OnDemand
 from rpsd.services.regime import RegimeService
-from rpsd.services.retraining import RetrainingService
 from rpsd.services.series import SeriesService
 from rpsd.services.served import ServedModels
-from rpsd.services.shadow import ShadowService
 from rpsd.services.source import SourceService
 from rpsd.services.standing import Standings
-from rpsd.services.watch import Watch
 from rpsd.store.db import Database
-from rpsd.store.model_alias import challenger
 from rpsd.telemetry import Metrics, SystemMonitor
 
 
@@ -67,9 +62,6 @@ class Services(OnDemand):
     backup: BackupService
     breakers: Breakers
     source: SourceService
-    retraining: RetrainingService
-    shadow: ShadowService
-    watch: Watch
     health: HealthService
     _warming: threading.Lock = field(default_factory=threading.Lock)
 
@@ -178,36 +170,5 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         backup=backup,
         breakers=breakers,
         source=SourceService(settings, series, breakers, metrics, clock),
-        **_kept_good(settings, database, metrics, compute, regime=regime, model=model, book=book, job=job, alert=alert, clock=clock),
         health=health,
     )
-
-
-class _KeptGood(TypedDict):
-    """What keeps models in production good."""
-
-    retraining: RetrainingService
-    shadow: ShadowService
-    watch: Watch
-
-
-def _kept_good(
-    settings: Settings,
-    database: Database,
-    metrics: Metrics,
-    compute: Compute,
-    *,
-    regime: RegimeService,
-    model: ModelService,
-    book: BookService,
-    job: JobService,
-    alert: AlertService,
-    clock: Callable[[], int],
-) -> _KeptGood:
-    """Who decides what is trained, and who scores and judges what serves."""
-    retraining = RetrainingService(
-        settings, database, metrics, job=job, is_asked=regime.is_asked, drifted=lambda _connection: {}, clock=clock
-    )
-    shadow = ShadowService(settings, database, compute, book=book, challenger=challenger, clock=clock)
-    watch = Watch(settings, database, metrics, model=model, shadow=shadow, alert=alert.raise_, clock=clock)
-    return {"retraining": retraining, "shadow": shadow, "watch": watch}

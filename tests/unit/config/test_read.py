@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rpsd.config import Settings, read, reload, unused
+from rpsd.config.entries import entries, value
 from rpsd.config.kinds import Rate
-from rpsd.config.settings import entries, value
 from rpsd.core.errors import BadConfig, UnknownFile
 from rpsd.jobs.schedule import parse
 

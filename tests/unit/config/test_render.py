@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from rpsd.config import Settings, explain, read, render
-from rpsd.config.settings import entries, value
+from rpsd.config.entries import entries, value
 
 
 def uncommented(text: str) -> str:
