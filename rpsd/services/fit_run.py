@@ -10,10 +10,11 @@ from rpsd import __version__
 from rpsd.core.errors import Cancelled, RpsdError
 from rpsd.core.experiment import Experiment, RunState, Visibility
 from rpsd.services.experiment import OWN
-from rpsd.services.run_log import LONGEST, Entry, Point, Text, new_id
+from rpsd.services.run_log import LONGEST, Entry, Point, Text
 from rpsd.store import artifact, run
 from rpsd.store import experiment as experiments
 from rpsd.store.db import Connection, Database
+from rpsd.store.run import new_id
 
 REGIME: Final = "rpsd.regime"
 BOOK: Final = "rpsd.book"

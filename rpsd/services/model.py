@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from rpsd.core import instant
 from rpsd.core.errors import GateRefused, NoModel, RpsdError, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
-from rpsd.services import fit_run
 from rpsd.services.model_name import BookName, parse
-from rpsd.services.run_log import new_id
 from rpsd.services.served import require_servable
-from rpsd.store import audit
+from rpsd.store import audit, run
 from rpsd.store import book as book_rows
 from rpsd.store import model as rows
 from rpsd.store import series as series_rows
@@ -196,10 +194,12 @@ class ModelService:
 
         The run's id stands in the card: lineage.run.
         """
+        from rpsd.services import fit_run  # no start needs it
+
         now_ns = self._clock()
 
         def write(c: Connection, one: Candidate, data: bytes) -> ModelVersion:
-            head, verdict, run_id = one.packet.head, one.verdict, new_id()
+            head, verdict, run_id = one.packet.head, one.verdict, run.new_id()
             card = {**one.card, "lineage": {**one.card.get("lineage", {}), "run": run_id}}
             version = rows.add(
                 c,
@@ -236,6 +236,8 @@ class ModelService:
 
     def tell_refused(self, refused: Mapping[str, RpsdError], by: str, started_ns: int | None = None) -> None:
         """Leave in the audit log, and as runs, why models could not be fitted; what serves goes on serving."""
+        from rpsd.services import fit_run  # no start needs it
+
         now_ns = self._clock()
 
         def write(c: Connection) -> None:

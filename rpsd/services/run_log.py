@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -84,7 +83,7 @@ class RunService:
             home = writable(c, experiment, who)
             if begun.parent is not None and seen_run(c, begun.parent, who).experiment != home.id:
                 raise UnknownRun(f"there is no run {begun.parent[:40]!r} in experiment {home.id}")
-            identifier = new_id()
+            identifier = rows.new_id()
             name = begun.name or identifier[:8]
             seq = rows.add(c, identifier, home.id, name=name, owner=who.id, started_ns=started_ns, now_ns=now_ns, parent=begun.parent)
             entry.write(c, seq)
@@ -226,11 +225,6 @@ class Entry:
             if run_metric.points(c, seq) + sum(map(len, self.points.values())) > MOST_POINTS:
                 raise StateConflict(f"a run holds at most {MOST_POINTS:,} points")
             run_metric.log(c, seq, self.points)
-
-
-def new_id() -> str:
-    """The id of a run: 32 hex digits, as other trackers have them."""
-    return secrets.token_hex(16)
 
 
 def _texts(given: Mapping[str, Text], where: str) -> dict[str, str]:

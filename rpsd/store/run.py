@@ -2,6 +2,7 @@
 
 import json
 import math
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,11 @@ class Place:
     parent: str | None
     started_ns: int
     finished_ns: int | None
+
+
+def new_id() -> str:
+    """The id of a run: 32 hex digits, as other trackers have them."""
+    return secrets.token_hex(16)
 
 
 def add(
