@@ -21,6 +21,7 @@ from rpsd.cli import (
     models,
     predict,
     regimes,
+    runs,
     series,
     serve,
 )
@@ -50,7 +51,7 @@ for name, function in (
     ("manual", manual.manual),
 ):
     app.command(name)(function)
-for group in (config, series, books, models, jobs, keys, backup, audit):
+for group in (config, series, books, models, runs, jobs, keys, backup, audit):
     app.add_typer(group.app)
 
 

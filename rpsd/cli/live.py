@@ -121,6 +121,28 @@ class Live:
         """Put a version that has served before back into production."""
         return self._client.rollback(name, reason, version, force=force)
 
+    def experiments(self) -> list[dict[str, Any]]:
+        """Every experiment."""
+        return self._client.experiments()
+
+    def runs(self, experiment: str | None, wanted: str, order: str, limit: int) -> list[dict[str, Any]]:
+        """The first runs that meet a search."""
+        return self._client.runs(experiment, filter=wanted, order_by=order, limit=limit)
+
+    def experiment_run(self, identifier: str) -> dict[str, Any]:
+        """One run of an experiment."""
+        return self._client.run(identifier)
+
+    def compare_runs(self, identifiers: Sequence[str]) -> dict[str, Any]:
+        """Runs side by side."""
+        return self._client.compare_runs(identifiers)
+
+    def export_runs(self, experiment: str, target: Path) -> int:
+        """Write an experiment as an MLflow file store into the directory; how many files."""
+        from rpsd.services.mlflow_export import unpacked
+
+        return unpacked(self._client.export_experiment(experiment, str(target)), target)
+
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""
         return self._client.jobs(name=name, state=state)

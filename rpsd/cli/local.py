@@ -9,6 +9,7 @@ from rpsd.cli.files import kind_of
 from rpsd.cli.live import BY, FINAL, STEPS, Progress, read_chunks, tabled
 
 if TYPE_CHECKING:
+    from rpsd.services.access import Principal
     from rpsd.services.wiring import Services
 
 _PAGE = 500
@@ -121,6 +122,39 @@ class Local:
     def rollback(self, name: str, version: int | None, reason: str, force: bool) -> dict[str, Any]:
         """Put a version that has served before back into production."""
         return self._services.model.rollback(name, version, reason, BY, force=force)
+
+    def experiments(self) -> list[dict[str, Any]]:
+        """Every experiment."""
+        return _all(lambda after, limit: self._services.experiment.page(self._who(), after, limit))
+
+    def runs(self, experiment: str | None, wanted: str, order: str, limit: int) -> list[dict[str, Any]]:
+        """The first runs that meet a search."""
+        service = self._services.run_reading
+        return service.search(self._who(), experiment=experiment, wanted=wanted, order=order, limit=limit)[0]
+
+    def experiment_run(self, identifier: str) -> dict[str, Any]:
+        """One run of an experiment."""
+        return self._services.run_reading.find(identifier, self._who())
+
+    def compare_runs(self, identifiers: Sequence[str]) -> dict[str, Any]:
+        """Runs side by side."""
+        return self._services.run_reading.compare(identifiers, self._who())
+
+    def export_runs(self, experiment: str, target: Path) -> int:
+        """Write an experiment as an MLflow file store into the directory; how many files."""
+        from rpsd.services.mlflow_export import write
+
+        count = 0
+        for name, data in self._services.mlflow_export.members(experiment, self._who(), str(target)):
+            write(target, name, data)
+            count += 1
+        return count
+
+    def _who(self) -> "Principal":
+        """Whoever may open the data directory may do all."""
+        from rpsd.services.access import SCOPES, Principal
+
+        return Principal(BY, BY, frozenset(SCOPES))
 
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant
-from rpsd.core.errors import Fault, InvalidRequest, UnknownRun
+from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.core.experiment import Run
 from rpsd.services import run_search
 from rpsd.services.experiment import cursor, seen, seen_run, viewer
@@ -147,22 +147,6 @@ class RunReading:
 
         found, data = self._database.read(read)
         return described_artifact(found), data
-
-    def by_prefix(self, identifier: str, who: "Principal") -> str:
-        """The id of the run that these first digits name; a whole id is taken as it is. Raises UnknownRun, InvalidRequest (several)."""
-        if len(identifier) >= 32 or not re.fullmatch(r"[0-9a-f]{4,31}", identifier):
-            return identifier
-        bounds = (viewer(who), identifier, f"{identifier}g")
-
-        def read(c: Connection) -> list[Run]:
-            return rows.whole(c, rows.search(c, f"{experiments.VISIBLE} AND run.id BETWEEN ?2 AND ?3", "run.id", bounds, 2))
-
-        found = self._database.read(read)
-        if len(found) > 1:
-            raise InvalidRequest(f"several runs begin with {identifier}", hint="Give more digits.")
-        if not found:
-            raise UnknownRun(f"there is no run {identifier}")
-        return found[0].id
 
 
 def described(run: Run) -> dict[str, Any]:
