@@ -14,7 +14,7 @@ def run(context: JobContext) -> dict[str, Any]:
     """
     source, symbol = (None if context.args.get(name) is None else str(context.args[name]) for name in ("source", "symbol"))
     eager = context.by != BY_SCHEDULE
-    return context.services.source.fetch(source, symbol, eager=eager, progress=context.progress, cancelled=context.cancelled)
+    return context.services.outside.source.fetch(source, symbol, eager=eager, progress=context.progress, cancelled=context.cancelled)
 
 
 FETCH: Final = Job(

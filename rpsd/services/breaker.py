@@ -40,9 +40,9 @@ class Breaker:
         failures: int = 5,
         wait_seconds: float = 30.0,
         longest_seconds: float = 900.0,
-        told: Callable[[State], None] = lambda _: None,
+        told: Callable[[State, str], None] = lambda *_: None,
     ) -> None:
-        """`clock` tells ns UTC; `told` hears of each change of state and must not block."""
+        """`clock` tells ns UTC; `told` hears of each change of state with the last reason, and of the first success of this process."""
         self.name = name
         self._clock, self._told = clock, told
         self._most, self._first_ns, self._longest_ns = failures, int(wait_seconds * SECOND_NS), int(longest_seconds * SECOND_NS)
@@ -50,7 +50,7 @@ class Breaker:
         self._failed, self._reason = 0, ""
         self._opened_ns: int | None = None
         self._wait_ns = self._first_ns
-        self._on_trial = False
+        self._on_trial, self._has_succeeded = False, False
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -110,7 +110,7 @@ class Breaker:
                 raise SourceFailed(reason, retry_after=left)
             self._on_trial = state is State.HALF_OPEN
         if state is State.HALF_OPEN:
-            self._told(state)
+            self._told(state, self._reason)
         return state is State.HALF_OPEN
 
     def _fail(self, reason: str, on_trial: bool) -> None:
@@ -123,38 +123,43 @@ class Breaker:
                 return
             self._wait_ns = min(2 * self._wait_ns, self._longest_ns) if is_open else self._first_ns
             self._opened_ns, self._on_trial = self._clock(), False
-        self._told(State.OPEN)
+        self._told(State.OPEN, reason)
 
     def _succeed(self, on_trial: bool) -> None:
         with self._lock:
             if self._opened_ns is not None and not on_trial:
                 return  # a call from before it opened: the trial decides
             self._failed, self._reason, self._opened_ns, self._on_trial = 0, "", None, False
-        if on_trial:
-            self._told(State.CLOSED)
+            is_news, self._has_succeeded = on_trial or not self._has_succeeded, True
+        if is_news:  # the first success too: before a restart it may have been open
+            self._told(State.CLOSED, "")
 
 
 class Breakers:
     """All breakers of the appliance by name: `source:stooq`, `webhook:1`. The names come from the settings, so they are few and fixed."""
 
-    def __init__(self, clock: Callable[[], int], metrics: Metrics) -> None:
-        self._clock, self._metrics = clock, metrics
+    def __init__(self, clock: Callable[[], int], metrics: Metrics, told: Callable[[str, State, str], None] = lambda *_: None) -> None:
+        """`told` hears the name, the state and the last reason of each change, in the thread that made the call."""
+        self._clock, self._metrics, self._told = clock, metrics, told
         self._all: dict[str, Breaker] = {}
 
     def add(self, name: str, *, failures: int = 5, wait_seconds: float = 30.0, longest_seconds: float = 900.0) -> Breaker:
         """A closed breaker of a new name; see Breaker."""
-        gauge = self._metrics.circuit_breaker_state.labels(name)
-        gauge.set(_LEVELS[State.CLOSED])
+        self._metrics.circuit_breaker_state.labels(name).set(_LEVELS[State.CLOSED])
         made = Breaker(
             name,
             self._clock,
             failures=failures,
             wait_seconds=wait_seconds,
             longest_seconds=longest_seconds,
-            told=lambda state: gauge.set(_LEVELS[state]),
+            told=lambda state, reason: self._changed(name, state, reason),
         )
         self._all = {**self._all, name: made}  # readers in other threads keep the one that they go through
         return made
+
+    def _changed(self, name: str, state: State, reason: str) -> None:
+        self._metrics.circuit_breaker_state.labels(name).set(_LEVELS[state])
+        self._told(name, state, reason)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """{name: {"state"}}, the short account of /health."""

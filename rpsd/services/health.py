@@ -15,9 +15,9 @@ from rpsd.core.job import JobRun, JobState
 from rpsd.core.market import SECOND_NS
 from rpsd.core.model import Stage
 from rpsd.services.backup import BackupService
-from rpsd.services.breaker import Breakers
 from rpsd.services.compute import Compute
 from rpsd.services.denoise import DenoiseService
+from rpsd.services.outside import Outside
 from rpsd.store import job as jobs
 from rpsd.store import model as models
 from rpsd.store import series
@@ -71,13 +71,13 @@ class HealthService:
         monitor: SystemMonitor,
         clock: Callable[[], int],
         cached: Callable[[], int] = lambda: 0,
-        breakers: Breakers,
+        outside: Outside,
     ) -> None:
         """`cached` tells how many answers the cache holds."""
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
         self._denoise, self._backup, self._monitor, self._cached = denoise, backup, monitor, cached
         self.alerts: Callable[[], list[dict[str, Any]]] = list
-        self._breakers = breakers
+        self._breakers, self._beyond = outside.breakers, outside
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
         self.maintenance = False
@@ -158,6 +158,8 @@ class HealthService:
             "scheduler": {"last_beat": None if self.scheduler_beat_ns is None else instant.text(self.scheduler_beat_ns)},
             "worker": {name: value for name, value in self._compute.status().items() if name != "pids"},
             "models": self._models(),
+            "sources": self._beyond.source.standing(),
+            "webhooks": self._beyond.delivery.standing(),
             "cache": {"entries": self._cached(), "limit": self._settings.performance.cache_size},
         }
         services = {name: part | extra.get(name, {}) for name, part in full["services"].items()}

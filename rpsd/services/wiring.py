@@ -12,7 +12,6 @@ from rpsd.services.alert import AlertService
 from rpsd.services.backup import BackupService
 from rpsd.services.book import BookService
 from rpsd.services.book_training import BookTraining
-from rpsd.services.breaker import Breakers
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
@@ -26,10 +25,10 @@ from rpsd.services.live_denoise import LiveDenoiseService
 from rpsd.services.live_regime import LiveRegimes
 from rpsd.services.model import ModelService
 from rpsd.services.on_demand import OnDemand
+from rpsd.services.outside import Outside
 from rpsd.services.regime import RegimeService
 from rpsd.services.series import SeriesService
 from rpsd.services.served import ServedModels
-from rpsd.services.source import SourceService
 from rpsd.services.standing import Standings
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
@@ -60,8 +59,7 @@ class Services(OnDemand):
     book_training: BookTraining
     forecast: ForecastService
     backup: BackupService
-    breakers: Breakers
-    source: SourceService
+    outside: Outside
     health: HealthService
     _warming: threading.Lock = field(default_factory=threading.Lock)
 
@@ -87,6 +85,7 @@ class Services(OnDemand):
     def close(self) -> None:
         """Stop the threads, the worker and at last the database, which finishes its writes. Safe to repeat."""
         self.health.stop()
+        self.outside.close()
         self.keeper.close()
         self.monitor.stop()
         self.denoise_batch.close()
@@ -108,10 +107,14 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
     pepper = read_pepper(settings.storage.secrets_dir, os.environ.get("CREDENTIALS_DIRECTORY"))
     database = Database.open(settings.storage.data_dir, min_free_bytes=settings.storage.min_free_bytes, clock=clock)
     try:
-        return _composed(settings, database, pepper, clock, worker=worker)
+        services = _composed(settings, database, pepper, clock, worker=worker)
+        if worker:
+            services.monitor.start()
+            services.health.start()
     except BaseException:
         database.close()
         raise
+    return services
 
 
 def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool) -> Services:
@@ -137,15 +140,12 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
     book_training = BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock)
-    breakers = Breakers(clock, metrics)
+    outside = Outside(settings, series, alert, metrics, clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
-        breakers=breakers,
+        outside=outside,
     )  # fmt: skip
     health.alerts = alert.active
-    if worker:
-        monitor.start()
-        health.start()
     return Services(
         settings=settings,
         clock=clock,
@@ -168,7 +168,6 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         book_training=book_training,
         forecast=forecast,
         backup=backup,
-        breakers=breakers,
-        source=SourceService(settings, series, breakers, metrics, clock),
+        outside=outside,
         health=health,
     )

@@ -94,6 +94,11 @@ class Metrics:
         self.circuit_breaker_state = self._gauge(
             "rpsd_circuit_breaker_state", "Circuit breaker of a source or receiver: 0 closed, 1 half open, 2 open.", "name"
         )
+        self.alert_deliveries_total = self._counter(
+            "rpsd_alert_deliveries_total",
+            "Messages to receivers of alerts: delivered, or dropped for want of room or after a day.",
+            "outcome",
+        )
         self.source_freshness_seconds = self._gauge(
             "rpsd_source_freshness_seconds", "Age of the newest bar that a source has brought, since its close.", "source"
         )

@@ -110,7 +110,7 @@ def test_trainings_are_counted_by_outcome_and_ages_told(services, clock) -> None
 
 def test_an_open_breaker_shows_in_every_account(services, clock) -> None:
     assert services.health.full()["services"]["sources"] == {"status": "disabled"}
-    breaker = services.breakers.add("source:stooq", failures=1)
+    breaker = services.outside.breakers.add("source:stooq", failures=1)
     with pytest.raises(RpsdError), breaker.guard():
         raise SourceFailed("it answered 500")
     clock.advance(0.001)  # the account is made once a millisecond

@@ -47,7 +47,7 @@ def made(services: Any, noon: Any, far: Vendors, tmp_path: Any) -> Made:
         entry = {"symbols": symbols, "url": far.base + paths[kind], "retries": 0, **keyed, **more}
         settings = replace(services.settings, sources=SOURCES.parse({kind: entry}))
         services.metrics.circuit_breaker_state.clear()
-        return SourceService(settings, services.series, services.breakers, services.metrics, noon, sleep=lambda _: None)
+        return SourceService(settings, services.series, services.outside.breakers, services.metrics, noon, sleep=lambda _: None)
 
     return make
 
@@ -146,7 +146,7 @@ def test_an_unknown_symbol_is_named_and_opens_no_breaker(made: Made, services: A
     for _ in range(6):
         found = service.fetch(eager=True)
     assert [(row["symbol"], row["code"]) for row in found["failed"]] == [(symbols[0], "unknown_series")]
-    assert services.breakers.unhealthy() == []
+    assert services.outside.breakers.unhealthy() == []
     assert service.failing() == [kind]
 
 
@@ -202,13 +202,13 @@ def test_a_vendor_that_is_down_is_left_alone_and_comes_back(made: Made, services
     for _ in range(2):
         service.fetch()
     assert len(far.asked) == 5  # the sixth was not asked
-    assert services.breakers.unhealthy("source:") == ["source:yahoo"]
+    assert services.outside.breakers.unhealthy("source:") == ["source:yahoo"]
     assert service.failing() == ["yahoo"]
     service.fetch()
     assert len(far.asked) == 5
     noon.advance(60)
     assert service.fetch(symbol="AAPL")["sources"]["yahoo"]["fetched"] == 1
-    assert (services.breakers.unhealthy(), service.failing()) == ([], [])
+    assert (services.outside.breakers.unhealthy(), service.failing()) == ([], [])
 
 
 def test_a_vendor_that_asks_for_an_hour_gets_it(made: Made, far: Vendors, noon: Any) -> None:
