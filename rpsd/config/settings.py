@@ -195,8 +195,8 @@ class Books:
 class Features:
     """The feature store."""
 
-    default_view: str = setting("core_technical", kinds.TEXT, "View of a request that names none.", room="features")
-    quality_threshold: float = setting(0.9, kinds.number(0, 1), "Quality below which a feature raises an alert.", room="features")
+    default_view: str = setting("core_technical", kinds.TEXT, "View that is kept for every series that has its columns.")
+    quality_threshold: float = setting(0.9, kinds.number(0, 1), "Quality below which a vector carries a warning and the log names it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Jobs:
     watch: str = setting("1h", kinds.SCHEDULE, "Score the models in production against predecessor and challenger.")
     upkeep: str = setting("03:00", kinds.SCHEDULE, "Fold, compress and prune the database.")
     restore_drill: str = setting("Sun 04:00", kinds.SCHEDULE, "Restore the newest backup into scratch and compare.", room="operations")
-    materialise: str = setting("5m", kinds.SCHEDULE, "Compute feature views.", room="features")
+    materialise: str = setting("5m", kinds.SCHEDULE, "Compute feature views.")
     fetch: str = setting("15m", kinds.SCHEDULE, "Pull market data from the sources.")
 
 

@@ -7,9 +7,10 @@ from rpsd.jobs.book_backtest import BOOK_BACKTEST
 from rpsd.jobs.book_train import BOOK_TRAIN
 from rpsd.jobs.fetch import FETCH
 from rpsd.jobs.job import Job
+from rpsd.jobs.materialise import MATERIALISE
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
 from rpsd.jobs.watch import WATCH
 
-JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, FETCH, RETRAIN, SEARCH, UPKEEP, WATCH)
+JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, FETCH, MATERIALISE, RETRAIN, SEARCH, UPKEEP, WATCH)

@@ -11,6 +11,7 @@ import numpy as np
 from rpsd.core.errors import BadRows, Fault, RpsdError
 from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Upsert
 from rpsd.services.following import SLICE, Follower, Stretch, stretch_of
+from rpsd.services.materialise import Materialiser
 from rpsd.services.standing import Standings
 from rpsd.store import live
 from rpsd.store import series as rows
@@ -42,9 +43,19 @@ class Keeper:
     loses no slice that was written, and the next start goes on from there.
     """
 
-    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], standings: Standings, *, ready: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        standings: Standings,
+        materialiser: Materialiser,
+        *,
+        ready: bool,
+    ) -> None:
         """`ready`: compute at once in whatever thread asks; otherwise nothing is computed before begin()."""
         self._database, self._metrics, self._clock, self._standings = database, metrics, clock, standings
+        self._materialiser = materialiser
         self._follower = Follower()
         self.ready, self._ended, self._wake = ready, False, threading.Event()
         self._thread: threading.Thread | None = None
@@ -77,6 +88,7 @@ class Keeper:
         info = rows.require(c, symbol, interval)
         moved = [self._moved(c, info, column, samples, done, now_ns) for column in live.columns(c, info)]
         self._standings.follow(c, info, samples, done)
+        self._materialiser.follow(c, info, done)
         return moved
 
     def told(self, moved: list[Moved]) -> None:

@@ -16,6 +16,7 @@ from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise import DenoiseService
 from rpsd.services.denoise_batch import DenoiseBatch
 from rpsd.services.events import EventHub
+from rpsd.services.feature_store import FeatureStore
 from rpsd.services.forecast import ForecastService
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
@@ -58,6 +59,7 @@ class Services(OnDemand):
     regime: RegimeService
     book_training: BookTraining
     forecast: ForecastService
+    feature: FeatureStore
     backup: BackupService
     outside: Outside
     health: HealthService
@@ -74,12 +76,14 @@ class Services(OnDemand):
             from rpsd.book import forecast as _forecast  # noqa: F401 - loads the family
             from rpsd.denoise import live as _live  # noqa: F401 - loads the family
             from rpsd.denoise import run as _denoise  # noqa: F401 - loads the family
+            from rpsd.feature import run as _feature  # noqa: F401 - loads the family
             from rpsd.kernels import jit
             from rpsd.regime import standing as _standing  # noqa: F401 - loads the family
 
             jit.warm(skip=jit.FITS)
             self.health.kernels_warm = True
             self.keeper.begin()
+            self.feature.materialiser.begin()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
 
     def close(self) -> None:
@@ -127,19 +131,17 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     access = AccessService(database, metrics, clock, pepper)
     served = ServedModels()
     standings = Standings(served, clock, ready=not worker)
-    keeper = Keeper(database, metrics, clock, standings, ready=not worker)
+    job = JobService(database, clock)
+    feature = FeatureStore(settings, database, metrics, job, clock)
+    keeper = Keeper(database, metrics, clock, standings, feature.materialiser, ready=not worker)
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
     book = BookService(settings, database, metrics, clock)
-    job = JobService(database, clock)
     model = ModelService(database, clock, job)
-    live = LiveDenoiseService(database, keeper, model, clock)
     backup = BackupService(settings, database, metrics, clock)
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
     live_regimes = LiveRegimes(settings, database, job, clock, standings, served)
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
-    forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
-    book_training = BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock)
     outside = Outside(settings, series, alert, metrics, clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
@@ -160,13 +162,14 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         book=book,
         denoise=denoise,
         keeper=keeper,
-        live=live,
+        live=LiveDenoiseService(database, keeper, model, clock),
         denoise_batch=DenoiseBatch(settings, denoise),
         job=job,
         model=model,
         regime=regime,
-        book_training=book_training,
-        forecast=forecast,
+        book_training=BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock),
+        forecast=ForecastService(settings, metrics, model=model, book=book, clock=clock),
+        feature=feature,
         backup=backup,
         outside=outside,
         health=health,

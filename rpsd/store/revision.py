@@ -6,7 +6,7 @@ import numpy as np
 
 from rpsd.core.errors import CorruptData
 from rpsd.store import query
-from rpsd.store.blocks import BLOCK_ROWS, Codec, Rows, checksum, decode, empty, encode, overlaid
+from rpsd.store.blocks import BLOCK_ROWS, Codec, Rows, checksum, decode, empty, encode, joined, overlaid
 from rpsd.store.extent import Group
 from rpsd.store.practices import Connection
 
@@ -33,6 +33,13 @@ def as_of(c: Connection, group: Group, width: int, start_ns: int, end_ns: int, m
         if rows.known is not None and (stood := rows.known <= moment_ns).any():
             found = overlaid(found, rows.pick(stood), width)
     return found
+
+
+def every(c: Connection, group: Group, width: int, end_ns: int) -> Rows | None:
+    """All superseded rows up to end_ns with when each was known, in order of known_to: a time may occur often. None when there is none."""
+    found = query.rows(c, _READ, (group.series_id, -(2**63), end_ns, -(2**63)))
+    parts = [checked(group, row).between(-(2**63), end_ns) for row in found]
+    return joined(parts, width) if parts else None
 
 
 def checked(group: Group, row: tuple[Any, ...]) -> Rows:

@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 
 from rpsd.core.errors import CorruptData
-from rpsd.store import audit, book, book_chunk, derived, listing, live, model, query, reading, revision, standing
+from rpsd.store import audit, book, book_chunk, derived, listing, live, model, query, reading, revision, standing, view_standing
 from rpsd.store.practices import APPLICATION_ID, Connection, pragma
 
 _OF_BOOKS = ("book", "book_chunk", "book_fault")
@@ -51,6 +51,8 @@ def _verified(c: Connection, path: Path) -> dict[str, Any]:
         "live",
         "checkpoint",
         "standing",
+        "feature_view",
+        "view_standing",
         "model",
         "key",
         "job",
@@ -84,6 +86,8 @@ def verify_series(c: Connection) -> None:
                 for _ in live.checked(c, column):
                     pass
             for _ in standing.checked(c, info):
+                pass
+            for _ in view_standing.checked(c, info):
                 pass
             for row in c.execute(_REVISIONS, (info.id,)):
                 revision.checked(group, row)

@@ -79,6 +79,10 @@ class Metrics:
         )
         self.active_models = self._gauge("rpsd_active_models", "Models in production.")
         self.model_age_seconds = self._gauge("rpsd_model_age_seconds", "Age of the oldest model in production.")
+        self.feature_rows_total = self._counter("rpsd_feature_rows_total", "Rows of feature views that were materialised.")
+        self.feature_quality_score = self._gauge(
+            "rpsd_feature_quality_score", "Mean quality of the newest rows of the default view that were materialised."
+        )
         self.cache_hits_total = self._counter("rpsd_cache_hits_total", "Answers taken from the cache.", "cache")
         self.cache_misses_total = self._counter("rpsd_cache_misses_total", "Answers that the cache did not hold.", "cache")
 

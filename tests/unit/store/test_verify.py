@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rpsd.core.errors import CorruptData
+from rpsd.core.feature import View
 from rpsd.core.market import Samples
 from rpsd.core.model import Packet
-from rpsd.store import audit, derived, live, model, series, standing
+from rpsd.store import audit, derived, live, model, series, standing, view, view_standing
 from rpsd.store.db import Connection, Database, verify_database
 
 
@@ -25,6 +26,8 @@ def whole(tmp_path: Path) -> Path:
         live.declare(c, info, "slow", {"method": "ema"}, ("slow",), 1)
         [column] = live.columns(c, info)
         live.keep(c, column, live.Checkpoint(4095, 4096, b"state"))
+        view.add(c, View("v", 1, {"features": ["sma_20"]}, "hash", ("sma_20",), ("close",), 19, 1, "me"))
+        view_standing.put(c, info, view_standing.ViewStanding("v", 0, 1, "hash", "close", head_ns=4999, rows=5000, memory=b"memory"))
         packet = Packet({"k": 2}, {"means": np.zeros(2)}).pack()
         standing.put(c, info, standing.Stood("regime:A:1s:2_state", 1, 4999, None, 4999, b"state"))
         model.add(c, "m", packet, trained_from_ns=0, trained_until_ns=1, data_fingerprint="f", card={}, now_ns=1)
@@ -42,7 +45,7 @@ def test_a_whole_file_passes_with_its_counts(whole: Path) -> None:
     assert (facts["rows"], facts["schema"], facts["bytes"]) == (5001, 10, whole.stat().st_size)
     assert facts["tables"] == {
         "series": 1, "block": 4, "tail": 1, "revision": 2, "derived": 2, "live": 1, "checkpoint": 1, "standing": 1, "model": 1,
-        "key": 0, "job": 0, "audit": 3, "book": 0, "book_chunk": 0, "book_fault": 0,
+        "feature_view": 1, "view_standing": 1, "key": 0, "job": 0, "audit": 3, "book": 0, "book_chunk": 0, "book_fault": 0,
     }  # fmt: skip
 
 
@@ -57,6 +60,8 @@ def test_a_whole_file_passes_with_its_counts(whole: Path) -> None:
         ("UPDATE standing SET state = x'00'", "where the filter of regime:A:1s:2_state stands at 4999 ns"),
         ("UPDATE standing SET kept_ns = 5000", "where the filter of regime:A:1s:2_state stands"),
         ("UPDATE standing SET waits_ns = 0", "where the filter of regime:A:1s:2_state stands"),
+        ("UPDATE view_standing SET memory = x'00'", "where the view v stands for A 1s"),
+        ("UPDATE view_standing SET rows = 4999", "where the view v stands for A 1s"),
         ("UPDATE tail SET crc = crc + 1", "series A 1s: the tail's row"),
         ("UPDATE series SET rows = rows + 1", "series A 1s: 5001 rows are stored"),
         ("DELETE FROM block WHERE first_ns > 0", "series A 1s: 4097 rows are stored"),
