@@ -321,6 +321,22 @@ class Client:
         except httpx.HTTPError as error:
             raise _silent(error) from error
 
+    def drift_reports(self, model: str | None = None, severity: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest drift reports, without their rows."""
+        params = {"model": model, "severity": severity, "limit": limit}
+        found: list[dict[str, Any]] = self.ask("GET", "/api/v1/drift/reports", params=params)["reports"]
+        return found
+
+    def drift_report(self, identifier: int) -> dict[str, Any]:
+        """One drift report."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/drift/reports/{identifier}")
+        return found
+
+    def drift_scan(self, models: Sequence[str] = ()) -> dict[str, Any]:
+        """Start a scan of these models, or of all in production; the job."""
+        found: dict[str, Any] = self.ask("POST", "/api/v1/drift/scan", json={"models": list(models)} if models else {})["job"]
+        return found
+
     def jobs(self, **params: Any) -> list[dict[str, Any]]:
         """The latest hundred runs; name and state filter."""
         found: list[dict[str, Any]] = self.ask("GET", "/api/v1/jobs", params=params)["jobs"]

@@ -12,6 +12,7 @@ from rpsd.cli import (
     config,
     demo,
     denoise,
+    drift,
     fetch,
     health,
     init,
@@ -51,7 +52,7 @@ for name, function in (
     ("manual", manual.manual),
 ):
     app.command(name)(function)
-for group in (config, series, books, models, runs, jobs, keys, backup, audit):
+for group in (config, series, books, models, drift, runs, jobs, keys, backup, audit):
     app.add_typer(group.app)
 
 

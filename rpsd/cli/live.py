@@ -143,6 +143,18 @@ class Live:
 
         return unpacked(self._client.export_experiment(experiment, str(target)), target)
 
+    def drift_reports(self, model: str | None, severity: str | None, limit: int) -> list[dict[str, Any]]:
+        """The newest drift reports."""
+        return self._client.drift_reports(model, severity, limit)
+
+    def drift_report(self, identifier: int) -> dict[str, Any]:
+        """One drift report."""
+        return self._client.drift_report(identifier)
+
+    def drift_scan(self, models: Sequence[str], progress: Progress) -> dict[str, Any]:
+        """A finished scan."""
+        return self._followed(self._client.drift_scan(models), progress)
+
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""
         return self._client.jobs(name=name, state=state)

@@ -156,6 +156,20 @@ class Local:
 
         return Principal(BY, BY, frozenset(SCOPES))
 
+    def drift_reports(self, model: str | None, severity: str | None, limit: int) -> list[dict[str, Any]]:
+        """The newest drift reports."""
+        return self._services.drift.page(None, limit, model, severity)[0]
+
+    def drift_report(self, identifier: int) -> dict[str, Any]:
+        """One drift report."""
+        return self._services.drift.find(identifier)
+
+    def drift_scan(self, models: Sequence[str], progress: Progress) -> dict[str, Any]:
+        """A finished scan."""
+        from rpsd.services.drift import JOB
+
+        return self._finished(JOB, self._services.drift.submit(models or None, by=BY), progress)
+
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""
         return self._services.job.page(None, 100, name, state)[0]

@@ -203,7 +203,7 @@ class Features:
 class Drift:
     """The drift monitor."""
 
-    interval: float = setting("3600s", kinds.DURATION, "Time between two scans.", room="drift")
+    interval: float = setting("3600s", kinds.DURATION, "Time between two scans.")
     psi: tuple[float, ...] = setting([0.1, 0.2, 0.3], kinds.THRESHOLDS, "Population stability index of LOW, MEDIUM and HIGH drift.")
     false_alarm_rate: float = setting(0.01, kinds.number(0, 1), "Share of scans that may cry drift where there is none.")
 

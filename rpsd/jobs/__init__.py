@@ -5,6 +5,7 @@ from typing import Final
 from rpsd.jobs.backup import BACKUP
 from rpsd.jobs.book_backtest import BOOK_BACKTEST
 from rpsd.jobs.book_train import BOOK_TRAIN
+from rpsd.jobs.drift_scan import DRIFT_SCAN
 from rpsd.jobs.fetch import FETCH
 from rpsd.jobs.job import Job
 from rpsd.jobs.materialise import MATERIALISE
@@ -13,4 +14,4 @@ from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
 from rpsd.jobs.watch import WATCH
 
-JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, FETCH, MATERIALISE, RETRAIN, SEARCH, UPKEEP, WATCH)
+JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, DRIFT_SCAN, FETCH, MATERIALISE, RETRAIN, SEARCH, UPKEEP, WATCH)

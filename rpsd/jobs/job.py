@@ -40,6 +40,7 @@ class Job:
     """A member of JOBS. `run` returns the result that the run's row keeps (JSON), and raises to fail.
 
     `arguments` are the names that its args may have. `lease_seconds`: how long the row stays claimed after the runner's last sign of life.
+    `jitter`: the occasions of an interval do not begin with the hour, but at a moment that each installation has of its own.
     """
 
     name: str
@@ -48,3 +49,4 @@ class Job:
     run: Callable[[JobContext], dict[str, Any]]
     lease_seconds: float = 60.0
     arguments: tuple[str, ...] = ()
+    jitter: bool = False

@@ -51,8 +51,11 @@ class Scheduler:
         self._services = services
         self._jobs = {job.name: job for job in jobs}
         texts = {job.name: job.schedule(services.settings) for job in jobs}
-        self._schedules = {name: parse(text, services.settings.jobs.timezone) for name, text in texts.items() if text}
         self._queue = JobQueue(services.database)
+        self._schedules = {name: parse(text, services.settings.jobs.timezone) for name, text in texts.items() if text}
+        if wandering := [job.name for job in jobs if job.jitter and job.name in self._schedules]:
+            own = self._queue.installation()
+            self._schedules |= {name: self._schedules[name].moved(f"{own} {name}") for name in wandering}
         self._owner = uuid.uuid4().hex
         self._concurrency = concurrency
         self._running: dict[int, _Running] = {}

@@ -1,8 +1,9 @@
 """When a job is due: the next occasion of a schedule after an instant, in a time zone with clock changes."""
 
+import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile
 from typing import Final
@@ -24,15 +25,16 @@ _CLOCK: Final = re.compile(r"(?:(Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?([01]\d|2[0-3]):
 class Schedule:
     """A recurring time: `text` as the operator wrote it, and the IANA `zone` its local times are meant in.
 
-    Either every `every_ns` since 1970 (an interval: clock changes do not touch it), or the local times of the expression `cron`. Of
-    those each occurs exactly once: a local time that a clock change skips falls on the first instant after the gap, one that it doubles
-    falls on its first pass. Occasions that fall on the same instant are one.
+    Either every `every_ns` since 1970 and `offset_ns` (an interval: clock changes do not touch it), or the local times of the expression
+    `cron`. Of those each occurs exactly once: a local time that a clock change skips falls on the first instant after the gap, one that
+    it doubles falls on its first pass. Occasions that fall on the same instant are one.
     """
 
     text: str
     zone: ZoneInfo
     every_ns: int
     cron: str
+    offset_ns: int = 0
 
     def after(self, instant_ns: int) -> int:
         """The first occasion later than the instant, in ns UTC.
@@ -43,9 +45,14 @@ class Schedule:
         '2025-03-30T01:00:00Z'
         """
         if self.every_ns:
-            return (instant_ns // self.every_ns + 1) * self.every_ns
+            return ((instant_ns - self.offset_ns) // self.every_ns + 1) * self.every_ns + self.offset_ns
         local = _moment(instant_ns).astimezone(self.zone).replace(tzinfo=None)
         return next(dropwhile(lambda occasion: occasion <= instant_ns, self._placed(CronSim(self.cron, local))))
+
+    def moved(self, seed: str) -> "Schedule":
+        """An interval with an offset that the seed alone decides, evenly anywhere within it; local times stay as they are."""
+        number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8])
+        return replace(self, offset_ns=number % self.every_ns) if self.every_ns else self
 
     def _placed(self, naive: Iterator[datetime]) -> Iterator[int]:
         return (_instant(moment, self.zone) for moment in naive)

@@ -102,6 +102,10 @@ class AlertService:
         """The active ones, the newest first."""
         return [alert.as_dict() for alert in self._database.read(lambda c: rows.page(c, None, limit, None, True))]
 
+    def subjects(self, name: str) -> list[str]:
+        """What the active alerts of that name are about."""
+        return self._database.read(lambda c: rows.subjects(c, name))
+
     def page(
         self, after: int | None = None, limit: int = _LISTED, name: str | None = None, state: str | None = None
     ) -> tuple[list[dict[str, Any]], int | None]:

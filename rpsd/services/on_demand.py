@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rpsd.services.denoise import DenoiseService
     from rpsd.services.denoise_compare import DenoiseCompare
     from rpsd.services.denoise_search import DenoiseSearch
+    from rpsd.services.drift import DriftService
+    from rpsd.services.events import EventHub
     from rpsd.services.experiment import ExperimentService
     from rpsd.services.fit_run import WorkRuns
     from rpsd.services.job import JobService
@@ -38,6 +40,7 @@ class OnDemand:
     database: "Database"
     metrics: "Metrics"
     compute: "Compute"
+    events: "EventHub"
     alert: "AlertService"
     book: "BookService"
     denoise: "DenoiseService"
@@ -80,6 +83,16 @@ class OnDemand:
         return BacktestService(self.settings, self.compute, book=self.book, model=self.model, job=self.job, runs=self._work_runs)
 
     @cached_property
+    def drift(self) -> "DriftService":
+        """What models in production see and say, against their training."""
+        from rpsd.services.drift import DriftService
+
+        return DriftService(
+            self.settings, self.database, self.compute, self.metrics, book=self.book, job=self.job, alert=self.alert, events=self.events,
+            clock=self.clock,
+        )  # fmt: skip
+
+    @cached_property
     def model_alias(self) -> "ModelAliases":
         """Stages and aliases of model versions."""
         from rpsd.services.model_alias import ModelAliases
@@ -118,9 +131,10 @@ class OnDemand:
     def retraining(self) -> "RetrainingService":
         """Who decides what is trained by itself."""
         from rpsd.services.retraining import RetrainingService
+        from rpsd.store.drift import high
 
         return RetrainingService(
-            self.settings, self.database, self.metrics, job=self.job, is_asked=self.regime.is_asked, drifted=lambda _c: {}, clock=self.clock
+            self.settings, self.database, self.metrics, job=self.job, is_asked=self.regime.is_asked, drifted=high, clock=self.clock
         )
 
     @cached_property

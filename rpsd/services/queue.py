@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from rpsd.core.job import JobRun, JobState
 from rpsd.core.market import SECOND_NS
 from rpsd.store import job as rows
+from rpsd.store import setting
 from rpsd.store.db import Database
 from rpsd.store.practices import Connection
 
@@ -52,6 +53,10 @@ class JobQueue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def installation(self) -> int:
+        """A number of this database's own: when it was made, in ns UTC."""
+        return int(self._database.read(lambda c: setting.find(c, "created_ns")) or 0)
 
     def queue_due(self, schedules: Mapping[str, Recurring], now_ns: int) -> int:
         """Queue a run of every job whose time has come; the next moment (ns UTC) at which any will be due."""

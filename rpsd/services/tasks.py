@@ -150,33 +150,11 @@ def book_backtest(packet: Packet, report: Report) -> Packet:
 
 
 def drift_scan(packet: Packet, report: Report) -> Packet:
-    """Drift of many models.
+    """The drift of models in production against their training windows. Packet and answer: drift_cases.scanned."""
+    from rpsd.services import drift_cases
 
-    Head: cases [{name, features, kinds, before (mapping of names to booleans), gap}], psi (bands), false_alarm_rate. Arrays of case i:
-    ref/i (n, F), cur/i (m, F), NaN where a value is missing. Answer: head reports [{rows: [FeatureDrift as JSON], skipped: {feature:
-    reason}}], one for each case. Errors: none.
-    """
-    from rpsd.core.drift import Tolerance
-    from rpsd.drift import scan  # numerics wait for the first task
-
-    head, arrays = packet.head, packet.arrays
-    cases = [
-        scan.Case(
-            name=one["name"],
-            reference=arrays[f"ref/{i}"],
-            current=arrays[f"cur/{i}"],
-            features=tuple(one["features"]),
-            kinds=tuple(one["kinds"]),
-            before=one["before"],
-            gap=one["gap"],
-        )
-        for i, one in enumerate(head["cases"])
-    ]
-    report(0.0, "scanning")
-    tolerance = Tolerance(tuple(head["psi"]), head["false_alarm_rate"])
-    found = scan.scan(cases, tolerance)
-    told = [{"rows": [row.as_dict() for row in rows], "skipped": scan.skipped(case)} for case, rows in zip(cases, found, strict=True)]
-    return Packet({"reports": told}, {})
+    report(0.0, "comparing")
+    return drift_cases.scanned(packet)
 
 
 def model_score(packet: Packet, _report: Report) -> Packet:

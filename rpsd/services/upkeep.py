@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rpsd.core.experiment import RunState
 from rpsd.core.market import DAY_NS
-from rpsd.store import artifact, book_chunk, derived, idempotency, run, series
+from rpsd.store import alert, artifact, book_chunk, derived, drift, idempotency, run, series
 from rpsd.store import job as rows
 from rpsd.store.db import Connection, Database
 
@@ -19,6 +19,11 @@ LEASE_NS: Final = DAY_NS
 """How long a running run of an experiment may be silent before it counts as dead."""
 _RUNS: Final = 500
 """Runs of experiments that one transaction drops."""
+
+KEEP_REPORTS_NS: Final = 90 * DAY_NS
+"""How long drift reports, and alerts once resolved, are kept; the newest report of a model stays."""
+MOST_REPORTS: Final = 500
+"""Drift reports of one model."""
 
 
 def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], None], *, tapes_ns: int | None = None) -> dict[str, Any]:
@@ -38,6 +43,8 @@ def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], Non
         ("runs_killed", lambda c: kill_silent(c, now_ns)),
         ("fits_dropped", lambda c: run.prune(c, now_ns - KEEP_RUNS_NS, _RUNS)),
         ("artifacts_dropped", artifact.sweep),
+        ("drift_reports", lambda c: drift.prune(c, now_ns - KEEP_REPORTS_NS, MOST_REPORTS)),
+        ("alerts", lambda c: alert.prune(c, now_ns - KEEP_REPORTS_NS)),
     )
     result: dict[str, Any] = {}
     for number, (name, step) in enumerate(steps):

@@ -84,6 +84,7 @@ class Services(OnDemand):
             self.health.kernels_warm = True
             self.keeper.begin()
             self.feature.materialiser.begin()
+            self.drift.measure()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
 
     def close(self) -> None:

@@ -90,6 +90,11 @@ def count_active(c: Connection) -> dict[str, int]:
     return dict(query.rows(c, "SELECT name, count(*) FROM alert WHERE resolved_ns IS NULL GROUP BY name"))
 
 
+def subjects(c: Connection, name: str) -> list[str]:
+    """What the active alerts of that name are about."""
+    return [subject for (subject,) in query.rows(c, "SELECT subject FROM alert WHERE name = ? AND resolved_ns IS NULL", (name,))]
+
+
 def prune(c: Connection, before_ns: int) -> int:
     """Forget what was resolved before before_ns; returns how many."""
     c.execute("DELETE FROM alert WHERE resolved_ns < ?", (before_ns,))

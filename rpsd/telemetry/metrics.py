@@ -83,6 +83,9 @@ class Metrics:
         self.feature_quality_score = self._gauge(
             "rpsd_feature_quality_score", "Mean quality of the newest rows of the default view that were materialised."
         )
+        self.drift_severity = self._gauge(
+            "rpsd_drift_severity", "Worst drift of a model in production, 0 none to 3 high, by what drifted.", "kind"
+        )
         self.cache_hits_total = self._counter("rpsd_cache_hits_total", "Answers taken from the cache.", "cache")
         self.cache_misses_total = self._counter("rpsd_cache_misses_total", "Answers that the cache did not hold.", "cache")
 

@@ -14,6 +14,7 @@ from rpsd.web import (
     denoise_batch,
     denoise_compare,
     denoise_search,
+    drift,
     experiment,
     job,
     live,
@@ -52,6 +53,7 @@ ROUTES: Final[tuple[Any, ...]] = (
     *run.ROUTES,
     *run_log.ROUTES,
     *job.ROUTES,
+    *drift.ROUTES,
     *admin.ROUTES,
     *alert.ROUTES,
 )

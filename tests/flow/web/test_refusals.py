@@ -257,7 +257,15 @@ def test_scopes_of_every_route(running: Running) -> None:
             if operation.scope == "public" or operation.monitoring:
                 continue
             url = path.format(
-                symbol="SCOPE.NONE", interval="1d", name="none", job="0", key="none", alert="0", chapter="none", picture="none.png"
+                symbol="SCOPE.NONE",
+                interval="1d",
+                name="none",
+                job="0",
+                key="none",
+                alert="0",
+                report="0",
+                chapter="none",
+                picture="none.png",
             )
             body = {"content": b"!", "headers": JSON} if method == "POST" else {}
             assert nobody.request(method, url, **body).status_code == 401, (method, path)
