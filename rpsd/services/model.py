@@ -6,9 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant
-from rpsd.core.errors import GateRefused, NoModel, RpsdError, StateConflict, UnknownModel
+from rpsd.core.errors import CorruptData, GateRefused, NoModel, RpsdError, StateConflict, UnknownModel
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.services.model_name import BookName, parse
+from rpsd.services.quarantine import Quarantine
 from rpsd.services.served import require_servable
 from rpsd.store import audit, run
 from rpsd.store import book as book_rows
@@ -49,8 +50,8 @@ class Candidate:
 class ModelService:
     """Versions of models; exactly one of a name is in production."""
 
-    def __init__(self, database: Database, clock: Callable[[], int], job: "JobService") -> None:
-        self._database, self._clock, self._job = database, clock, job
+    def __init__(self, database: Database, clock: Callable[[], int], job: "JobService", quarantine: Quarantine) -> None:
+        self._database, self._clock, self._job, self._quarantine = database, clock, job, quarantine
         self.changes = 0
         """Counts up once another version may serve under some name: who holds a served model in memory looks again."""
 
@@ -82,7 +83,7 @@ class ModelService:
 
         def run(c: Connection) -> dict[str, tuple[ModelVersion, Packet]]:
             found = {name: rows.production(c, name) for name in names}
-            return {name: (v, rows.packet(c, name, v.version)) for name, v in found.items() if v is not None}
+            return {name: (v, self._packet(c, v)) for name, v in found.items() if v is not None}
 
         return self._database.read(run)
 
@@ -171,7 +172,7 @@ class ModelService:
         """Into production with its trace in the audit log, once its packet has been read: a damaged or outdated one must not serve."""
         now_ns, before = self._clock(), rows.production(c, chosen.name)
         try:
-            require_servable(chosen.name, chosen.version, rows.packet(c, chosen.name, chosen.version))
+            require_servable(chosen.name, chosen.version, self._packet(c, chosen))
         except NoModel as error:
             raise StateConflict(error.detail, hint="Retrain the model, or name another version.") from error
         done = rows.promote(c, chosen.name, chosen.version, reason, by, now_ns)
@@ -179,10 +180,19 @@ class ModelService:
         audit.append(c, by, action, chosen.name, told, now_ns)
         return done
 
+    def _packet(self, c: Connection, version: ModelVersion) -> Packet:
+        """The state of the version; a damaged one is noted in the quarantine. Raises CorruptData."""
+        try:
+            return rows.packet(c, version.name, version.version)
+        except CorruptData as error:
+            self._quarantine.note_damaged(version.name, version.version, error)
+            raise
+
     def _once(self, serve: Callable[[Connection], ModelVersion], once: "Once | None") -> dict[str, Any]:
         now_ns = self._clock()
         told = self._database.write(lambda c: run_once(c, once, now_ns, lambda: brief(serve(c)))[0]).result()
         self.changes += 1
+        self._quarantine.healed(told["name"])
         return told
 
     def register(self, candidate: Candidate, by: str) -> ModelVersion:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rpsd.services.mlflow_export import MlflowExport
     from rpsd.services.model import ModelService
     from rpsd.services.model_alias import ModelAliases
+    from rpsd.services.model_file import ModelFiles
+    from rpsd.services.quarantine import Quarantine
     from rpsd.services.regime import RegimeService
     from rpsd.services.retraining import RetrainingService
     from rpsd.services.run_log import RunService
@@ -47,6 +49,7 @@ class OnDemand:
     job: "JobService"
     model: "ModelService"
     regime: "RegimeService"
+    quarantine: "Quarantine"
 
     @cached_property
     def _work_runs(self) -> "WorkRuns":
@@ -98,6 +101,13 @@ class OnDemand:
         from rpsd.services.model_alias import ModelAliases
 
         return ModelAliases(self.database, self.clock)
+
+    @cached_property
+    def model_file(self) -> "ModelFiles":
+        """Export and import of model versions."""
+        from rpsd.services.model_file import ModelFiles
+
+        return ModelFiles(self.database, self.clock, self.model_alias, self.quarantine)
 
     @cached_property
     def experiment(self) -> "ExperimentService":

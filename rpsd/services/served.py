@@ -4,13 +4,16 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core.errors import FeatureGraphChanged, InvalidRequest, NoModel
+from rpsd.core.errors import CorruptData, FeatureGraphChanged, InvalidRequest, NoModel
 from rpsd.core.model import Packet
 from rpsd.core.observed import graph, observed
 from rpsd.store import model as rows
 from rpsd.store.db import Connection
+
+if TYPE_CHECKING:
+    from rpsd.services.quarantine import Quarantine
 
 BOOK: Final = "book"
 """The kind in the head of a packet that holds a model of an order book."""
@@ -85,7 +88,8 @@ def _keeps_its_end(packet: Packet) -> bool:
 class ServedModels:
     """The most recently used ones; a version never changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, quarantine: "Quarantine") -> None:
+        self._quarantine = quarantine
         self._held: OrderedDict[tuple[str, int], ServedModel] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -96,7 +100,12 @@ class ServedModels:
             if (held := self._held.get(key)) is not None:
                 self._held.move_to_end(key)
                 return held
-        created_ns, whole = rows.find(c, name, version).created_ns, rows.packet(c, name, version)
+        created_ns = rows.find(c, name, version).created_ns
+        try:
+            whole = rows.packet(c, name, version)
+        except CorruptData as error:
+            self._quarantine.note_damaged(name, version, error)
+            raise
         require_servable(name, version, whole)
         head = {word: value for word, value in whole.head.items() if word not in _NOT_SERVED}
         # copies: a view would keep the whole packet in memory

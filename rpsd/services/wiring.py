@@ -27,6 +27,7 @@ from rpsd.services.live_regime import LiveRegimes
 from rpsd.services.model import ModelService
 from rpsd.services.on_demand import OnDemand
 from rpsd.services.outside import Outside
+from rpsd.services.quarantine import Quarantine
 from rpsd.services.regime import RegimeService
 from rpsd.services.series import SeriesService
 from rpsd.services.served import ServedModels
@@ -56,6 +57,7 @@ class Services(OnDemand):
     denoise_batch: DenoiseBatch
     job: JobService
     model: ModelService
+    quarantine: Quarantine
     regime: RegimeService
     book_training: BookTraining
     forecast: ForecastService
@@ -130,7 +132,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     events = EventHub(clock)
     alert = AlertService(database, metrics, clock, events)
     access = AccessService(database, metrics, clock, pepper)
-    served = ServedModels()
+    quarantine = Quarantine(database, clock, alert)
+    served = ServedModels(quarantine)
     standings = Standings(served, clock, ready=not worker)
     job = JobService(database, clock)
     feature = FeatureStore(settings, database, metrics, job, clock)
@@ -138,7 +141,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
     book = BookService(settings, database, metrics, clock)
-    model = ModelService(database, clock, job)
+    model = ModelService(database, clock, job, quarantine)
     backup = BackupService(settings, database, metrics, clock)
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
     live_regimes = LiveRegimes(settings, database, job, clock, standings, served)
@@ -167,6 +170,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         denoise_batch=DenoiseBatch(settings, denoise),
         job=job,
         model=model,
+        quarantine=quarantine,
         regime=regime,
         book_training=BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock),
         forecast=ForecastService(settings, metrics, model=model, book=book, clock=clock),

@@ -122,13 +122,32 @@ def move(c: Connection, name: str, version: int, stage: Stage, reason: str) -> M
     return find(c, name, version)
 
 
-def packet(c: Connection, name: str, version: int) -> Packet:
-    """The model state of that version. Raises UnknownModel, and CorruptData naming it when its digest does not match."""
+def packed(c: Connection, name: str, version: int) -> bytes:
+    """The packed model state of that version. Raises UnknownModel, and CorruptData naming it when it does not match its digest.
+
+    The hint of the latter names the version that served before, when that one is whole.
+    """
     digest = find(c, name, version).digest
-    data = query.value(c, "SELECT packet FROM model WHERE name = ? AND version = ?", (name, version))
+    data: bytes = query.value(c, "SELECT packet FROM model WHERE name = ? AND version = ?", (name, version))
     if hashlib.sha256(data).hexdigest() != digest:
-        raise CorruptData(f"model {name} version {version} does not match its digest")
-    return Packet.unpack(data)
+        raise CorruptData(f"model {name} version {version} does not match its digest", hint=_way_out(c, name, version))
+    return data
+
+
+def packet(c: Connection, name: str, version: int) -> Packet:
+    """The model state of that version. Raises as packed()."""
+    return Packet.unpack(packed(c, name, version))
+
+
+def _way_out(c: Connection, name: str, damaged: int) -> str:
+    """What to do about a damaged version: go back to the newest whole one that has served, if there is one, else retrain."""
+    served = (
+        "SELECT version, digest, packet FROM model WHERE name = ? AND version <> ? AND promoted_ns IS NOT NULL ORDER BY promoted_ns DESC"
+    )
+    for version, digest, data in query.rows(c, f"{served} LIMIT 5", (name, damaged)):
+        if hashlib.sha256(data).hexdigest() == digest:
+            return f"Version {version} is whole: POST /api/v1/models/{name}/rollback with it, or retrain the model."
+    return f"Retrain it: POST /api/v1/models/{name}/retrain."
 
 
 def count(c: Connection) -> dict[Stage, int]:

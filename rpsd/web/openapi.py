@@ -22,6 +22,9 @@ _PATH_WORDS: Final = {
     "name": "Name, for example regime:AAPL:1d:3_state.",
     "job": "Id of a run; for /run the name of a job.",
     "key": "Id of a key.",
+    "version": "Number of a version, or an alias such as champion.",
+    "alias": "An alias that was set by hand.",
+    "item": "Id of what was set aside.",
     "chapter": "Chapter of the manual.",
     "picture": "File name of a picture of the manual.",
 }
