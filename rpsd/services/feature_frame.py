@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from rpsd.feature.graph import Graph
 
 _EVER: Final = 2**63 - 1
-MOST_PAIRS: Final = 10_000
-"""Pairs of one join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +40,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """For each pair (n,) the last row that was known then: its event time and known time (n,), -1 where there is none; features (n, F)."""
+    """For each pair (n,) the last row that was known then: whether there is one, its event time and known time; features (n, F)."""
 
     view: View
     graph: "Graph"
+    there: npt.NDArray[np.bool_]
     event: Times
     known: Times
     features: npt.NDArray[np.float64]
@@ -109,7 +108,7 @@ class FeatureFrames:
         """
         self._views.begin()
         (name, version), now_ns = reference(view), self._clock()
-        _refuse_future(as_of_ns, now_ns)
+        _refuse_future(as_of_ns, now_ns, "/as_of")
         keys = [entity(of, f"/pairs/{place}/0") for place, (of, _) in enumerate(pairs)]
         moments = np.array([t for _, t in pairs], np.int64)
 
@@ -117,7 +116,8 @@ class FeatureFrames:
             infos = {key: rows.require(c, *key) for key in dict.fromkeys(keys)}
             found, graph = self._common(c, name, version, list(infos.values()))
             _check(found, graph, expect)
-            join = Join(found, graph, np.full(len(keys), -1), np.full(len(keys), -1), np.full((len(keys), len(graph.names)), np.nan))
+            n = len(keys)
+            join = Join(found, graph, np.zeros(n, np.bool_), moments * 0, moments * 0, np.full((n, len(graph.names)), np.nan))
             for key, info in infos.items():
                 at = np.array([place for place, one in enumerate(keys) if one == key])
                 span = (-_EVER, int(moments[at].max()))
@@ -222,10 +222,8 @@ def _fill(join: Join, piece: Piece, at: npt.NDArray[np.int64], moments: Times) -
     order = np.argsort(piece.known, kind="stable")
     newest = np.maximum.accumulate(order)  # rows are in order of event time
     place = np.searchsorted(piece.known[order], moments, "right") - 1
-    there = place >= 0
-    row = newest[place[there]]
-    join.event[at[there]], join.known[at[there]] = piece.t[row], piece.known[row]
-    join.features[at[there]] = piece.features[row]
+    at, row = at[place >= 0], newest[place[place >= 0]]
+    join.there[at], join.event[at], join.known[at], join.features[at] = True, piece.t[row], piece.known[row], piece.features[row]
 
 
 def _within(piece: Piece, span: tuple[int, int]) -> Piece:
@@ -248,7 +246,7 @@ def other_graph(view: str, have: str, expect: str) -> FeatureGraphChanged:
     return FeatureGraphChanged(f"the graph of {view} is {have[:12]}…, not {expect[:12]}…")
 
 
-def _refuse_future(as_of_ns: int | None, now_ns: int) -> None:
+def _refuse_future(as_of_ns: int | None, now_ns: int, pointer: str = "/query/as_of") -> None:
     if as_of_ns is not None and as_of_ns > now_ns:
         reason = "as_of lies in the future: nothing is known of then"
-        raise BadTime(reason, errors=[Fault("/query/as_of", reason)])
+        raise BadTime(reason, errors=[Fault(pointer, reason)])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.config import Settings
 from rpsd.core import instant, market
-from rpsd.core.errors import BadView, Fault, FeatureGraphChanged, UnknownView
+from rpsd.core.errors import BadView, Fault, FeatureGraphChanged, UnknownFeature, UnknownView
 from rpsd.core.feature import CORE_TECHNICAL, View
 from rpsd.core.market import SeriesInfo
 from rpsd.services.feature_rows import lacking
@@ -27,6 +27,8 @@ BY: Final = "rpsd"
 """Who registers the views that every appliance has."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
+
+_BESIDE: Final = frozenset({"t", "entity", "event_time", "known_at"})
 
 
 def entity(text: str, pointer: str = "/query/entity") -> tuple[str, str]:
@@ -118,11 +120,26 @@ class FeatureViews:
                 return described(held[0])
             if name == CORE_TECHNICAL:
                 raise _bad("/name", f"{CORE_TECHNICAL} is rpsd's own; give the view another name")
+            if taken := [one for one in graph.names if one in _BESIDE]:
+                raise _bad("/features", f"{taken[0]} cannot name a feature: frames say something else by it")
             if len(held) >= MOST_VERSIONS or (not held and views.count(c) >= MOST_VIEWS):
                 raise _bad("/name", f"there are {MOST_VIEWS} views, or {MOST_VERSIONS} versions of this one, already")
             return described(self._add(c, name, graph, by, now_ns))
 
         return self._database.write(lambda c: run_once(c, once, now_ns, lambda: add(c))[0]).result()
+
+    def features(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Up to `limit` members of the catalogue in its order, and the cursor of the next page or None. Raises UnknownFeature."""
+        from rpsd.feature.naming import listed  # numerics wait for the warm-up
+
+        found = listed()
+        names = [one["name"] for one in found]
+        if after is not None and after not in names:
+            raise UnknownFeature(
+                "the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")]
+            )
+        start = 0 if after is None else names.index(after) + 1
+        return found[start : start + limit], names[start + limit - 1] if start + limit < len(found) else None
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """The newest version of up to `limit` views by name, and the cursor of the next page or None."""
