@@ -339,9 +339,7 @@ class Settings:
     drift: Drift = section(Drift, "The drift monitor.")
     jobs: Jobs = section(Jobs, "When recurring work runs: a time of day, a weekday with its time, or an interval.")
     sources: Mapping[str, SourceSetting] = setting(
-        {},
-        outside.SOURCES,
-        "Market data vendors by name: yahoo, alpha_vantage, stooq, http_csv, binance; see the manual's chapter on sources.",
+        {}, outside.SOURCES, "Market data vendors by name, as the manual's chapter on them says."
     )
     inbox: Inbox = section(Inbox, "The folder that files may be dropped into.")
     auth: Auth = section(Auth, "Who may call.")

@@ -69,9 +69,9 @@ class Delivery:
             self._news.notify_all()
 
     def standing(self) -> dict[str, int]:
-        """For health: {"receivers", "waiting"}: how many there are, and messages not yet delivered."""
+        """For health: {"configured", "waiting"}: how many there are, and messages not yet delivered."""
         with self._news:
-            return {"receivers": len(self._lines), "waiting": sum(len(line.waiting) for line in self._lines)}
+            return {"configured": len(self._lines), "waiting": sum(len(line.waiting) for line in self._lines)}
 
     def close(self, grace_seconds: float = 2.0) -> None:
         """Take nothing more, give what waits a moment to go out, and end the threads."""

@@ -158,8 +158,7 @@ class HealthService:
             "scheduler": {"last_beat": None if self.scheduler_beat_ns is None else instant.text(self.scheduler_beat_ns)},
             "worker": {name: value for name, value in self._compute.status().items() if name != "pids"},
             "models": self._models(),
-            "sources": self._beyond.source.standing(),
-            "webhooks": self._beyond.delivery.standing(),
+            **self._beyond.standing(),
             "cache": {"entries": self._cached(), "limit": self._settings.performance.cache_size},
         }
         services = {name: part | extra.get(name, {}) for name, part in full["services"].items()}

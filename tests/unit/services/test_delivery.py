@@ -75,7 +75,7 @@ def test_a_message_is_tried_again_under_the_same_name_until_it_is_taken(services
     until(lambda: delivered(services) == 1)
     assert len({one["headers"]["rpsd-delivery"] for one in far.posted}) == 1
     assert {one["path"] for one in far.posted} == {"/hook"}  # no redirect is followed
-    assert outside.delivery.standing() == {"receivers": 1, "waiting": 0}
+    assert outside.delivery.standing() == {"configured": 1, "waiting": 0}
 
 
 def test_a_receiver_that_is_down_holds_up_no_other_and_raises_an_alert_itself(services: Any, far: Vendors, made: Any) -> None:
@@ -103,7 +103,7 @@ def test_the_line_is_bounded_and_gives_up_the_oldest(services: Any, far: Vendors
     one = Delivery(WEBHOOKS.parse(["http://127.0.0.1:1/"]), services.outside.breakers, services.metrics, services.clock)
     for number in range(5):
         one.hear({"event": "raised", "alert": {"id": number}})
-    assert one.standing() == {"receivers": 1, "waiting": 3}
+    assert one.standing() == {"configured": 1, "waiting": 3}
     assert delivered(services, "dropped") == 2
     one.close(0.1)
     one.hear({"event": "raised", "alert": {"id": 9}})
@@ -127,4 +127,4 @@ def test_the_end_lets_the_last_message_out(services: Any, far: Vendors, made: An
 
 def test_without_receivers_nothing_listens(services: Any) -> None:
     assert services.alert.listeners == []
-    assert services.health.full()["services"]["webhooks"]["status"] == "disabled"
+    assert services.health.detailed()["services"]["webhooks"] == {"status": "disabled", "configured": 0}
