@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rpsd.core.feature import Feature
+from rpsd.feature.naming import names_of
 from rpsd.feature.transform import Transform
 
 INPUTS: Final = ("open", "high", "low", "close", "volume")
@@ -15,7 +16,7 @@ class Node:
     """One step: an input, a feature or a transform (`method`), with its windows and the places of the steps that it reads.
 
     `reach` is the number of bars before a bar that the step itself reads (0 of one that remembers), `lookback` the number of bars of the
-    series before which it tells nothing. The further fields are as in Feature.
+    series before which it tells nothing. A feature finds its sources under the names `reads`. The further fields are as in Feature.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Node:
     null_tolerance: float
     relative: bool
     method: Feature | Transform | None = None
+    reads: tuple[str, ...] = ()
 
     def facts(self) -> list[Any]:
         """What the numbers depend on, as JSON."""
@@ -60,6 +62,7 @@ def feature_node(feature: Feature, windows: tuple[int, ...], sources: tuple[int,
         feature.null_tolerance,
         feature.relative,
         feature,
+        (*feature.inputs, *names_of(feature, windows)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,6 @@ from rpsd.core.model import Packet
 from rpsd.core.model_errors import BadView
 from rpsd.core.result import Matrix
 from rpsd.feature.graph import Graph
-from rpsd.feature.naming import names_of
 from rpsd.feature.node import Node
 from rpsd.feature.transform import Transform
 from rpsd.kernels import moving
@@ -53,7 +53,8 @@ class Memory:
         sizes = [min(seen, tail) for tail in graph.tails] + [state.size for state in fresh.states]
         if values.size != sum(sizes):
             return None
-        parts = np.split(values, np.cumsum(sizes)[:-1])
+        ends = list(accumulate(sizes))
+        parts = [values[end - size : end] for size, end in zip(sizes, ends, strict=True)]
         return cls(seen, tuple(parts[: len(sizes) // 2]), tuple(parts[len(sizes) // 2 :]))
 
 
@@ -127,7 +128,7 @@ def _step(node: Node, n: int, seen: int, held: list[Vector], state: Vector, colu
     if isinstance(method, Transform):
         values = method.run(tuple(sources), node.windows[0] if node.windows else 0)
     else:
-        named = dict(zip((*method.inputs, *names_of(method, node.windows)), sources, strict=True))
+        named = dict(zip(node.reads, sources, strict=True))
         if method.recursion is None:
             values = method.run(named, node.windows)
         else:
