@@ -10,7 +10,7 @@ from rpsd.core.drift import FeatureDrift, Tolerance
 from rpsd.core.market import Vector
 from rpsd.core.result import Matrix
 from rpsd.drift.calibrated import steps
-from rpsd.drift.component import NAMES, scored
+from rpsd.drift.component import NAMES, PLAIN, scored
 from rpsd.drift.discovery import discovered
 from rpsd.drift.severity import severity
 from rpsd.drift.shift import shift
@@ -90,7 +90,7 @@ def _measured(name: str, kind: str, reference: Vector, current: Vector, gap: int
     ranked = np.sort(before)
     distances(ranked, np.sort(after), apart := np.empty(3))
     moved = shift(before, after)
-    p, worth = steps(scored(before, after, ranked), before.size, gap)
+    p, worth = steps(scored(before, after, ranked), before.size, PLAIN, gap)
     told = (float(apart[0]), float(apart[1]), float(apart[2] / (before.std() or 1.0)))
     p_value = min(1.0, len(NAMES) * float(p.min()))  # Bonferroni over the scores
     return _Measured(name, kind, (before.size, after.size), float(worth[0]), told, moved, p_value)

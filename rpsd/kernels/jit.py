@@ -136,6 +136,7 @@ WARMERS: Final[tuple[partial[None], ...]] = (
     partial(_warm, "moving"),
     partial(_warm, "smoothed"),
     partial(_warm, "drift"),
+    partial(_warm, "movement"),
 )
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
