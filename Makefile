@@ -81,6 +81,16 @@ test-fault: dev ## Kill and break the service on purpose, each promise with its 
 test-system: dev ## Try the units on a booted systemd (root and Debian's systemd-container needed).
 	$(call family,system,-m system)
 
+.PHONY: test-mlflow
+test-mlflow: dev .cache/mlflow/mlflow.stamp ## Open an exported experiment with MLflow's own client, in an environment of its own.
+	$(BIN)/python -m pytest tests/mlflow
+
+.cache/mlflow/mlflow.stamp: packaging/requirements-mlflow.lock | .venv/bin/python
+	rm -rf .cache/mlflow
+	$(BIN)/python -m venv .cache/mlflow
+	.cache/mlflow/bin/python -m pip install --disable-pip-version-check --require-hashes --requirement packaging/requirements-mlflow.lock
+	@touch $@
+
 .PHONY: test-browser
 test-browser: dev ## Look at the console with a real browser (chromium needed).
 	$(call family,browser,-m browser)
@@ -107,7 +117,7 @@ quality-book: peers ## Measure features, models, validator and backtest of order
 	OMP_NUM_THREADS=1 $(PEERS) -m tests.quality.books
 
 .PHONY: test-all
-test-all: test test-fault test-system test-browser quality ## Run every test family, one after another.
+test-all: test test-fault test-system test-mlflow test-browser quality ## Run every test family, one after another.
 
 # --- files made from the code ----------------------------------------------------------------------------------------
 

@@ -21,4 +21,7 @@ compile packaging/requirements.lock
 compile packaging/requirements-dev.lock --extra dev --constraint packaging/requirements.lock
 # The peers join the developers' tools in an environment of their own, so they must agree with them.
 compile packaging/requirements-peers.lock --extra dev --extra peers --constraint packaging/requirements-dev.lock
-grep -c '==' packaging/requirements.lock packaging/requirements-dev.lock packaging/requirements-peers.lock
+# MLflow's client lives in an environment that holds nothing else: it reads what rpsd exports, and neither imports the other.
+printf 'mlflow-skinny>=3,<4\n' | "$uv" pip compile - --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --output-file packaging/requirements-mlflow.lock
+grep -c '==' packaging/requirements*.lock

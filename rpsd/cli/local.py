@@ -147,7 +147,7 @@ class Local:
         count = 0
         for name, data in self._services.mlflow_export.members(experiment, self._who(), str(target)):
             write(target, name, data)
-            count += 1
+            count += not name.endswith("/")
         return count
 
     def _who(self) -> "Principal":

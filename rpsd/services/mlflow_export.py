@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from rpsd.services.access import Principal
 
 Member = tuple[str, bytes]
-"""A file of the export: its path below the store, with slashes, and what it holds."""
+"""A file of the export: its path below the store, with slashes, and what it holds; a path that ends with a slash is a directory."""
 
 _STATES: Final = {RunState.RUNNING: 1, RunState.FINISHED: 3, RunState.FAILED: 4, RunState.KILLED: 5}
 """Numbers of RunStatus in MLflow's protocol."""
+_FOLDERS: Final = ("params", "metrics", "tags", "artifacts")
+"""Without all of them, empty or not, newer clients take a run for a forgery."""
 _MS: Final = 1_000_000
-_PAGE: Final = 200
 _LINES: Final = 10_000
 _RECORD: Final = 512
 
@@ -65,6 +66,7 @@ class MlflowExport:
             return
         run, place = found[0], f"{home.id}/{found[0].id}"
         yield f"{place}/meta.yaml", _meta(run, root)
+        yield from ((f"{place}/{folder}/", b"") for folder in _FOLDERS)
         for name, text in run.params.items():
             yield f"{place}/params/{name}", text.encode()
         for name, text in _tags(run).items():
@@ -101,6 +103,8 @@ def tarred(members: Iterable[Member]) -> Iterator[bytes]:
     for name, data in members:
         entry = tarfile.TarInfo(f"mlruns/{name}")
         entry.size, entry.mode = len(data), 0o644
+        if name.endswith("/"):
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
         yield entry.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % _RECORD)
     yield bytes(2 * _RECORD)
 
@@ -114,18 +118,20 @@ def unpacked(chunks: Iterable[bytes], target: Path) -> int:
     with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks)), mode="r|") as archive:
         for entry in archive:
             held = archive.extractfile(entry)
-            if held is None:
-                continue
-            write(target, entry.name.removeprefix("mlruns/"), held.read())
-            count += 1
+            name = entry.name.removeprefix("mlruns/")
+            write(target, name if held is not None else f"{name}/", held.read() if held is not None else b"")
+            count += held is not None
     return count
 
 
 def write(target: Path, name: str, data: bytes) -> None:
-    """Write one file below the directory. Raises InvalidRequest for a path that leaves it."""
+    """Write one file, or make a directory, below the target. Raises InvalidRequest for a path that leaves it."""
     file = target / name
     if not file.resolve().is_relative_to(target.resolve()):
         raise InvalidRequest(f"{name[:80]!r} would be written outside of {target}")
+    if name.endswith("/"):
+        file.mkdir(parents=True, exist_ok=True)
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
 

@@ -168,7 +168,7 @@ def test_an_export_is_a_tar_of_a_file_store(train: httpx.Client) -> None:
     answer = train.get(f"{EXPERIMENTS}/{home}/export", params={"root": "/srv/mlruns"})
     assert answer.headers["content-type"] == "application/x-tar"
     with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
-        held = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
+        held = {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}  # type: ignore[union-attr]
     place = f"mlruns/{home}/{run.json()['id']}"
     assert held[f"{place}/params/a"] == b"1"
     assert held[f"{place}/metrics/v/m"] == b"3 0.5 2\n"
