@@ -27,7 +27,7 @@ CREATE TABLE run (
 CREATE INDEX run_of ON run (experiment, seq);
 CREATE INDEX run_under ON run (parent, seq) WHERE parent IS NOT NULL;
 CREATE INDEX run_alive ON run (heard_ns) WHERE state = 'RUNNING';
-CREATE INDEX run_ended ON run (experiment, finished_ns) WHERE owner = 'rpsd';
+CREATE INDEX run_ended ON run (finished_ns) WHERE owner = 'rpsd';
 CREATE TABLE run_param (
   run         INTEGER NOT NULL REFERENCES run (seq) ON DELETE CASCADE,
   name        TEXT NOT NULL,
