@@ -234,6 +234,17 @@ class Client:
         found: dict[str, Any] = self.ask("GET", f"/api/v1/models/{name}")
         return found
 
+    def decisions(self, model: str | None = None, decision: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """The latest decisions about training models, newest first: of one model and of one kind, if they are named."""
+        params = {"model": model, "decision": decision, "limit": limit}
+        found: list[dict[str, Any]] = self.ask("GET", "/api/v1/retraining/decisions", params=params)["decisions"]
+        return found
+
+    def shadow(self, name: str) -> dict[str, Any]:
+        """How what serves has scored since its training, beside its predecessor and its challenger."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/models/{name}/shadow")
+        return found
+
     def retrain(self, name: str) -> dict[str, Any]:
         """Start a retrain of the model; the job."""
         found: dict[str, Any] = self.ask("POST", f"/api/v1/models/{name}/retrain")["job"]

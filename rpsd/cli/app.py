@@ -22,6 +22,7 @@ from rpsd.cli import (
     models,
     predict,
     regimes,
+    retraining,
     runs,
     series,
     serve,
@@ -54,6 +55,8 @@ for name, function in (
     app.command(name)(function)
 for group in (config, series, books, models, drift, runs, jobs, keys, backup, audit):
     app.add_typer(group.app)
+models.app.command("decisions")(retraining.decisions)
+models.app.command("shadow")(retraining.shadow)
 
 
 def _version(wanted: bool) -> None:

@@ -113,6 +113,14 @@ class Live:
         """The card of a model."""
         return self._client.model(name)
 
+    def decisions(self, model: str | None, decision: str | None) -> list[dict[str, Any]]:
+        """The latest decisions about training."""
+        return self._client.decisions(model, decision)
+
+    def shadow(self, name: str) -> dict[str, Any]:
+        """How what serves has scored since its training."""
+        return self._client.shadow(name)
+
     def promote(self, name: str, version: int, reason: str, force: bool) -> dict[str, Any]:
         """Put a version into production."""
         return self._client.promote(name, version, reason, force=force)

@@ -115,6 +115,14 @@ class Local:
         """The card of a model."""
         return self._services.model.card(name)
 
+    def decisions(self, model: str | None, decision: str | None) -> list[dict[str, Any]]:
+        """The latest decisions about training."""
+        return self._services.retraining.page(None, 100, model, decision)[0]
+
+    def shadow(self, name: str) -> dict[str, Any]:
+        """How what serves has scored since its training."""
+        return self._services.shadow.told(name)
+
     def promote(self, name: str, version: int, reason: str, force: bool) -> dict[str, Any]:
         """Put a version into production."""
         return self._services.model.promote(name, version, reason, BY, force=force)
