@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rpsd.services.experiment import ExperimentService
     from rpsd.services.fit_run import WorkRuns
     from rpsd.services.job import JobService
+    from rpsd.services.ml_status import MlStatus
     from rpsd.services.mlflow_export import MlflowExport
     from rpsd.services.model import ModelService
     from rpsd.services.model_alias import ModelAliases
@@ -163,3 +164,10 @@ class OnDemand:
         return Watch(
             self.settings, self.database, self.metrics, model=self.model, shadow=self.shadow, alert=self.alert.raise_, clock=self.clock
         )
+
+    @cached_property
+    def ml_status(self) -> "MlStatus":
+        """The learning layer at a glance."""
+        from rpsd.services.ml_status import MlStatus
+
+        return MlStatus(self.settings, self.database, self.clock, offered=lambda: self.job.offered)

@@ -130,10 +130,19 @@ class Server:
             self._services.warm()
             gc.collect()
             gc.freeze()  # what is loaded by now stays: a later collection that walked it would hold every request for 50 ms
+            self._tell()
         except Exception:  # noqa: BLE001 - whatever it was, the thread must say so
             from rpsd.telemetry import logger
 
             logger().exception("warm-up failed", operation="warm_up", outcome="error")
+
+    def _tell(self) -> None:
+        """One line of what there is, once everything is there to be counted."""
+        from rpsd.telemetry import logger
+
+        counts = self._services.ml_status.banner()
+        words = ", ".join(f"{counts[name]} {name}" for name in ("features", "views", "models", "candidates", "experiments", "sources"))
+        logger(operation="start").info(f"rpsd is warm: {words}", **counts)
 
     async def _feed_watchdog(self) -> None:
         """From the serving loop: a loop that stands still does not feed."""
