@@ -348,6 +348,16 @@ class Client:
         found: dict[str, Any] = self.ask("POST", "/api/v1/drift/scan", json={"models": list(models)} if models else {})["job"]
         return found
 
+    def feature_vector(self, view: str, entity: str, **params: Any) -> dict[str, Any]:
+        """The features of an entity now; as_of and expect as the API takes them."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/feature-views/{view}/vector", params={"entity": entity, **params})
+        return found
+
+    def feature_frame(self, view: str, entity: str, **params: Any) -> dict[str, Any]:
+        """Feature rows of an entity as columns, point in time; start, end, limit, as_of, expect and time as the API takes them."""
+        found: dict[str, Any] = self.ask("GET", f"/api/v1/feature-views/{view}/frame", params={"entity": entity, **params})
+        return found
+
     def jobs(self, **params: Any) -> list[dict[str, Any]]:
         """The latest hundred runs; name and state filter."""
         found: list[dict[str, Any]] = self.ask("GET", "/api/v1/jobs", params=params)["jobs"]

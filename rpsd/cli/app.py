@@ -13,6 +13,7 @@ from rpsd.cli import (
     demo,
     denoise,
     drift,
+    features,
     fetch,
     health,
     init,
@@ -53,7 +54,7 @@ for name, function in (
     ("manual", manual.manual),
 ):
     app.command(name)(function)
-for group in (config, series, books, models, drift, runs, jobs, keys, backup, audit):
+for group in (config, series, books, features, models, drift, runs, jobs, keys, backup, audit):
     app.add_typer(group.app)
 models.app.command("decisions")(retraining.decisions)
 models.app.command("shadow")(retraining.shadow)

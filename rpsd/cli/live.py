@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpsd.cli.feature_reach import LiveFeatures
 from rpsd.cli.files import kind_of
 from rpsd.core.errors import InvalidRequest, RpsdError
 
@@ -29,6 +30,7 @@ class Live:
 
     def __init__(self, client: "Client") -> None:
         self._client = client
+        self.features = LiveFeatures(client)
 
     def series(self) -> list[dict[str, Any]]:
         """Every stored series."""
@@ -97,6 +99,10 @@ class Live:
     def backtest(self, symbol: str, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """A finished backtest."""
         return self._followed(self._client.ask("POST", f"/api/v1/books/{symbol}/backtest", json=body)["job"], progress)
+
+    def followed(self, name: str, run: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG002 - as of Local
+        """The run once it has ended."""
+        return self._followed(run, progress)
 
     def _followed(self, run: dict[str, Any], progress: Progress) -> dict[str, Any]:
         while run["state"] not in FINAL:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpsd.cli.feature_reach import LocalFeatures
 from rpsd.cli.files import kind_of
 from rpsd.cli.live import BY, FINAL, STEPS, Progress, read_chunks, tabled
 
@@ -21,6 +22,7 @@ class Local:
 
     def __init__(self, services: "Services") -> None:
         self._services = services
+        self.features = LocalFeatures(services)
 
     def series(self) -> list[dict[str, Any]]:
         """Every stored series."""
@@ -200,6 +202,10 @@ class Local:
         wish = {name: body[name] for name in ("taker_fee_bps", "maker_fee_bps", "params", "model_name") if name in body}
         run = self._services.backtest.submit(symbol, Asked(**wish, start_ns=start, end_ns=end), by=BY)
         return self._finished(JOB, run, progress)
+
+    def followed(self, name: str, run: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """The run once it has ended."""
+        return self._finished(name, run, progress)
 
     def _finished(self, name: str, run: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """The run once it has ended; this process does the work."""
