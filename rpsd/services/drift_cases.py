@@ -150,7 +150,7 @@ def _with_record(column: Vector, record: Vector, split: int, rows: int) -> Vecto
 
 def _put_view(made: _Table, cells: Mapping[str, Vector], graphs: "list[tuple[str, Graph]]") -> Vector:
     """Features of the newest version of the view whose columns are there; 1 where a row (n,) has none out of range, else 0."""
-    from rpsd.feature import run
+    from rpsd.feature import quality, run
 
     chosen = next(((name, graph) for name, graph in graphs if all(column in cells for column in graph.inputs)), None)
     if chosen is None:
@@ -159,19 +159,12 @@ def _put_view(made: _Table, cells: Mapping[str, Vector], graphs: "list[tuple[str
     made.view, graph = chosen
     matrix = run.compute(graph, cells)
     inside = np.ones(matrix.shape[0])
-    for column, fact in zip(matrix.T, graph.features, strict=True):
+    freed = quality.comparable(graph, matrix, cells["close"])
+    for column, values, fact in zip(matrix.T, freed.T, graph.features, strict=True):
         low, high = (-np.inf if fact["low"] is None else fact["low"]), (np.inf if fact["high"] is None else fact["high"])
         inside[(column < low) | (column > high)] = 0.0
-        values = _ratio(column, cells["close"]) if fact["relative"] else column
         made.put("feature", {fact["name"]: np.ascontiguousarray(values)})
     return inside
-
-
-def _ratio(column: Vector, price: Vector) -> Vector:
-    """What is in the price's unit as a log ratio to it, or as a plain ratio where it is not positive throughout."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(price > 0, column / price, np.nan)
-    return np.log(share) if bool((share[np.isfinite(share)] > 0).all()) else share
 
 
 def _quality(t: Times, split: int, cells: Mapping[str, Vector], inside: Vector) -> dict[str, Vector]:
