@@ -8,6 +8,7 @@ What the failing controls run against; each change shows that the fault tests wo
 - `amnesiac`: a live column that is not in memory begins anew after its head, instead of from its last checkpoint.
 - `oblivious`: a regime's filter that is not in memory begins anew from the long-run shares, instead of from where the store says it stands.
 - `bookless`: the features of an order book that is not in memory begin anew, instead of from where the store says they stand.
+- `hasty`: how far a feature view is comes into the store in a transaction of its own, a second before its rows do.
 - `impatient`: nothing is broken, but a training may take only a few seconds, so that a test need not wait for the real deadline.
 
 A server with PRAGMA synchronous=OFF would be no control here. SIGKILL ends a process, not the kernel: what the process has handed to
@@ -92,11 +93,29 @@ def bookless() -> None:
     book_live.opened = opened
 
 
+def hasty() -> None:
+    from rpsd.services.materialise import Materialiser
+    from rpsd.store import view_standing
+
+    held = Materialiser._write
+
+    def write(self: Any, steps: Any) -> Any:
+        def note(c: Any) -> None:
+            for step in steps:
+                view_standing.put(c, step.info, step.head.packed())
+
+        self._database.write(note).result()
+        time.sleep(1.0)  # so that few kills find it
+        return held(self, [replace(step, was=step.head.packed()) for step in steps])
+
+    Materialiser._write = write  # type: ignore[method-assign]
+
+
 def impatient() -> None:
     training._DEADLINE_SECONDS = 3.0  # type: ignore[misc]
 
 
-CHANGES: Final = {change.__name__: change for change in (amnesiac, bookless, early, forgetful, impatient, oblivious)}
+CHANGES: Final = {change.__name__: change for change in (amnesiac, bookless, early, forgetful, hasty, impatient, oblivious)}
 
 if __name__ == "__main__":
     CHANGES[sys.argv[1]]()
