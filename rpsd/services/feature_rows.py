@@ -71,7 +71,8 @@ def stored_names(info: SeriesInfo, inputs: Sequence[str]) -> dict[str, str]:
 
 def inputs_of(samples: Samples, names: dict[str, str]) -> dict[str, Vector]:
     """The inputs (n,) by name; a column that the rows lack is missing throughout."""
-    return {name: samples.columns.get(stored, np.full(samples.n, np.nan)) for name, stored in names.items()}
+    held = samples.columns
+    return {name: held[stored] if stored in held else np.full(samples.n, np.nan) for name, stored in names.items()}
 
 
 def known_of(samples: Samples, interval_ns: int) -> Times:

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.config import Settings
@@ -185,12 +185,15 @@ class FeatureViews:
             self._graphs[view.name, view.version] = held
         return held
 
-    def fitting(self, c: Connection, name: str, info: SeriesInfo, version: int | None = None) -> "tuple[View, Graph]":
+    def fitting(
+        self, c: Connection, name: str, info: SeriesInfo, version: int | None = None, held: Sequence[View] = ()
+    ) -> "tuple[View, Graph]":
         """That version of the view, or without one the newest whose columns the series has.
 
-        Raises UnknownView; BadView naming features and columns when none fits; FeatureGraphChanged.
+        `held` spares reading the versions for one series after the other. Raises UnknownView; BadView naming features and columns when none
+        fits; FeatureGraphChanged.
         """
-        found = views.require(c, name, version)
+        found = held or views.require(c, name, version)
         for view in found:
             if not lacking(info, view.inputs):
                 return view, self.graph(c, view)

@@ -175,48 +175,44 @@ class Materialiser:
 
     def _steps(self, name: str, batch: list[tuple[str, str]], done: Done) -> list[Step]:
         """What the series of the batch come to, computed in one read; those that lack columns, or are gone, are passed over."""
-        self._begin(name, batch, done)
 
-        def read(c: Connection) -> list[Step]:
-            found, room = [], _AT_ONCE
+        def read(c: Connection) -> tuple[list[Step], list[tuple[SeriesInfo, View]]]:
+            found: list[Step] = []
+            fresh: list[tuple[SeriesInfo, View]] = []
+            held, room = views.require(c, name), _AT_ONCE
             for symbol, interval in batch:
-                if (info := rows.find(c, symbol, interval)) is None or (was := view_standing.find(c, info, name)) is None:
+                if (info := rows.find(c, symbol, interval)) is None:
                     continue
                 try:
-                    view, graph = self._views.fitting(c, name, info)
+                    view, graph = self._views.fitting(c, name, info, held=held)
+                    if (was := view_standing.find(c, info, name)) is None:
+                        fresh.append((info, view))
+                        continue
                     step = self._step(c, info, (view, graph), was, max(room, CHECKPOINT))
                 except RpsdError as error:
                     done.skip(f"{symbol}:{interval}", error)
                     continue
                 room -= int(step.piece.t.size)
                 found.append(step)
-            return found
+            return found, fresh
 
-        return [
-            step for step in self._database.read(read) if step.piece.t.size or step.since_ns is not None or step.was.dirty_ns is not None
-        ]
+        steps, fresh = self._database.read(read)
+        if fresh:
+            self._begin(fresh)
+            return [*self._new(steps), *self._steps(name, [(info.symbol, info.interval) for info, _ in fresh], done)]
+        return self._new(steps)
 
-    def _begin(self, name: str, batch: list[tuple[str, str]], done: Done) -> None:
+    def _new(self, steps: list[Step]) -> list[Step]:
+        """Those that have something to write."""
+        return [step for step in steps if step.piece.t.size or step.since_ns is not None or step.was.dirty_ns is not None]
+
+    def _begin(self, fresh: list[tuple[SeriesInfo, View]]) -> None:
         """Note that the view is kept for the series that it never was: from then on late rows are noticed while others are computed."""
 
-        def fresh(c: Connection) -> list[tuple[SeriesInfo, View]]:
-            found = []
-            for symbol, interval in batch:
-                info = rows.find(c, symbol, interval)
-                if info is None or view_standing.find(c, info, name) is not None:
-                    continue
-                try:
-                    found.append((info, self._views.fitting(c, name, info)[0]))
-                except RpsdError as error:
-                    done.skip(f"{symbol}:{interval}", error)
-            return found
-
-        if not (new := self._database.read(fresh)):
-            return
-
         def write(c: Connection) -> None:
-            for info, view in new:
-                if rows.find(c, info.symbol, info.interval) == info:
+            for info, view in fresh:
+                held = rows.find(c, info.symbol, info.interval)
+                if held is not None and held.id == info.id:
                     view_standing.begin(c, info, view, column_of(info))
 
         self._database.write(write).result()
@@ -225,9 +221,10 @@ class Materialiser:
         """The rows of up to `most` bars behind where the view stands."""
         view, graph = what
         head, since_ns = standing_at(c, info, view, graph, was)
-        if head.standing.head_ns is None and derived.find_group(c, info, group_of(view.name)) is not None:
+        has_rows = derived.has_group(c, info, group_of(view.name))
+        if head.standing.head_ns is None and has_rows:
             since_ns = _NEVER
-        elif head.standing.head_ns is not None and derived.find_group(c, info, group_of(view.name)) is None:
+        elif head.standing.head_ns is not None and not has_rows:
             head, since_ns = standing_at(c, info, view, graph, replace(was, graph=""))  # the rows are gone: begin again
         pieces, checkpoints = [], []
         for piece, after in advanced(c, info, head, self._clock(), most):

@@ -40,6 +40,11 @@ def find_group(c: Connection, info: SeriesInfo, name: str) -> GroupInfo | None:
     return next((_group(row) for row in query.rows(c, f"{_SELECT} WHERE series_id = ? AND name = ?", (info.id, name))), None)
 
 
+def has_group(c: Connection, info: SeriesInfo, name: str) -> bool:
+    """Whether the series has a group of that name."""
+    return bool(query.rows(c, "SELECT 1 FROM derived WHERE series_id = ? AND name = ?", (info.id, name)))
+
+
 def _group(row: tuple[Any, ...]) -> GroupInfo:
     i, name, columns, meta, *rest = row
     return GroupInfo(i, name, tuple(json.loads(columns)), json.loads(meta), *rest)
