@@ -75,7 +75,7 @@ class _Tally:
 
 
 class DriftService:
-    """Scans and their reports. `views` tells the versions of the default view, the newest first, as drift_cases.scanned takes them."""
+    """Scans and their reports."""
 
     def __init__(
         self,
@@ -89,10 +89,9 @@ class DriftService:
         alert: "AlertService",
         events: "EventHub",
         clock: Callable[[], int],
-        views: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
-        self._job, self._alert, self._events, self._views = job, alert, events, views
+        self._job, self._alert, self._events = job, alert, events
         self._reading = DriftReading(settings, database, book, clock)
 
     def submit(self, names: Sequence[str] | None, *, by: str, once: "Once | None" = None) -> dict[str, Any]:
@@ -130,7 +129,7 @@ class DriftService:
         started, chosen = time.perf_counter(), self._reading.names() if names is None else list(dict.fromkeys(names))
         tally, log = _Tally(), logger(operation="drift")
         batches = [chosen[i : i + _BATCH] for i in range(0, len(chosen), _BATCH)]
-        views = self._views() if chosen else []
+        views = self._reading.views() if chosen else []
         slots = self._compute.status()["slots"]
         stopped = [False]
 

@@ -21,6 +21,7 @@ from rpsd.store import book as books
 from rpsd.store import drift as reports
 from rpsd.store import model as models
 from rpsd.store import series as rows
+from rpsd.store import view as views
 from rpsd.store.db import Connection, Database
 from rpsd.store.drift import Kept
 
@@ -77,6 +78,16 @@ class DriftReading:
     def names(self) -> list[str]:
         """The models in production."""
         return list(self.database.read(models.serving))
+
+    def views(self) -> list[dict[str, Any]]:
+        """The versions of the default view, the newest first, as drift_cases.scanned takes them."""
+
+        def look(c: Connection) -> list[dict[str, Any]]:
+            known = {f"{view.name}@{view.version}": dict(view.definition) for view in views.every(c)}
+            found = views.versions(c, self.settings.features.default_view)
+            return [{"name": one.name, "version": one.version, "definition": dict(one.definition), "known": known} for one in found]
+
+        return self.database.read(look)
 
     def read(self, name: str, *, only_new: bool) -> Reading | Unread:
         """What a scan of the model needs; with `only_new` a model about which nothing has come since its last report is left alone."""

@@ -138,3 +138,21 @@ def test_what_is_no_schedule_is_refused(written):
 def test_an_unknown_zone_is_refused():
     with pytest.raises(BadConfig, match=r"jobs\.timezone"):
         parse("02:00", "Mars/Olympus")
+
+
+@given(st.integers(0, 2**62), st.text(max_size=20))
+def test_a_moved_interval_keeps_its_length_and_has_a_phase_of_its_own(at: int, seed: str) -> None:
+    plain, moved = parse("3600.000s"), parse("3600.000s").moved(seed)
+    assert 0 <= moved.offset_ns < 3600 * SECOND_NS
+    assert moved == plain.moved(seed)
+    first = moved.after(at)
+    assert at < first <= at + 3600 * SECOND_NS
+    assert (first - moved.offset_ns) % (3600 * SECOND_NS) == 0
+    assert moved.after(first) == first + 3600 * SECOND_NS
+
+
+def test_seeds_spread_over_the_interval_and_leave_local_times_alone() -> None:
+    offsets = [parse("1h").moved(f"{n} drift_scan").offset_ns / (3600 * SECOND_NS) for n in range(200)]
+    assert 0.4 < sum(offsets) / 200 < 0.6
+    assert len(set(offsets)) == 200
+    assert parse("02:00").moved("x") == parse("02:00")
