@@ -26,13 +26,13 @@ def test_scan_list_and_show(rpsd: Run, tmp_path: Path) -> None:
     assert out.splitlines()[0].split() == ["models", "0"]
     file = tmp_path / "aapl.csv"
     file.write_text(csv(returns, 0))
-    assert rpsd("series", "import", "AAPL", "1d", str(file))[0] == 0
+    assert rpsd("series", "import", str(file), "--symbol", "AAPL", "--interval", "1d")[0] == 0
     assert rpsd("retrain", "--model", "regime:AAPL:1d:2_state")[0] == 0
     if "production" not in rpsd("models", "list")[1]:
         assert rpsd("models", "promote", "regime:AAPL:1d:2_state", "1", "--reason", "test", "--force")[0] == 0
     further = np.concatenate([[returns.sum()], rng.normal(-0.02, 0.09, 80)])
     file.write_text(csv(further, 400))
-    assert rpsd("series", "import", "AAPL", "1d", str(file))[0] == 0
+    assert rpsd("series", "import", str(file), "--symbol", "AAPL", "--interval", "1d")[0] == 0
     code, out, err = rpsd("drift", "scan", "regime:AAPL:1d:2_state", "--json")
     assert code == 0, err
     assert json.loads(out)["result"]["significant"] == 1
