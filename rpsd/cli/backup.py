@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from rpsd.cli.models import flat
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, quiet, reached
+from rpsd.core.flat import flat
 
 app = typer.Typer(name="backup", help="Take, list, verify and prune backups.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from rpsd.cli.live import failure
-from rpsd.cli.models import flat
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
+from rpsd.core.flat import flat
 
 app = typer.Typer(name="jobs", help="List, run and cancel jobs.", no_args_is_help=True, rich_markup_mode=None)
 

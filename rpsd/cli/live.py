@@ -169,6 +169,41 @@ class Live:
         """A finished scan."""
         return self._followed(self._client.drift_scan(models), progress)
 
+    def move_model(self, name: str, version: int, stage: str, reason: str) -> dict[str, Any]:
+        """Put a version into another stage below production."""
+        body = {"version": version, "stage": stage, "reason": reason}
+        found: dict[str, Any] = self._client.ask("POST", f"/api/v1/models/{name}/stage", json=body)
+        return found
+
+    def aliases(self, name: str) -> list[dict[str, Any]]:
+        """The aliases of a model."""
+        found: list[dict[str, Any]] = self._client.ask("GET", f"/api/v1/models/{name}/aliases")["aliases"]
+        return found
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Let an alias stand for a version."""
+        self._client.ask("POST", f"/api/v1/models/{name}/aliases", json={"alias": alias, "version": version})
+
+    def drop_alias(self, name: str, alias: str) -> None:
+        """Forget an alias."""
+        self._client.ask("DELETE", f"/api/v1/models/{name}/aliases/{alias}")
+
+    def lineage(self, name: str) -> dict[str, Any]:
+        """The versions that a model came from."""
+        found: dict[str, Any] = self._client.ask("GET", f"/api/v1/models/{name}/lineage")
+        return found
+
+    def export_model(self, name: str, version: str) -> tuple[bytes, str]:
+        """A model file and its SHA-256."""
+        found = self._client.request("GET", f"/api/v1/models/{name}/versions/{version}/file")
+        return found.content, found.headers["rpsd-digest"]
+
+    def import_model(self, data: bytes, digest: str) -> dict[str, Any]:
+        """Register the model in a file."""
+        headers = {"content-type": "application/octet-stream", "rpsd-digest": digest}
+        found: dict[str, Any] = self._client.ask("POST", "/api/v1/models/import", content=data, headers=headers)
+        return found
+
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""
         return self._client.jobs(name=name, state=state)

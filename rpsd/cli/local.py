@@ -180,6 +180,34 @@ class Local:
 
         return self._finished(JOB, self._services.drift.submit(models or None, by=BY), progress)
 
+    def move_model(self, name: str, version: int, stage: str, reason: str) -> dict[str, Any]:
+        """Put a version into another stage below production."""
+        return self._services.model_alias.move(name, version, stage, reason, BY)
+
+    def aliases(self, name: str) -> list[dict[str, Any]]:
+        """The aliases of a model."""
+        return self._services.model_alias.listed(name)
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Let an alias stand for a version."""
+        self._services.model_alias.put(name, alias, version, BY)
+
+    def drop_alias(self, name: str, alias: str) -> None:
+        """Forget an alias."""
+        self._services.model_alias.drop(name, alias, BY)
+
+    def lineage(self, name: str) -> dict[str, Any]:
+        """The versions that a model came from."""
+        return self._services.model_card.lineage(name, None, 100)
+
+    def export_model(self, name: str, version: str) -> tuple[bytes, str]:
+        """A model file and its SHA-256."""
+        return self._services.model_file.exported(name, version)
+
+    def import_model(self, data: bytes, digest: str) -> dict[str, Any]:
+        """Register the model in a file."""
+        return self._services.model_file.imported(data, BY, digest=digest)
+
     def jobs(self, name: str | None, state: str | None) -> list[dict[str, Any]]:
         """The latest runs."""
         return self._services.job.page(None, 100, name, state)[0]

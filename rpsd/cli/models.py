@@ -1,5 +1,6 @@
 """`rpsd models` and `rpsd retrain`: the model registry."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from rpsd.cli.book_card import evaluated
 from rpsd.cli.live import failure
 from rpsd.cli.output import AsJson, ConfigFile, Progress, answer, pairs, table
 from rpsd.cli.reach import load, reached
+from rpsd.core.flat import flat
 
 app = typer.Typer(name="models", help="List and show models; choose the version that serves.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -68,6 +70,87 @@ def rollback(
     answer(done, as_json, lambda: _serving(done))
 
 
+@app.command()
+def stage(
+    name: Name,
+    version: Annotated[int, typer.Argument(min=1)],
+    to: Annotated[str, typer.Argument(metavar="STAGE", help="candidate, staging or archived; production is reached by promote.")],
+    reason: Reason,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a version that does not serve into another stage."""
+    with reached(load(config_file)) as here:
+        done = here.move_model(name, version, to, reason)
+    answer(done, as_json, lambda: f"version {done['version']} of {done['name']} is in stage {done['stage']}: {done['reason']}")
+
+
+@app.command()
+def alias(
+    name: Name,
+    alias: Annotated[str | None, typer.Argument(help="The alias to set or to drop; without it the aliases are listed.")] = None,
+    version: Annotated[int | None, typer.Argument(min=1, help="The version that it is to stand for.")] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Forget the alias.")] = False,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the aliases of a model, or set or drop one: champion always is what serves, challenger what would replace it."""
+    if (alias is None) != (version is None and not drop) or (drop and version is not None):
+        raise typer.BadParameter("give nothing to list, ALIAS VERSION to set, or ALIAS --drop")
+    with reached(load(config_file)) as here:
+        if alias is not None and drop:
+            here.drop_alias(name, alias)
+        elif alias is not None and version is not None:
+            here.set_alias(name, alias, version)
+        rows = here.aliases(name)
+    columns = ("alias", "version", "set_by", "set")
+    cells = [[row.get(column) for column in columns] for row in rows]
+    answer({"aliases": rows}, as_json, lambda: table(columns, cells, empty="No aliases: no version serves or would replace it."))
+
+
+@app.command()
+def lineage(name: Name, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show from which versions, data and runs a model came."""
+    with reached(load(config_file)) as here:
+        told = here.lineage(name)
+    columns = ("version", "stage", "trained_from", "trained_until", "predecessor", "run", "data_fingerprint")
+    cells = [[row.get(column) for column in columns] for row in told["chain"]]
+    answer(told, as_json, lambda: table(columns, cells))
+
+
+@app.command()
+def export(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="The file to write, or a directory to put it into.")],
+    version: Annotated[str, typer.Option("--version", help="Number or alias.")] = "champion",
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version of a model to a file."""
+    from rpsd.cli.model_files import write_whole
+
+    with reached(load(config_file)) as here:
+        data, digest = here.export_model(name, version)
+    told = {"name": name, "file": str(write_whole(file, f"{name}_{version}", data)), "bytes": len(data), "digest": digest}
+    answer(told, as_json, lambda: pairs(list(told.items())))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file that `rpsd models export` wrote; pickles and archives are never read.")],
+    digest: Annotated[str, typer.Option("--digest", help="The SHA-256 that the file must have.")] = "",
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register the model in a file as a candidate; it never serves before it has been evaluated here, or is forced."""
+    from rpsd.cli.model_files import read_whole
+
+    data = read_whole(file)
+    with reached(load(config_file)) as here:
+        made = here.import_model(data, digest)
+    answer(made, as_json, lambda: f"version {made['version']} of {made['name']} is a candidate: {made['reason']}")
+
+
 def _serving(version: dict[str, Any]) -> str:
     before = f", after version {version['predecessor']}" if version["predecessor"] else ""
     return f"version {version['version']} of {version['name']} serves{before}: {version['reason']}"
@@ -86,20 +169,6 @@ def _card(model: dict[str, Any]) -> str:
     headers = ("state", "alias", "confidence", "mean", "volatility", "lasts", "share", "episodes")
     names = ("label", "alias", "label_confidence", "mean", "volatility", "expected_duration", "occupancy", "episodes")
     return f"{text}\n\n{table(headers, [[state.get(name) for name in names] for state in states])}"
-
-
-def flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested JSON as dotted names; lists of plain values on one line."""
-    if isinstance(value, dict):
-        told = {key: child for key, child in value.items() if not (key.endswith("_ns") and key.removesuffix("_ns") in value)}
-        return [row for key, child in told.items() for row in flat(child, f"{prefix}.{key}" if prefix else str(key))]
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        return [row for number, child in enumerate(value) for row in flat(child, f"{prefix}.{number}")]
-    if prefix.endswith("_ns") and isinstance(value, int):
-        from rpsd.core import instant
-
-        return [(prefix.removesuffix("_ns"), instant.text(value))]
-    return [(prefix, ", ".join(map(str, value)) if isinstance(value, list) else value)]
 
 
 def retrain(

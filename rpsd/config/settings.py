@@ -166,6 +166,9 @@ class Models:
     promotion: Promotion = section(Promotion, "What a new model must show before it serves.")
     retraining: Retraining = section(Retraining, "When a model is trained by itself.")
     watch: Watch = section(Watch, "How the model in production is held to what it would have been.")
+    keep: int = setting(
+        20, kinds.integer(5, 10_000), "Versions of a name that are kept, beside those that serve, have an alias or may return."
+    )
     shadow: bool = setting(True, kinds.FLAG, "Let challenger and predecessor predict beside production and keep score.")
 
 

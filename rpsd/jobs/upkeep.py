@@ -11,7 +11,8 @@ def run(context: JobContext) -> dict[str, Any]:
     """Result: how many rows or blocks each step touched; see keep_trim."""
     services = context.services
     tapes_ns = int(services.settings.books.retention * SECOND_NS)
-    return keep_trim(services.database, services.clock(), context.go_on, tapes_ns=tapes_ns)
+    keep = services.settings.models.keep
+    return keep_trim(services.database, services.clock(), context.go_on, tapes_ns=tapes_ns, keep_versions=keep)
 
 
 UPKEEP: Final = Job("upkeep", "Fold, compress and prune the database.", lambda settings: settings.jobs.upkeep, run)

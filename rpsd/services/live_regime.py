@@ -75,7 +75,7 @@ class LiveRegimes:
     ) -> None:
         self._settings, self._database, self._job, self._clock = settings, database, job, clock
         self._standings, self._models = standings, models
-        self._history = RegimeHistory(settings, database, models)
+        self._history = RegimeHistory(settings, database)
         self._answers: dict[str, _AtHand] = {}
         self._asked: dict[str, int] = {}
         self._lock = threading.Lock()

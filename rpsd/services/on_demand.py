@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rpsd.services.mlflow_export import MlflowExport
     from rpsd.services.model import ModelService
     from rpsd.services.model_alias import ModelAliases
+    from rpsd.services.model_card import ModelCards
     from rpsd.services.model_file import ModelFiles
     from rpsd.services.quarantine import Quarantine
     from rpsd.services.regime import RegimeService
@@ -102,6 +103,13 @@ class OnDemand:
         from rpsd.services.model_alias import ModelAliases
 
         return ModelAliases(self.database, self.clock)
+
+    @cached_property
+    def model_card(self) -> "ModelCards":
+        """Cards and lineage of model versions."""
+        from rpsd.services.model_card import ModelCards
+
+        return ModelCards(self.database)
 
     @cached_property
     def model_file(self) -> "ModelFiles":

@@ -15,9 +15,9 @@ from rpsd.services.cache import PacketCache
 from rpsd.services.model_name import RegimeName
 from rpsd.services.price import Prices, stored_prices
 from rpsd.services.regime_answer import path_rows
-from rpsd.services.served import ServedModels
 from rpsd.services.standing import MOST_STATES, group_of
-from rpsd.store import derived
+from rpsd.store import derived, model_past
+from rpsd.store import model as models
 from rpsd.store.db import Connection, Database
 
 _NOTHING: Final = Samples(np.empty(0, np.int64), {})
@@ -26,8 +26,8 @@ _NOTHING: Final = Samples(np.empty(0, np.int64), {})
 class RegimeHistory:
     """Pages of paths. The filtered training window is cached by the model's digest and the fingerprint of the prices it sees."""
 
-    def __init__(self, settings: Settings, database: Database, models: ServedModels) -> None:
-        self._database, self._models = database, models
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
         self._deadline = settings.server.request_timeout
         self._cache = PacketCache(settings.performance.cache_size, settings.performance.cache_ttl)
 
@@ -97,7 +97,7 @@ class RegimeHistory:
         states = kept.columns["state"].astype(np.int64)
         p = np.stack([kept.columns[f"p{i}"] for i in range(MOST_STATES)], axis=1)
         wanted = np.unique(versions).tolist()
-        names = self._database.read(lambda c: {v: self._models.of(c, name, v).packet.head["labels"] for v in wanted})
+        names = self._database.read(lambda c: {v: _labels(c, name, v) for v in wanted})
         rows = zip(kept.t.tolist(), instant.texts(kept.t), versions.tolist(), states.tolist(), strict=True)
         return {
             t: {
@@ -110,3 +110,9 @@ class RegimeHistory:
             }
             for row, (t, text, version, state) in enumerate(rows)
         }
+
+
+def _labels(c: Connection, name: str, version: int) -> list[str]:
+    """What the states of the version are called, whether or not it is still kept. Raises UnknownModel."""
+    past = model_past.find(c, name, version)
+    return list((models.find(c, name, version).card if past is None else past)["labels"])

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from rpsd.core.experiment import RunState
 from rpsd.core.market import DAY_NS
-from rpsd.store import alert, artifact, book_chunk, derived, drift, idempotency, run, series
+from rpsd.store import alert, artifact, book_chunk, derived, drift, idempotency, model_past, run, series
 from rpsd.store import job as rows
 from rpsd.store.db import Connection, Database
 
 COLD_NS: Final = 7 * DAY_NS
 """Blocks whose last row is older than a week are compressed: they are rarely rewritten by then."""
-_IN_SLICES: Final = ("tapes_dropped", "tapes_folded", "runs_killed", "fits_dropped", "artifacts_dropped")
+_IN_SLICES: Final = ("tapes_dropped", "tapes_folded", "versions_dropped", "runs_killed", "fits_dropped", "artifacts_dropped")
 """Steps of which one transaction does a part."""
 KEEP_RUNS_NS: Final = 30 * DAY_NS
 """How long finished runs of jobs stay listed, and the product's own fits that no held version of a model came from."""
@@ -26,11 +26,18 @@ MOST_REPORTS: Final = 500
 """Drift reports of one model."""
 
 
-def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], None], *, tapes_ns: int | None = None) -> dict[str, Any]:
+def keep_trim(
+    database: Database,
+    now_ns: int,
+    go_on: Callable[[float, str], None],
+    *,
+    tapes_ns: int | None = None,
+    keep_versions: int = 20,
+) -> dict[str, Any]:
     """Short write transactions, so that ingest hardly waits. Returns how many rows or blocks each step touched.
 
-    `tapes_ns`: the age from which tapes of order books are dropped, None for never. `go_on(share, step)` is called before each step and
-    each further transaction of a step, and may raise to stop there.
+    `tapes_ns`: the age from which tapes of order books are dropped, None for never; `keep_versions`: as model_past.prune().
+    `go_on(share, step)` is called before each step and each further transaction of a step, and may raise to stop there.
     """
     oldest_ns = -(2**63) if tapes_ns is None else now_ns - tapes_ns
     steps: tuple[tuple[str, Callable[[Connection], int]], ...] = (
@@ -40,6 +47,7 @@ def keep_trim(database: Database, now_ns: int, go_on: Callable[[float, str], Non
         ("job_rows", lambda c: rows.prune(c, now_ns - KEEP_RUNS_NS)),
         ("tapes_dropped", lambda c: book_chunk.prune(c, oldest_ns)),
         ("tapes_folded", book_chunk.fold_all),
+        ("versions_dropped", lambda c: model_past.prune(c, keep_versions, now_ns)),
         ("runs_killed", lambda c: kill_silent(c, now_ns)),
         ("fits_dropped", lambda c: run.prune(c, now_ns - KEEP_RUNS_NS, _RUNS)),
         ("artifacts_dropped", artifact.sweep),

@@ -60,16 +60,6 @@ def page(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get(
-    "/api/v1/models/{name:str}",
-    opt=declare("read", "Card of a model: window, fingerprints, evaluation, lineage.", "models", writes={JSON: dict[str, Any]}),
-    sync_to_thread=True,
-)
-def card(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
-    """The card."""
-    return answer(of(request), of(request).services.model.card(name))
-
-
-@get(
     "/api/v1/models/{name:str}/versions",
     opt=declare("read", "Every version of a model.", "models", writes={JSON: VersionList}),
     sync_to_thread=True,
@@ -131,4 +121,4 @@ def _serve(request: Request[Any, Any, Any], name: str, body: bytes, kind: type[P
     return answer(exchange, call(name, asked.version, asked.reason, exchange.by, force=asked.force, expected=asked.expected, once=once))
 
 
-ROUTES: Final = (page, card, versions, retrain, promote, rollback)
+ROUTES: Final = (page, versions, retrain, promote, rollback)

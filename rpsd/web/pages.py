@@ -38,7 +38,7 @@ def contents() -> bytes:
     if "index" in chapters():
         return chapter("index")
     items = "".join(f'<li><a href="/manual/{name}">{html.escape(name.replace("-", " ").capitalize())}</a></li>' for name in chapters())
-    return _page("Manual", f"<h1>Manual</h1><ul>{items}</ul>")
+    return framed("Manual", f"<h1>Manual</h1><ul>{items}</ul>")
 
 
 def chapter(name: str) -> bytes:
@@ -47,7 +47,7 @@ def chapter(name: str) -> bytes:
         raise UnknownRoute(f"the manual has no chapter {name[:60]!r}", hint="GET /manual lists the chapters.")
     path = files("rpsd") / "manual" / f"{name}.md"
     text = path.read_text("utf-8") if path.is_file() else _errors()
-    return _page(name.replace("-", " ").capitalize(), rendered(text))
+    return framed(name.replace("-", " ").capitalize(), rendered(text))
 
 
 def picture(name: str) -> bytes:
@@ -93,7 +93,8 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", heading.lower()).strip("-")
 
 
-def _page(title: str, body: str) -> bytes:
+def framed(title: str, body: str) -> bytes:
+    """A page of the appliance around a body of HTML; the title is text."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)} · rpsd</title>'
     style = '<link rel="icon" href="data:,"><link rel="stylesheet" href="/static/rpsd.css">'
     links = f'<nav><a class="home" href="/">rpsd {__version__}</a> <a href="/manual">Manual</a> <a href="/docs">API</a></nav>'

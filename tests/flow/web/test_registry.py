@@ -1,5 +1,8 @@
 """The registry through the front door: stages, aliases, and promotions that meet."""
 
+import gzip
+import hashlib
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rpsd.services.model import Candidate, Verdict
 from tests.flow.web import book_model
 from tests.flow.web.conftest import Running
 
@@ -69,3 +73,63 @@ def test_a_promotion_that_expects_another_champion_is_refused(http: httpx.Client
     sent = {"version": 2, "reason": "mine", "expected": 3}
     assert http.post(f"/api/v1/models/{name}/promote", json=sent).json()["code"] == "state_conflict"
     assert http.post(f"/api/v1/models/{name}/promote", json=sent | {"expected": 1}).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def regime(running: Running, prices: tuple[list[int], list[float]]) -> str:
+    """A regime model in production."""
+    t, close = prices
+    with running.client() as http:
+        assert http.post("/api/v1/series/REGFILE/1d/samples", json={"t": t, "close": close}).status_code == 200
+    found = "regime:REGFILE:1d:2_state"
+    running.services.regime.train(found)
+    if running.services.model.production(found) is None:
+        running.services.model.promote(found, 1, "for this test", "test", force=True)
+    return found
+
+
+def test_a_version_goes_out_as_a_file_and_comes_in_as_a_candidate(http: httpx.Client, running: Running, regime: str) -> None:
+    sent = http.get(f"/api/v1/models/{regime}/versions/champion/file")
+    assert sent.headers["content-type"] == "application/octet-stream"
+    assert hashlib.sha256(sent.content).hexdigest() == sent.headers["rpsd-digest"]
+    how = {"content-type": "application/octet-stream", "rpsd-digest": sent.headers["rpsd-digest"], "idempotency-key": "file of a test"}
+    first, again = (http.post("/api/v1/models/import", content=sent.content, headers=how) for _ in range(2))
+    assert (first.status_code, first.json()["stage"]) == (201, "candidate")
+    assert again.json() == first.json()
+    version = first.json()["version"]
+    refusal = http.post(f"/api/v1/models/{regime}/promote", json={"version": version, "reason": "it was good there"})
+    assert (refusal.status_code, refusal.json()["code"]) == (409, "gate_refused")
+    with running.client("read") as reader:
+        assert reader.post("/api/v1/models/import", content=sent.content, headers=how).status_code == 403
+    assert http.get(f"/api/v1/models/{regime}/versions/99/file").json()["code"] == "unknown_model"
+
+
+def test_a_bad_file_is_set_aside_and_everything_goes_on_serving(http: httpx.Client, regime: str) -> None:
+    for data in (pickle.dumps({"model": 1}), gzip.compress(bytes(1000)), b"RPSD1\n" + bytes(99)):
+        answer = http.post("/api/v1/models/import", content=data, headers={"content-type": "application/octet-stream"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad_model_file"), answer.text
+    page = http.get("/api/v1/admin/quarantine", params={"limit": 2}).json()
+    assert [row["bytes"] for row in page["quarantine"]] == [105, len(gzip.compress(bytes(1000)))]
+    rest = http.get("/api/v1/admin/quarantine", params={"after": page["next"]}).json()["quarantine"]
+    assert "pickle" in rest[0]["reason"]
+    item = rest[0]["id"]
+    assert http.delete(f"/api/v1/admin/quarantine/{item}").json()["id"] == item
+    assert http.delete(f"/api/v1/admin/quarantine/{item}").status_code == http.delete("/api/v1/admin/quarantine/x").status_code == 404
+    assert http.get("/api/v1/regimes/REGFILE", params={"regime_type": "2_state"}).status_code == 200
+
+
+def test_the_card_is_a_page_for_people_and_json_for_programs(http: httpx.Client, running: Running, regime: str) -> None:
+    page = http.get(f"/api/v1/models/{regime}", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert all(f"<h2>{heading}</h2>" in page.text for heading in ("Data", "Fit", "Evaluation against baselines", "Lineage"))
+    assert http.get(f"/api/v1/models/{regime}").json()["card"]["kind"] == "regime"
+    chain = http.get(f"/api/v1/models/{regime}/lineage").json()["chain"]
+    assert (chain[0]["version"], len(chain[0]["graph"])) == (1, 64)
+    bad = book_model.packet()
+    card = {"data_fingerprint": "f", "evaluation": {}, "gate": {"promoted": True}, "<b>": "<script>alert(1)</script>"}
+    name = "book:HTML:next_mid_move"
+    running.services.model.register(Candidate(name, bad, card, Verdict(False, "<i>no</i>")), "test")
+    text = http.get(f"/api/v1/models/{name}", headers={"accept": "text/html"}).text
+    assert "<script>" not in text
+    assert "<i>" not in text
+    assert "&lt;script&gt;" in text

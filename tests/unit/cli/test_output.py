@@ -6,10 +6,10 @@ import pytest
 
 from rpsd.cli import regime_report
 from rpsd.cli.jobs import told
-from rpsd.cli.models import flat
 from rpsd.cli.output import WIDTH, complain, pairs, table
 from rpsd.config import explain, read
 from rpsd.core.errors import BadSymbol
+from rpsd.core.flat import flat
 
 
 def test_numbers_stand_to_the_right_and_empty_columns_to_the_left() -> None:

@@ -12,10 +12,10 @@ from rpsd.services.model import Candidate, Verdict
 NAME = "regime:X:1d:2_state"
 
 
-def register(services, *, promoted: bool = False, evaluation: object = 1) -> int:
+def register(services, *, promoted: bool = False, evaluation: object = True) -> int:
     packet = Packet({"trained_from_ns": 0, "trained_until_ns": 1}, {})
     verdict = Verdict(promoted, "by hand")
-    card = {"data_fingerprint": "f", "evaluation": evaluation, "gate": {"promoted": True}}
+    card = {"data_fingerprint": "f", "evaluation": None if evaluation is None else {}, "gate": {"promoted": True}}
     return services.model.register(Candidate(NAME, packet, card, verdict), "me").version
 
 
