@@ -319,4 +319,5 @@ def outcome(version: ModelVersion, promoted: bool, reason: str) -> dict[str, Any
         "reason": reason,
         "evaluation": version.card["evaluation"],
         "trained_until": instant.text(version.trained_until_ns),
+        "run": version.card.get("lineage", {}).get("run"),
     }

@@ -72,7 +72,7 @@ def _cause(known: Known, ages: Ages, rules: Retraining, now_ns: int) -> tuple[Ca
         return Cause.NEW_DATA, f"no version serves yet, and {_counted(known)} are there"
     if known.drift is not None:
         return Cause.DRIFT, known.drift
-    if (age_ns := now_ns - known.cold_ns) >= ages.most_ns:
+    if (age_ns := now_ns - known.cold_ns) > ages.most_ns:
         return Cause.AGE, f"fresh starts were last tried {_days(age_ns)} ago; the most is {_days(ages.most_ns)}"
     return _routine(known, ages, rules, now_ns)
 

@@ -162,4 +162,4 @@ def _outcome(name: str, one: dict[str, Any] | RpsdError, asked: Decision | None,
         reason = f"the fit was refused: {one.detail} ({one.code})"
         return Decision(name, Choice.KEEP, cause, reason, None if asked is None else asked.version, job)
     choice = Choice.PROMOTE if one["promoted"] else Choice.SKIP if one["stage"] == "production" else Choice.KEEP
-    return Decision(name, choice, cause, one["reason"], one["version"], job, one.get("run"))
+    return Decision(name, choice, cause, one["reason"], one["version"], job, None if choice is Choice.SKIP else one.get("run"))

@@ -9,6 +9,7 @@ from rpsd.core import instant
 from rpsd.core.errors import InvalidRequest
 from rpsd.core.market import DAY_NS, Samples
 from rpsd.jobs.book_train import BOOK_TRAIN
+from rpsd.jobs.drift_scan import DRIFT_SCAN
 from rpsd.jobs.job import JobContext
 from rpsd.jobs.retrain import RETRAIN
 from tests.conftest import Clock
@@ -58,6 +59,8 @@ def test_nights_fit_what_has_new_bars_and_leave_the_rest(stocked: Any, clock: Cl
     assert {one["job"] for one in told} == {77}
     assert [one["version"] for one in told] == [None, 1, 1, 1, 2]
     assert "fitted 1.0 days ago, and 1 bar since" in told[3]["reason"]
+    lineage = [version["card"]["lineage"]["run"] for version in stocked.model.versions(NAME)[::-1]]
+    assert [one["run"] for one in told] == [None, lineage[0], None, None, lineage[1]]
     assert "nats a bar" in told[4]["reason"]
 
 
@@ -104,6 +107,14 @@ def test_drift_trains_at_once_what_the_scan_found_and_only_when_it_is_news(stock
     assert [(one["decision"], one["cause"], one["model"]) for one in told[:1]] == [("retrain", "drift", NAME)]
     assert told[0]["reason"] == "volatility has drifted to HIGH"
     assert night(stocked, by="drift", cause="drift")["decided"]["retrain"] in (0, 1)
+
+
+def test_a_scan_by_schedule_queues_the_training_of_what_is_high(stocked: Any, clock: Clock) -> None:
+    night(stocked)
+    stocked.retraining._drifted = lambda _connection: {NAME: (clock.now_ns + 1, "it drifted")}
+    result = DRIFT_SCAN.run(JobContext(stocked, {}, "scheduler", lambda *_: None, lambda: False, 8))
+    [job] = stocked.job.page(name="retrain")[0]
+    assert result["retraining"] == [job["id"]]
 
 
 def test_the_budget_holds_for_a_day(stocked: Any, clock: Clock) -> None:
