@@ -143,6 +143,20 @@ def dripping(seconds: float) -> Callable[[BaseHTTPRequestHandler], None]:
     return drip
 
 
+def dripping_headers(seconds: float) -> Callable[[BaseHTTPRequestHandler], None]:
+    """A byte of the headers now and then: each keeps a read from timing out."""
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\nx-slow: ")
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            handler.wfile.write(b"a")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    return drip
+
+
 def endless(handler: BaseHTTPRequestHandler) -> None:
     """As many bytes as are read, without saying how many."""
     handler.send_response(200)

@@ -3,11 +3,13 @@
 import ipaddress
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -49,7 +51,10 @@ class Fetcher:
         self._sleep, self._rng, self._cancelled = sleep, rng or random.Random(), cancelled  # noqa: S311 - spreads load, guards nothing
         patience = httpx.Timeout(min(deadline_seconds, 10.0), connect=min(deadline_seconds, 10.0))
         agent = {"user-agent": f"rpsd/{__version__}", "accept-encoding": "gzip, deflate"}
-        self._http = httpx.Client(timeout=patience, headers=agent, follow_redirects=False, trust_env=True)
+        # no connection is used twice: each is known to _Deadline from its beginning
+        self._http = httpx.Client(
+            timeout=patience, headers=agent, follow_redirects=False, trust_env=True, limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     def get(self, request: Request) -> Answer:
         """The answer, of any status below 500 that the vendor itself must explain. Raises SourceFailed, Cancelled."""
@@ -126,8 +131,10 @@ class Fetcher:
     ) -> Answer:
         """One exchange. Raises SourceFailed, with retry_after (0: soon) for what may pass."""
         place = _place(url)
+        deadline = _Deadline(until)
+        asked: dict[str, Any] = {"params": params or None, "headers": headers, "content": body, "extensions": {"trace": deadline.trace}}
         try:
-            with self._http.stream(method, url, params=params or None, headers=headers, content=body) as response:
+            with deadline, self._http.stream(method, url, **asked) as response:
                 status = response.status_code
                 if status in _AGAIN:
                     raise SourceFailed(f"{place} answered {status}", retry_after=_retry_after(response.headers.get("retry-after")))
@@ -139,6 +146,8 @@ class Fetcher:
         except httpx.DecodingError as error:
             raise SourceFailed(f"{place} sent a body that does not decompress") from error
         except httpx.TransportError as error:
+            if deadline.has_cut:
+                raise SourceFailed(f"{place} took longer than {self._deadline:g} s to send its answer") from error
             raise SourceFailed(f"{place} cannot be reached, or broke off: {type(error).__name__}", retry_after=0.0) from error
         except httpx.InvalidURL as error:
             raise SourceFailed(f"{place} is not an address") from error
@@ -159,6 +168,34 @@ class Fetcher:
                 raise Cancelled("the fetch was stopped")
             pieces.append(piece)
         return b"".join(pieces)
+
+
+class _Deadline:
+    """Cuts a connection at a moment, whatever it is at: a read has a timeout of its own, but a byte now and then starts it anew."""
+
+    def __init__(self, until: float) -> None:
+        """`until` in seconds of time.monotonic."""
+        self.has_cut = False
+        self._stream: Any = None
+        self._timer = threading.Timer(max(0.0, until - time.monotonic()), self._cut)
+        self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Hears of the connection as it is made, and made secure."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._stream = info["return_value"]
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _cut(self) -> None:
+        self.has_cut = True
+        if self._stream is not None and (connected := self._stream.get_extra_info("socket")) is not None:
+            with suppress(OSError):  # it may have ended by itself
+                connected.shutdown(socket.SHUT_RDWR)
 
 
 def _retry_after(text: str | None) -> float:

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -124,8 +125,9 @@ def test_a_truncated_body_is_tried_again(far: Vendors) -> None:
     assert get(far).count(b"\n") == 4
 
 
-def test_a_body_that_drips_ends_at_the_deadline(far: Vendors) -> None:
-    far.instead = [vendors.dripping(5.0)]
+@pytest.mark.parametrize("drip", [vendors.dripping, vendors.dripping_headers])
+def test_an_answer_that_drips_ends_at_the_deadline(far: Vendors, drip: Any) -> None:
+    far.instead = [drip(5.0)]
     began = time.monotonic()
     with pytest.raises(SourceFailed, match=r"took longer than 0.3 s"):
         get(far, deadline_seconds=0.3)
