@@ -1,5 +1,6 @@
 """Live books: bit for bit the same over restarts, folds and evictions; what was not committed never shows; old tapes go."""
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from rpsd.services.upkeep import keep_trim
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import book, query
 from rpsd.store.db import Connection
+from rpsd.store.practices import migrations
 from rpsd.store.tape import cut
 from tests.conftest import Clock
 
@@ -234,7 +236,7 @@ def test_a_directory_of_the_release_before_takes_books(tmp_path: Path, clock: Cl
     with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
 
         def back(c: Connection) -> None:
-            for table in ("book_fault", "book_chunk", "book_ladder", "book"):
+            for table in reversed(re.findall(r"CREATE TABLE (\w+)", "".join(migrations()[4:]))):
                 c.execute(f"DROP TABLE {table}")
             c.execute("PRAGMA user_version = 4")
 
