@@ -15,14 +15,6 @@ def main(root: str) -> None:
             continue
         runs = {}
         for run in client.search_runs([experiment.experiment_id]):
-            artifacts = {}
-            waiting = [""]
-            while waiting:
-                for one in client.list_artifacts(run.info.run_id, waiting.pop() or None):
-                    if one.is_dir:
-                        waiting.append(one.path)
-                    else:
-                        artifacts[one.path] = Path(client.download_artifacts(run.info.run_id, one.path)).read_bytes().hex()
             runs[run.info.run_id] = {
                 "name": run.info.run_name,
                 "status": run.info.status,
@@ -36,12 +28,24 @@ def main(root: str) -> None:
                     for name in run.data.metrics
                 },
                 "last": run.data.metrics,
-                "artifacts": artifacts,
+                "artifacts": artifacts(client, run.info.run_id),
             }
         wanted = "metrics.`val/loss` < 0.3 and params.l2 = '0.1'"
         found = client.search_runs([experiment.experiment_id], wanted, order_by=["metrics.`val/loss`"])
         told[experiment.name] = {"tags": experiment.tags, "runs": runs, "search": [run.info.run_id for run in found]}
     print(json.dumps(told))
+
+
+def artifacts(client, run: str) -> dict[str, str]:
+    """Every file of the run in hex, by its path."""
+    found, waiting = {}, [""]
+    while waiting:
+        for one in client.list_artifacts(run, waiting.pop() or None):
+            if one.is_dir:
+                waiting.append(one.path)
+            else:
+                found[one.path] = Path(client.download_artifacts(run, one.path)).read_bytes().hex()
+    return found
 
 
 if __name__ == "__main__":

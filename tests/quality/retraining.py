@@ -194,9 +194,9 @@ How it decides is told in [retraining](retraining.md).
 - Date {date}, prices from seed block {block}: {n} daily series with {before} bars before the year, models of two states.
 - Scheduler, drift scans, fits, gate, watch and alerts are the product's own; only clock and prices are made up. Settings, so that drift has
   a say beside the calendar: {settings}; all others are the defaults.
-- Planted: on day {shift} SHIFTS becomes wilder by a factor of 2.5 and changes its mood more often; on day {forced} an operator forces a
-  version of FORCED into production that expects returns 1.5 percent too high; on day {split} the price of SPLITS halves, unadjusted. Nothing
-  ever happens to CALM1 to CALM{calm}.
+- Planted: on day {shift} SHIFTS becomes wilder by a factor of 2.5 and changes its mood more often; on day {forced} an operator forces
+  a version of FORCED into production that expects returns 1.5 percent too high; on day {split} the price of SPLITS halves, unadjusted.
+  Nothing ever happens to CALM1 to CALM{calm}.
 
 ## What was decided
 
