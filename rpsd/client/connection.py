@@ -1,0 +1,109 @@
+"""One connection pool to one server; errors come back as the classes that the server raised."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from rpsd.core.errors import ERRORS, Fault, InternalError, RpsdError, Unavailable
+
+_CLASSES = {error.code: error for error in ERRORS}
+
+
+def rebuilt(status: int, problem: Mapping[str, Any]) -> RpsdError:
+    """The error that a problem document describes; an unknown code becomes InternalError."""
+    faults = [Fault(str(item.get("pointer", "")), str(item.get("reason", ""))) for item in problem.get("errors") or ()]
+    detail = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
+    known = _CLASSES.get(str(problem.get("code")), InternalError)
+    return known(detail, errors=faults, hint=problem.get("hint"), retry_after=problem.get("retry_after"))
+
+
+class Connection:
+    """How every call travels. `key` is an API key; over `socket` (the admin socket) none is needed."""
+
+    def __init__(
+        self, base_url: str = "http://127.0.0.1:8000", *, key: str | None = None, socket: Path | None = None, timeout: float = 60.0
+    ) -> None:
+        headers = {"X-API-Key": key} if key else {}
+        transport = httpx.HTTPTransport(uds=str(socket)) if socket is not None else None
+        base = "http://localhost" if socket is not None else base_url
+        self._http = httpx.Client(base_url=base, headers=headers, transport=transport, timeout=timeout, trust_env=socket is None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The answer to one request. Raises the RpsdError that the server answered with, Unavailable when it cannot be reached."""
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise _silent(error) from error
+        if response.is_error:
+            raise _failure(response)
+        return response
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """request(), its JSON body; None when there is none."""
+        params = {name: value for name, value in (options.pop("params", None) or {}).items() if value is not None}
+        response = self.request(method, path, params=params, **options)
+        return response.json() if response.content else None
+
+    def health(self) -> dict[str, Any]:
+        """GET /health; an unhealthy server answers 503 with the same body."""
+        try:
+            response = self._http.get("/health")
+            found: dict[str, Any] = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise _silent(error) from error
+        return found
+
+    def pages(self, path: str, items: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Every entry of a list that pages by cursor; `items` is the name of the list in the answer."""
+        after: str | None = None
+        while True:
+            page = self.ask("GET", path, params={**params, "after": after, "limit": 1000})
+            yield from page[items]
+            after = page.get("next")
+            if not after:
+                return
+
+    @contextmanager
+    def stream(self, path: str, **options: Any) -> Iterator[httpx.Response]:
+        """The answer to a GET as it comes. Raises as request()."""
+        try:
+            with self._http.stream("GET", path, **options) as response:
+                if response.is_error:
+                    response.read()
+                    raise _failure(response)
+                yield response
+        except httpx.HTTPError as error:
+            raise _silent(error) from error
+
+
+def _silent(error: Exception) -> Unavailable:
+    """What to say of a server that gives no answer at all."""
+    reason = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    return Unavailable(f"the server does not answer: {reason}", hint="Is it running? `systemctl status rpsd`, or `rpsd serve` by hand.")
+
+
+def _failure(response: httpx.Response) -> RpsdError:
+    """The error of a failed answer, whatever its body is."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = {"detail": f"the server answered {response.status_code}"}
+    error = rebuilt(response.status_code, problem if isinstance(problem, dict) else {})
+    if (wait := response.headers.get("Retry-After", "")).isdecimal():
+        error.retry_after = float(wait)
+    return error
