@@ -1,4 +1,4 @@
-"""Two samples held against each other: the textbook distances, and ranks of one within the other."""
+"""Two samples held against each other: the textbook distances."""
 
 import numpy as np
 
@@ -76,21 +76,7 @@ def index(before: Vector, after: Vector) -> float:
     return total
 
 
-def reference_ranks(before: Vector, x: Vector) -> Vector:
-    """Share (k,) of the sorted before (n,) below each of x (k,), values equal to it counted half."""
-    below = np.searchsorted(before, x, "left") + np.searchsorted(before, x, "right")
-    return np.asarray(below / (2.0 * before.size))
-
-
-@kernel
-def ranks(before: Vector, x: Vector, out: Vector) -> None:
-    """`reference_ranks` into out (k,)."""
-    for t in range(x.size):
-        out[t] = (np.searchsorted(before, x[t]) + np.searchsorted(before, x[t], side="right")) / (2.0 * before.size)
-
-
 def warm() -> None:
     """Compile or load every kernel of this file."""
     before, after = np.arange(12.0), np.arange(3.0)
     distances(before, after, np.empty(3))
-    ranks(before, after, np.empty(3))

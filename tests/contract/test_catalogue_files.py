@@ -14,6 +14,7 @@ FAMILIES = (
     ("rpsd.book", "PREDICTORS"),
     ("rpsd.services.feed", "FORMATS"),
     ("rpsd.jobs", "JOBS"),
+    ("rpsd.drift", "DETECTORS"),
     ("rpsd.source", "SOURCES"),
 )
 

@@ -36,7 +36,7 @@ def test_an_alarm_needs_two_windows() -> None:
     assert second[2].mean_shift == pytest.approx(2.0, abs=0.3)
 
 
-@pytest.mark.parametrize("change", [lambda x: 3.0 * x, lambda x: np.abs(x) - 0.8, lambda x: x + 30.0])
+@pytest.mark.parametrize("change", [lambda x: 3.0 * x, lambda x: np.exp(1.5 * x) - 1.0, lambda x: x + 30.0])
 def test_spread_skew_and_flight_are_seen(change: object) -> None:
     planted = case(np.random.default_rng(6), 250)
     planted.current[:, 0] = change(planted.current[:, 0])  # type: ignore[operator]

@@ -1,0 +1,1 @@
+"""Streams of which river's alarms are recorded."""
