@@ -1,6 +1,7 @@
 """Features of 500 series against a loop of pandas, and the next bar of each: python -m tests.bench.bench_feature."""
 
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def in_pandas(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def next_bars(series: list[dict[str, Vector]]) -> bool:
-    """The next bar of every series from its packed memory to the memory packed again, in seconds."""
+    """The next bar of every series from its packed memory to the memory packed again, in seconds of the processor."""
     memories = [advance(GRAPH, Memory.fresh(GRAPH), {name: x[:-1] for name, x in one.items()})[1].pack(GRAPH) for one in series]
     last = [{name: x[-1:].copy() for name, x in one.items()} for one in series]
 
@@ -69,7 +70,12 @@ def next_bars(series: list[dict[str, Vector]]) -> bool:
             assert memory is not None
             advance(GRAPH, memory, one)[1].pack(GRAPH)
 
-    return bar("feature_next_bar_500_series_seconds", seconds(every, 5), "<=", 0.25)
+    took, begin = [], time.process_time()  # of the processor: the wall clock of a busy machine tells of its other work
+    for _ in range(5):
+        every()
+        took.append(time.process_time() - begin)
+        begin = time.process_time()
+    return bar("feature_next_bar_500_series_cpu_seconds", min(took), "<=", 0.25)
 
 
 def main() -> int:
