@@ -24,6 +24,11 @@ LEAST_REFERENCE: Final = 100
 
 _WIDEST: Final = 1e100
 
+_FEWEST: Final = 500
+_TIMES: Final = 12
+"""How much of a reference's end the step is held against: at least 500 values, at most twelve times the window, so that blocks of one
+length fit into both."""
+
 _SAFETY: Final = 2.0
 """Factor on p values: what clustered volatility adds to them in simulation, and luck."""
 
@@ -93,7 +98,8 @@ def _measured(name: str, kind: str, reference: Vector, current: Vector, gap: int
     ranked = np.sort(before)
     distances(ranked, np.sort(after), apart := np.empty(3))
     moved = shift(before, after)
-    p, worth = steps(scored(before, after, ranked), before.size, PLAIN, gap)
+    kept = min(before.size, max(_FEWEST, _TIMES * after.size))
+    p, worth = steps(scored(before, after, ranked)[before.size - kept :], kept, PLAIN, gap)
     told = (float(apart[0]), float(apart[1]), float(apart[2] / (before.std() or 1.0)))
     p_value = min(1.0, _SAFETY * len(NAMES) * float(p.min()))  # Bonferroni over the scores
     return _Measured(name, kind, (before.size, after.size), float(worth[0]), told, moved, p_value)

@@ -84,3 +84,15 @@ def test_a_gap_makes_slow_features_less_certain() -> None:
 def test_no_features_no_rows() -> None:
     empty = Case("none", np.empty((500, 0)), np.empty((100, 0)), (), ())
     assert scan([empty], Tolerance()) == [()]
+
+
+@pytest.mark.parametrize("m", [50, 250])
+def test_a_long_reference_does_not_make_it_cry(m: int) -> None:
+    """Blocks are of one length in both windows, however much longer the reference is."""
+    rng = np.random.default_rng(m)
+    names = tuple(f"f{i}" for i in range(100))
+    x = rng.normal(size=(5000 + m, 100))
+    for t in range(1, x.shape[0]):
+        x[t] += 0.8 * x[t - 1]
+    p_values = [row.p_value for row in scan([Case("long", x[:5000], x[5000:], names, ("feature",) * 100)], Tolerance())[0]]
+    assert sum(p < 0.05 for p in p_values) <= 10
