@@ -23,6 +23,8 @@ LEAST_CURRENT: Final = 50
 """Bars since the training below which only the record of forecasts fills a window."""
 MOST_EVENTS: Final = (2000, 500)
 """Events of an order book that are taken evenly from the reference and from the newest window."""
+_OBSERVED: Final = "observed.return"
+_SAME: Final = frozenset({_OBSERVED, "log_return"})
 _GAP: Final = 3
 """Median steps from which on a step is a gap."""
 _RECORD_LEAVES: Final = 250
@@ -113,6 +115,8 @@ def _of_bars(case: Mapping[str, Any], arrays: Mapping[str, Any], i: int, graphs:
     made = _Table(split, {}, {}, {})
     inside = _put_view(made, cells, graphs)
     seen, said = watched(state, t, cells["close"], cells)
+    if {*seen, *made.columns} >= _SAME:
+        seen.pop(_OBSERVED)  # the view has it already
     made.put("feature", seen)
     made.put("prediction", said)
     made.put("quality", _quality(t, split, cells, inside))

@@ -156,9 +156,10 @@ def test_the_whole_view_where_its_columns_are_there(services: Services, clock: C
     report = newest(services)
     found = {row["feature"]: row for row in report["rows"]}
     assert report["view"] == "core_technical@2"
-    assert {"sma_200", "macd", "atr_14", "drawdown", "observed.return", "quality.complete"} <= set(found) | set(report["skipped"])
+    assert {"sma_200", "macd", "atr_14", "drawdown", "log_return", "quality.complete"} <= set(found) | set(report["skipped"])
     assert (found["quality.complete"]["significant"], found["quality.complete"]["kind"]) == (True, "quality")
     assert found["quality.complete"]["psi"] > 0.3
+    assert "observed.return" not in found  # it is the view's log_return
     assert report["skipped"]["volume_ratio_20"].startswith("the window has 0 values")
     assert abs(found["sma_5"]["mean_shift"]) < 2  # of the price, not in its unit
 
