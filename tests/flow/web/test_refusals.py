@@ -264,6 +264,12 @@ def test_scopes_of_every_route(running: Running) -> None:
                 key="none",
                 alert="0",
                 report="0",
+                experiment="0",
+                run="none",
+                view="none",
+                alias="none",
+                version="1",
+                item="0",
                 chapter="none",
                 picture="none.png",
             )
