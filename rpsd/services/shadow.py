@@ -125,11 +125,14 @@ class ShadowService:
     def _begun(self, c: Connection, name: str, wanted: RegimeName | BookName) -> Look | None:
         """The model with its rivals; None when nothing serves, or when nothing has come since the last look."""
         champion = models.production(c, name)
-        state = None if champion is None else _packet(c, champion)
-        if champion is None or state is None:
+        if champion is None:
             return None
         held = rows.find(c, name)
         line = _line(champion, held.get(SERVED))
+        if isinstance(wanted, RegimeName) and not _has_news(c, wanted, champion, line):
+            return None
+        if (state := _packet(c, champion)) is None:
+            return None
         prices = self._since(c, wanted, champion, line, state) if isinstance(wanted, RegimeName) else None
         if isinstance(wanted, RegimeName) and prices is None:
             return None
@@ -146,12 +149,8 @@ class ShadowService:
 
     def _since(self, c: Connection, wanted: RegimeName, champion: ModelVersion, line: Scores, state: Packet) -> Prices | None:
         """The closed bars since the training of what serves; None when each is scored."""
-        info = series_rows.find(c, wanted.symbol, wanted.interval)
-        scored_ns = max(int(line.t[-1]) if line.t.size else champion.trained_until_ns, champion.trained_until_ns)
-        if info is None or info.last_ns is None or info.last_ns <= scored_ns:
-            return None
         prices = self._bars(c, wanted, state, champion.trained_until_ns)
-        return prices if prices.t.size and prices.t[-1] > scored_ns else None
+        return prices if prices.t.size and prices.t[-1] > _scored_ns(champion, line) else None
 
     def _bars(self, c: Connection, wanted: RegimeName, state: Packet, after_ns: int) -> Prices:
         info = series_rows.require(c, wanted.symbol, wanted.interval)
@@ -223,6 +222,17 @@ class ShadowService:
             numbers = {"standard_error": told.se, "t": told.t, "p": told.p}
             facts |= {word: float(value) for word, value in numbers.items() if np.isfinite(value)}
         return facts
+
+
+def _scored_ns(champion: ModelVersion, line: Scores) -> int:
+    """The last bar that what serves has seen, or was scored on."""
+    return max(int(line.t[-1]) if line.t.size else champion.trained_until_ns, champion.trained_until_ns)
+
+
+def _has_news(c: Connection, wanted: RegimeName, champion: ModelVersion, line: Scores) -> bool:
+    """Whether any bar, closed or open, lies behind those; most looks end here."""
+    info = series_rows.find(c, wanted.symbol, wanted.interval)
+    return info is not None and info.last_ns is not None and info.last_ns > _scored_ns(champion, line)
 
 
 def _absent(c: Connection, name: str) -> ModelVersion:

@@ -217,6 +217,9 @@ version had it served all year.
 
 ## Bars
 
+Days count until a fit that drift called for, or a rollback; one that reaches the end of the year stands for never. The calendar and the
+model's age fit a new model all the same.
+
 | bar | value | bound | |
 | --- | --- | --- | --- |
 {bars}
