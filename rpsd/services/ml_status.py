@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 _DRIFT: Final = "drift_scan"
 _NEXT: Final = 20
-_BACK: Final = 100
-"""So many scans back the last one of all models is looked for."""
 
 
 class MlStatus:
@@ -31,14 +29,16 @@ class MlStatus:
         clock: Callable[[], int],
         *,
         offered: Callable[[], Iterable[str]],
+        last_scan: Callable[[], dict[str, Any] | None],
     ) -> None:
-        """`offered` names the jobs of this release."""
-        self._settings, self._database, self._clock, self._offered = settings, database, clock, offered
+        """`offered` names the jobs of this release, `last_scan` tells how the last drift scan of all models ended."""
+        self._settings, self._database, self._clock = settings, database, clock
+        self._offered, self._last_scan = offered, last_scan
         self._features: int | None = None
 
     def told(self) -> dict[str, Any]:
-        """The body of GET /api/v1/ml/status; one read of the database."""
-        now_ns, offered = self._clock(), set(self._offered())
+        """The body of GET /api/v1/ml/status; two reads of the database."""
+        now_ns, offered, scan = self._clock(), set(self._offered()), self._last_scan()
 
         def read(c: Connection) -> dict[str, Any]:
             stages, runs = models.count(c), experiments.counts(c)
@@ -55,7 +55,7 @@ class MlStatus:
                 },
                 "experiment_tracking": {"status": "active", "experiments": runs.pop("experiments"), "runs": runs},
                 "models": {"production": stages.get(Stage.PRODUCTION, 0), "candidates": stages.get(Stage.CANDIDATE, 0)},
-                "last_drift_scan": _last_scan(c),
+                "last_drift_scan": scan,
                 "next_jobs": [{"name": one.name, "at": instant.text(one.next_ns)} for one in due[:_NEXT]],
                 "timestamp": instant.text(now_ns // 1_000_000 * 1_000_000),
             }
@@ -83,11 +83,3 @@ class MlStatus:
             "receivers": len(self._settings.alerts.webhooks),
             "next_job": next(iter(told["next_jobs"]), None),
         }
-
-
-def _last_scan(c: Connection) -> dict[str, Any] | None:
-    """When the last scan of all models ended, how, and what it came to; None before the first."""
-    for run in jobs.page(c, None, _BACK, _DRIFT):
-        if run.finished_ns is not None and "model" not in run.args:
-            return {"at": instant.text(run.finished_ns), "state": run.state.value, "result": run.result}
-    return None

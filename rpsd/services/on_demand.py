@@ -178,4 +178,4 @@ class OnDemand:
         """The learning layer at a glance."""
         from rpsd.services.ml_status import MlStatus
 
-        return MlStatus(self.settings, self.database, self.clock, offered=lambda: self.job.offered)
+        return MlStatus(self.settings, self.database, self.clock, offered=lambda: self.job.offered, last_scan=self.drift.last_scan)
