@@ -100,7 +100,7 @@ bench: dev peers ## Measure the figures of README and manual and write tests/ben
 	$(BIN)/python -m tests.bench.report
 
 .PHONY: quality
-quality: quality-denoise quality-regimes quality-book quality-retraining ## Measure how good the numbers are against references and baselines, and how often guardrails refuse the truth.
+quality: quality-denoise quality-regimes quality-book quality-drift quality-retraining ## Measure how good the numbers are against references and baselines, and how often guardrails refuse the truth.
 	$(PEERS) -m pytest tests/quality
 	$(PEERS) -m scripts.calibrate_guardrails
 
@@ -119,6 +119,10 @@ quality-book: peers ## Measure features, models, validator and backtest of order
 .PHONY: quality-retraining
 quality-retraining: dev ## Live a simulated year of retraining with planted trouble and write its chapter of the manual (some minutes).
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.quality.retraining
+
+.PHONY: quality-drift
+quality-drift: peers ## Measure how often a drift scan cries without drift and what it sees, and write its chapter of the manual (SCANS=1000, about six minutes).
+	OMP_NUM_THREADS=1 $(PEERS) -m tests.quality.drift --scans $(or $(SCANS),1000)
 
 .PHONY: test-all
 test-all: test test-fault test-system test-mlflow test-browser quality ## Run every test family, one after another.

@@ -36,8 +36,8 @@ independent and normal, and the change goes through the whole window. Autocorrel
 independent values that the report names as `effective`.
 
 {seen}
-The skewed window and that of wild values keep their median near 0. The skewed one keeps mean and deviation as well, which no test of
-these two would see.
+The skewed window keeps mean and deviation, that of wild values mean and median. A few wild values among many of the usual kind are what
+this scan sees worst.
 
 ## Bars
 

@@ -1,0 +1,29 @@
+"""The measured tables of drift speak of the cases and changes that there are, and their bars of their figures."""
+
+import pytest
+
+from tests.docs.pages import ROOT
+from tests.docs.test_quality_chapter import rows
+from tests.quality.drift_cases import CASES, CHANGES, EFFECTS, WINDOWS
+
+PAGE = (ROOT / "rpsd" / "manual" / "drift_quality.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("section", ["Where nothing drifts", "What the textbook numbers would cry"])
+def test_every_case_has_a_line(section: str) -> None:
+    """`make quality-drift` writes it anew."""
+    assert [row[0] for row in rows(PAGE, section)[2:]] == list(CASES)
+    assert len(rows(PAGE, section)[0]) in {1 + len(WINDOWS), 1 + 2 * len(WINDOWS)}
+
+
+def test_every_change_is_planted_into_every_window() -> None:
+    told = rows(PAGE, "What is seen")
+    assert [(row[0], int(row[1])) for row in told[2:]] == [(change, m) for change in CHANGES for m in WINDOWS]
+    assert told[0][2:] == [f"e = {effect:g}" for effect in EFFECTS]
+
+
+def test_the_bars_are_judged_by_their_figures() -> None:
+    for _, value, bound, verdict in rows(PAGE, "Bars")[2:]:
+        op, limit = bound.split()
+        holds = float(value) <= float(limit) if op == "<=" else float(value) >= float(limit)
+        assert (verdict == "ok") == holds
