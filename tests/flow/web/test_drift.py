@@ -61,7 +61,7 @@ def test_a_scan_is_a_job_whose_reports_can_be_read(running: Running, model: str)
         assert (run["result"]["models"], run["result"]["reports"]) == (1, 1)
         listed = http.get("/api/v1/drift/reports", params={"model": model, "limit": 1}).json()
         [brief] = listed["reports"]
-        assert (brief["severity"], brief["kinds"]["feature"]) == ("HIGH", "HIGH")
+        assert (brief["severity"], brief["kinds"]["prediction"]) == ("HIGH", "HIGH")
         assert "rows" not in brief
         older = http.get("/api/v1/drift/reports", params={"model": model, "after": listed["next"]}).json()["reports"]
         assert older[-1]["severity"] == "NONE"  # the first window alone is no alarm
@@ -74,7 +74,7 @@ def test_a_scan_is_a_job_whose_reports_can_be_read(running: Running, model: str)
     with running.client("admin") as http:
         alerts = http.get("/api/v1/admin/alerts", params={"name": "drift", "state": "active"}).json()["alerts"]
         assert model in [alert["subject"] for alert in alerts]
-        assert 'rpsd_drift_severity{kind="feature"} 3.0' in http.get("/metrics").text
+        assert 'rpsd_drift_severity{kind="prediction"} 3.0' in http.get("/metrics").text
 
 
 def test_all_models_and_several(running: Running, model: str) -> None:

@@ -113,12 +113,12 @@ def test_another_world_needs_a_second_window_then_raises_and_later_resolves(serv
     assert told.count(("drift", "report")) == 1
     report = newest(services)
     assert report["severity"] == "HIGH"
-    assert "observed.return" in report["drifted"]
+    assert "forecast.probability" in report["drifted"]
     [alert] = services.alert.active()
     assert (alert["name"], alert["subject"], alert["severity"]) == ("drift", name, "HIGH")
     assert str(report["id"]) in alert["detail"]
     assert services.database.read(rows.high)[name] == (clock(), alert["detail"])
-    assert (gauge(services, "feature"), gauge(services, "quality")) == (3, 0)
+    assert (gauge(services, "prediction"), gauge(services, "quality")) == (3, 0)
 
     services.regime.train(name)  # on a window that ends with the new world
     if services.model.production(name)[0].version == 1:  # type: ignore[index]
@@ -126,7 +126,7 @@ def test_another_world_needs_a_second_window_then_raises_and_later_resolves(serv
     scan(services)
     assert services.alert.active() == []
     assert services.database.read(rows.high) == {}
-    assert gauge(services, "feature") == 0
+    assert gauge(services, "prediction") == 0
 
 
 def test_by_schedule_only_what_has_new_bars_is_looked_at(services: Services, clock: Clock) -> None:
