@@ -9,6 +9,7 @@ import numpy as np
 from rpsd.core.drift import FeatureDrift, Tolerance
 from rpsd.core.market import Vector
 from rpsd.core.result import Matrix
+from rpsd.drift import homogeneity
 from rpsd.drift.calibrated import steps
 from rpsd.drift.component import NAMES, PLAIN, scored
 from rpsd.drift.discovery import discovered
@@ -38,7 +39,8 @@ class Case:
     """A model: what its features (F names) were when it was fitted, reference (n, F), and what they are now, current (m, F).
 
     Rows in time order; what is not finite counts as missing. `kinds` (F) are feature, prediction or quality; `before` says of a feature
-    whether it was significant in the window before this one. `gap` rows lie between the two windows and belong to neither.
+    whether it was significant in the window before this one. `gap` rows lie between the two windows and belong to neither. Those named in
+    `independent` hardly depend on their own past, as the predictive probabilities of a model that holds; they are judged more sharply.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Case:
     kinds: tuple[str, ...]
     before: Mapping[str, bool] = field(default_factory=dict)
     gap: int = 0
+    independent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def skipped(case: Case) -> dict[str, str]:
 def _judged(case: Case, tolerance: Tolerance) -> tuple[FeatureDrift, ...]:
     without = skipped(case)
     measured = [
-        _measured(name, kind, before, after, case.gap)
+        _measured(name, kind, before, after, None if name in case.independent else case.gap)
         for name, kind, before, after in zip(case.features, case.kinds, case.reference.T, case.current.T, strict=True)
         if name not in without
     ]
@@ -93,16 +96,25 @@ def _judged(case: Case, tolerance: Tolerance) -> tuple[FeatureDrift, ...]:
     return tuple(_row(one, bool(found), case.before, tolerance) for one, found in zip(measured, significant, strict=True))
 
 
-def _measured(name: str, kind: str, reference: Vector, current: Vector, gap: int) -> _Measured:
+def _measured(name: str, kind: str, reference: Vector, current: Vector, gap: int | None) -> _Measured:
+    """What is told of one feature; without a gap its values count as independent."""
     before, after = _tamed(reference[np.isfinite(reference)], current[np.isfinite(current)])
     ranked = np.sort(before)
     distances(ranked, np.sort(after), apart := np.empty(3))
     moved = shift(before, after)
+    told = (float(apart[0]), float(apart[1]), float(apart[2] / (before.std() or 1.0)))
+    if gap is None:
+        p_value, worth = min(1.0, _SAFETY * homogeneity.p_value(before, after)), float(after.size)
+    else:
+        p_value, worth = _step(before, after, ranked, gap)
+    return _Measured(name, kind, (before.size, after.size), worth, told, moved, p_value)
+
+
+def _step(before: Vector, after: Vector, ranked: Vector, gap: int) -> tuple[float, float]:
+    """The p value of a step between the windows, and how many independent values the second is worth."""
     kept = min(before.size, max(_FEWEST, _TIMES * after.size))
     p, worth = steps(scored(before, after, ranked)[before.size - kept :], kept, PLAIN, gap)
-    told = (float(apart[0]), float(apart[1]), float(apart[2] / (before.std() or 1.0)))
-    p_value = min(1.0, _SAFETY * len(NAMES) * float(p.min()))  # Bonferroni over the scores
-    return _Measured(name, kind, (before.size, after.size), float(worth[0]), told, moved, p_value)
+    return min(1.0, _SAFETY * len(NAMES) * float(p.min())), float(worth[0])  # Bonferroni over the scores
 
 
 def _tamed(before: Vector, after: Vector) -> tuple[Vector, Vector]:

@@ -80,12 +80,13 @@ def _finite(rows: list[list[Any]]) -> list[list[Any]]:
 
 def _case(case: Mapping[str, Any], made: _Table) -> "Case":
     from rpsd.drift.scan import Case
+    from rpsd.regime.watched import FORECAST
 
     names = tuple(made.columns)
     matrix = np.column_stack(list(made.columns.values())) if names else np.empty((made.split, 0))
     kinds = tuple(made.kinds[name] for name in names)
     before = dict.fromkeys(case["before"], True)
-    return Case(case["name"], matrix[: made.split], matrix[made.split :], names, kinds, before, made.gap)
+    return Case(case["name"], matrix[: made.split], matrix[made.split :], names, kinds, before, made.gap, frozenset({FORECAST}))
 
 
 def _graphs(views: list[dict[str, Any]]) -> "list[tuple[str, Graph]]":
