@@ -119,11 +119,12 @@ class BookTraining:
         self, wanted: BookName, params: BookParameters, progress: Progress, cancelled: Callable[[], bool], by: str
     ) -> dict[str, Any]:
         began_ns = self._clock()
+        serving = self._model.serving_version(str(wanted))
         stretches, before = self._read(wanted), self._production(str(wanted))
         seen = _fingerprint(stretches)
         if before is not None and self._is_same(before[0], seen, params):
             reason = f"nothing has changed since version {before[0].version}: same tape, same parameters, same rpsd"
-            return outcome(before[0], promoted=False, reason=reason)
+            return outcome(before[0], unchanged=reason)
         task = _task(stretches, wanted.label, params, before)
         fitted = self._compute.run("book_train", task, deadline_seconds=_DEADLINE_SECONDS, cancelled=cancelled, on_progress=progress)
         verdict = gate.judged_book(fitted, self._settings.models.promotion)
@@ -149,8 +150,8 @@ class BookTraining:
             "rpsd": __version__,
             "libraries": {"python": platform.python_version()} | {library: release(library) for library in _LIBRARIES},
         }
-        [version] = self._model.register_many([Candidate(str(wanted), fitted, card, verdict, began_ns)], by)
-        return outcome(version, verdict.promoted, verdict.reason)
+        [version] = self._model.register_many([Candidate(str(wanted), fitted, card, verdict, began_ns, serving)], by)
+        return outcome(version)
 
     def _production(self, name: str) -> Before | None:
         """The version in production; a damaged one, or one of other features, is as good as none: the fit that follows replaces it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant
 from rpsd.core.errors import CorruptData, GateRefused, NoModel, RpsdError, StateConflict, UnknownModel
-from rpsd.core.model import ModelVersion, Packet
+from rpsd.core.model import ModelVersion, Packet, Stage
 from rpsd.services.model_name import BookName, parse
 from rpsd.services.quarantine import Quarantine
 from rpsd.services.served import require_servable
@@ -38,13 +38,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A fit on its way into the registry: its packet, its card, what the gate says of it, and when it began (ns UTC)."""
+    """A fit on its way into the registry: its packet, its card, what the gate says of it, and when it began (ns UTC).
+
+    `against`: the version in production that the gate knew of, 0 for none; where another serves by now, the verdict is about the past, and
+    the fit stays a candidate. None does not ask.
+    """
 
     name: str
     packet: Packet
     card: Mapping[str, Any]
     verdict: Verdict
     started_ns: int | None = None
+    against: int | None = None
 
 
 class ModelService:
@@ -91,6 +96,11 @@ class ModelService:
         """When the version in production was fitted (ns UTC), by name."""
         return self._database.read(rows.serving)
 
+    def serving_version(self, name: str) -> int:
+        """The version in production now, 0 for none."""
+        before = self._database.read(lambda c: rows.production(c, name))
+        return 0 if before is None else before.version
+
     def refusal(self, name: str) -> str | None:
         """Why the newest version does not serve, or None when there is no version at all."""
         try:
@@ -125,7 +135,7 @@ class ModelService:
         Raises UnknownModel, GateRefused, StateConflict when it serves already or another than expected does, CorruptData,
         FeatureGraphChanged, IdempotencyConflict.
         """
-        seen = self._seen(name) if expected is None else expected
+        seen = self.serving_version(name) if expected is None else expected
 
         def serve(c: Connection) -> ModelVersion:
             _require_unchanged(c, name, seen)
@@ -152,7 +162,7 @@ class ModelService:
         `expected` as promote(). Raises UnknownModel, StateConflict when there is none, it serves already, or another than expected does;
         GateRefused for one that never served, unless forced; CorruptData, FeatureGraphChanged, IdempotencyConflict.
         """
-        seen = self._seen(name) if expected is None else expected
+        seen = self.serving_version(name) if expected is None else expected
 
         def serve(c: Connection) -> ModelVersion:
             _require_unchanged(c, name, seen)
@@ -162,11 +172,6 @@ class ModelService:
             return self._serve(c, chosen, "model.rollback", reason, by, forced=force)
 
         return self._once(serve, once)
-
-    def _seen(self, name: str) -> int:
-        """The version in production now, 0 for none."""
-        before = self._database.read(lambda c: rows.production(c, name))
-        return 0 if before is None else before.version
 
     def _serve(self, c: Connection, chosen: ModelVersion, action: str, reason: str, by: str, *, forced: bool) -> ModelVersion:
         """Into production with its trace in the audit log, once its packet has been read: a damaged or outdated one must not serve."""
@@ -202,14 +207,15 @@ class ModelService:
     def register_many(self, candidates: Sequence[Candidate], by: str) -> list[ModelVersion]:
         """Register each, with its run, in a transaction of its own; they share commits. Raises what refuses the first that is refused.
 
-        The run's id stands in the card: lineage.run.
+        The run's id stands in the card: lineage.run. A version that the gate let through, but not against the one that serves by now, stays
+        a candidate, and its reason says so: look at its stage.
         """
         from rpsd.services import fit_run  # no start needs it
 
         now_ns = self._clock()
 
         def write(c: Connection, one: Candidate, data: bytes) -> ModelVersion:
-            head, verdict, run_id = one.packet.head, one.verdict, run.new_id()
+            head, verdict, run_id = one.packet.head, _still(c, one), run.new_id()
             card = {**one.card, "lineage": {**one.card.get("lineage", {}), "run": run_id}}
             version = rows.add(
                 c,
@@ -269,6 +275,16 @@ def _require_unchanged(c: Connection, name: str, expected: int) -> None:
         raise StateConflict(f"{told} of {name} is in production now, not {expected or 'none'} as the call assumed", hint=hint)
 
 
+def _still(c: Connection, one: Candidate) -> Verdict:
+    """The gate's verdict, as long as what it was reached against still serves."""
+    before = rows.production(c, one.name)
+    serving = 0 if before is None else before.version
+    if not one.verdict.promoted or one.against is None or serving == one.against:
+        return one.verdict
+    told = f"version {serving}" if serving else "no version"
+    return Verdict(False, f"{told} serves since the fit began, not {one.against or 'none'} as the gate assumed: {one.verdict.reason}")
+
+
 def _require_passed(version: ModelVersion) -> None:
     """Raise GateRefused unless the version has served before, or was evaluated and let through when it was fitted."""
     if version.promoted_ns is not None:
@@ -308,15 +324,15 @@ def brief(version: ModelVersion) -> dict[str, Any]:
     }
 
 
-def outcome(version: ModelVersion, promoted: bool, reason: str) -> dict[str, Any]:
-    """How a training went, for the job's row."""
+def outcome(version: ModelVersion, unchanged: str | None = None) -> dict[str, Any]:
+    """How a training went, for the job's row; `unchanged` says why nothing was fitted, and the version is then the one that serves."""
     return {
         "model": version.name,
         "name": version.name,
         "version": version.version,
         "stage": version.stage.value,
-        "promoted": promoted,
-        "reason": reason,
+        "promoted": unchanged is None and version.stage is Stage.PRODUCTION,
+        "reason": unchanged or version.reason,
         "evaluation": version.card["evaluation"],
         "trained_until": instant.text(version.trained_until_ns),
         "run": version.card.get("lineage", {}).get("run"),

@@ -48,13 +48,14 @@ Outcome = dict[str, Any] | RpsdError
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A model to fit: its window, and the version in production if there is one."""
+    """A model to fit: its window, the version in production if there is one to begin with, and the number of what serves, 0 for none."""
 
     name: str
     wanted: RegimeName
     prices: Prices
     before: Before | None
     is_old: bool
+    serving: int
 
 
 class RegimeTraining:
@@ -140,7 +141,7 @@ class RegimeTraining:
                 self._candidate(asked[i], Packet.unpack(packed.tobytes()), began_ns) for i, packed in fits.items() if packed is not None
             ]
             versions = self._model.register_many(fitted, by)
-            done |= {v.name: outcome(v, one.verdict.promoted, one.verdict.reason) for v, one in zip(versions, fitted, strict=True)}
+            done |= {version.name: outcome(version) for version in versions}
             done |= refused
         self._model.tell_refused({name: one for name, one in done.items() if isinstance(one, RpsdError)}, by, began_ns)
         return done
@@ -153,15 +154,16 @@ class RegimeTraining:
             wanted = RegimeName.parse(name)
             try:
                 prices = self._database.read(lambda c, wanted=wanted: self._window(c, wanted))  # type: ignore[misc]
+                serving = self._model.serving_version(name)
                 before = self._production(name)
             except RpsdError as error:
                 done[name] = error
                 continue
             if before is not None and self._is_same(before[0], prices):
                 reason = f"nothing has changed since version {before[0].version}: same bars, same parameters, same rpsd"
-                done[name] = outcome(before[0], promoted=False, reason=reason)
+                done[name] = outcome(before[0], unchanged=reason)
             else:
-                asked.append(_Asked(name, wanted, prices, before, before is not None and self._is_old(before[0])))
+                asked.append(_Asked(name, wanted, prices, before, before is not None and self._is_old(before[0]), serving))
         return asked, done
 
     def _production(self, name: str) -> Before | None:
@@ -246,7 +248,7 @@ class RegimeTraining:
             "rpsd": __version__,
             "libraries": {"python": platform.python_version(), **_releases()},
         }
-        return Candidate(one.name, fitted, card, verdict, began_ns)
+        return Candidate(one.name, fitted, card, verdict, began_ns, one.serving)
 
 
 @cache

@@ -48,14 +48,14 @@ def test_a_write_with_a_key_happens_once(http: httpx.Client, name: str) -> None:
 
 def test_of_two_promotions_at_a_time_one_wins_and_the_other_is_told(running: Running, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, both_looked = running.services.model, threading.Barrier(2)
-    look = model._seen
+    look = model.serving_version
 
     def looked(asked: str) -> int:
         serving = look(asked)
         both_looked.wait(30)
         return serving
 
-    monkeypatch.setattr(model, "_seen", looked)
+    monkeypatch.setattr(model, "serving_version", looked)
 
     def promote(version: int) -> httpx.Response:
         with running.client("train") as http:

@@ -68,14 +68,14 @@ def test_of_two_promotions_at_a_time_one_wins(services, whole, monkeypatch) -> N
     for _ in range(3):
         register(services)
     services.model.promote(NAME, 1, "first", "me")
-    look, both_looked = services.model._seen, threading.Barrier(2)
+    look, both_looked = services.model.serving_version, threading.Barrier(2)
 
     def looked(name: str) -> int:
         serving = look(name)
         both_looked.wait(30)
         return serving
 
-    monkeypatch.setattr(services.model, "_seen", looked)
+    monkeypatch.setattr(services.model, "serving_version", looked)
 
     def promote(version: int) -> int | RpsdError:
         try:

@@ -21,6 +21,7 @@ from rpsd.core.errors import (
 )
 from rpsd.core.market import DAY_NS, Samples
 from rpsd.core.model import Packet
+from rpsd.services.model import Candidate, Verdict
 from rpsd.services.model_name import RegimeName
 from tests.unit.services.conftest import daily, two_moods
 
@@ -192,3 +193,26 @@ def test_a_defect_met_by_one_model_does_not_stop_the_others(many: Any, monkeypat
     assert {name: one.code for name, one in done.items() if isinstance(one, RpsdError)} == {names("ODD")[0]: "internal_error"}
     told = [row["subject"] for row in many.access.audit(None, 10)[0] if row["action"] == "model.refuse"]
     assert told == names("ODD")
+
+
+def test_a_fit_that_another_promotion_overtook_stays_a_candidate(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    services.series.append("X", "1d", daily(two_moods(400)))
+    services.regime.train(NAME)
+    services.regime.train_many([NAME], progress=lambda *_: None, cancelled=lambda: False)
+    packet, card = services.model.production(NAME)[1], dict(services.model.card(NAME)["card"])
+    services.series.append("X", "1d", daily(two_moods(401)))
+    run = services.compute.run
+
+    def overtaken(task: str, *given: Any, **more: Any) -> Packet:
+        """While the worker fits, an operator puts a version of their own into production."""
+        answer: Packet = run(task, *given, **more)
+        services.model.register(Candidate(NAME, packet, card, Verdict(True, "mine")), "operator")
+        return answer
+
+    monkeypatch.setattr(services.compute, "run", overtaken)
+    told = services.regime.train(NAME)
+    assert (told["version"], told["stage"], told["promoted"]) == (3, "candidate", False)
+    assert "version 2 serves since the fit began" in told["reason"]
+    assert services.model.serving_version(NAME) == 2
+    assert services.model_alias.resolve(NAME, "challenger").version == 3  # it has passed the gate: shadow scores and people decide
+    assert services.model.promote(NAME, 3, "looked at it", "operator")["stage"] == "production"
