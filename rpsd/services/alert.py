@@ -23,6 +23,7 @@ _LISTED: Final = 100
 
 ALERTS: Final[Mapping[str, str]] = {
     "drift": "What a model in production sees, or what it answers, has drifted to HIGH from what it was trained on.",
+    "feature_quality": "Newest rows of the default view are of a quality below features.quality_threshold.",
     "model_damaged": "A stored version of a model does not match its digest, and is not loaded.",
     "model_rollback": "A model did worse than its predecessor, which serves again.",
     "circuit_open": "A source of market data, or a receiver of alerts, failed so often that it is left alone for a while.",

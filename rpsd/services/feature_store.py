@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from rpsd.config import Settings
+from rpsd.services.alert import AlertService
 from rpsd.services.feature_frame import FeatureFrames
 from rpsd.services.feature_vector import FeatureVectors
 from rpsd.services.feature_view import FeatureViews
@@ -15,8 +16,10 @@ from rpsd.telemetry import Metrics
 class FeatureStore:
     """Its four services, made together: `views`, `materialiser`, `frames`, `vectors`."""
 
-    def __init__(self, settings: Settings, database: Database, metrics: Metrics, job: JobService, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, metrics: Metrics, job: JobService, alert: AlertService, clock: Callable[[], int]
+    ) -> None:
         self.views = FeatureViews(settings, database, clock)
-        self.materialiser = Materialiser(settings, database, metrics, self.views, job, clock)
+        self.materialiser = Materialiser(settings, database, metrics, self.views, job, alert, clock)
         self.frames = FeatureFrames(settings, database, self.views, clock)
         self.vectors = FeatureVectors(settings, database, self.views, self.frames, clock)

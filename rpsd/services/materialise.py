@@ -12,6 +12,7 @@ from rpsd.config import Settings
 from rpsd.core.errors import RpsdError
 from rpsd.core.feature import View
 from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Upsert
+from rpsd.services.alert import AlertService
 from rpsd.services.feature_rows import CHECKPOINT, Head, Piece, advanced, group_of, joined, standing_at
 from rpsd.services.feature_view import BY, FeatureViews, entity
 from rpsd.services.job import JobService
@@ -86,10 +87,11 @@ class Materialiser:
         metrics: Metrics,
         feature_views: FeatureViews,
         job: JobService,
+        alert: AlertService,
         clock: Callable[[], int],
     ) -> None:
         self._settings, self._database, self._metrics = settings, database, metrics
-        self._views, self._job, self._clock = feature_views, job, clock
+        self._views, self._job, self._alert, self._clock = feature_views, job, alert, clock
 
     def begin(self) -> None:
         """The kernels are warm: register rpsd's own views and ask for a run of the job, unless one is waiting already."""
@@ -282,16 +284,17 @@ class Materialiser:
         return again
 
     def _judge(self, name: str, done: Done) -> None:
-        """Tell the quality of the newest rows of the default view: its mean as a metric, what is below the threshold in the log."""
+        """Tell the quality of the newest rows of the default view: its mean as a metric, what is below the threshold as an alert."""
         if name != self._settings.features.default_view or not done.qualities:
             return
-        self._metrics.feature_quality_score.set(sum(done.qualities.values()) / len(done.qualities))
-        poor = {of: quality for of, quality in done.qualities.items() if quality < self._settings.features.quality_threshold}
-        if poor:
-            worst = min(poor, key=lambda of: poor[of])
-            logger(operation="materialise", view=name).warning(
-                "features are of poor quality", data_size=len(poor), worst=worst, quality=round(poor[worst], 4)
-            )
+        found, threshold = self._database.read(lambda c: view_standing.qualities(c, name)), self._settings.features.quality_threshold
+        self._metrics.feature_quality_score.set(sum(quality for _, quality in found) / max(1, len(found)))
+        if not (poor := [one for one in found if one[1] < threshold]):
+            self._alert.resolve("feature_quality", name)
+            return
+        worst = f"that of {poor[0][0]} is {poor[0][1]:.3f}"
+        detail = f"{len(poor)} of {len(found)} series have newest rows of a quality below {threshold:g}; {worst}"
+        self._alert.raise_("feature_quality", name, "MEDIUM", detail)
 
 
 def _group(c: Connection, info: SeriesInfo, step: Step, now_ns: int) -> derived.GroupInfo:

@@ -136,7 +136,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     served = ServedModels(quarantine)
     standings = Standings(served, clock, ready=not worker)
     job = JobService(database, clock)
-    feature = FeatureStore(settings, database, metrics, job, clock)
+    feature = FeatureStore(settings, database, metrics, job, alert, clock)
     keeper = Keeper(database, metrics, clock, standings, feature.materialiser, ready=not worker)
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)

@@ -74,6 +74,17 @@ def find(c: Connection, info: SeriesInfo, view: str) -> ViewStanding | None:
     return _sound(info, found[0]) if found else None
 
 
+def qualities(c: Connection, view: str) -> list[tuple[str, float]]:
+    """The quality of the newest row of each series that the view stands for, the poorest first, by its entity."""
+    found = query.rows(
+        c,
+        """SELECT s.symbol || ':' || s.interval, v.quality FROM view_standing v JOIN series s ON s.id = v.series_id
+           WHERE v.view = ? AND v.slot = 0 AND v.quality IS NOT NULL ORDER BY v.quality, s.symbol, s.interval""",
+        (view,),
+    )
+    return [(entity, float(quality)) for entity, quality in found]
+
+
 def before(c: Connection, info: SeriesInfo, standing: ViewStanding, t_ns: int) -> ViewStanding | None:
     """The last checkpoint that has not looked at t_ns; None when there is none, or a damaged one."""
     found = query.rows(

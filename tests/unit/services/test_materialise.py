@@ -252,3 +252,19 @@ def test_a_further_version_comes_when_formulas_have_changed(tmp_path: Path, serv
 def _same(services: Services) -> Services:
     services.close()
     return open_services(services.settings, clock=services.clock, worker=False)
+
+
+def test_poor_rows_raise_an_alert_until_better_ones_come(services: Services) -> None:
+    services.series.append("A", "1d", bars(0, 300))
+    level(services)
+    assert services.alert.active() == []
+    nothing = {name: np.where(name == "close", np.nan, column) for name, column in bars(300, 301).columns.items()}
+    services.series.append("A", "1d", Samples(bars(300, 301).t, nothing))
+    level(services)
+    [alert] = services.alert.active()
+    assert (alert["name"], alert["subject"], alert["severity"]) == ("feature_quality", CORE, "MEDIUM")
+    assert "1 of 1 series" in alert["detail"]
+    assert "A:1d" in alert["detail"]
+    services.series.append("A", "1d", Samples(bars(300, 301).t, dict(bars(300, 301).columns)))
+    level(services)
+    assert services.alert.active() == []
