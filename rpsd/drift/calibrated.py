@@ -50,9 +50,15 @@ def steps(scores: Matrix, n: int, plain: int, gap: int = 0) -> tuple[Vector, Vec
 def _worth(scores: Matrix, n: int, slow: Vector) -> Vector:
     """How many independent values (k,) the second window is worth, by the variance of one value and that of the slow movement."""
     m = scores.shape[0] - n
-    one = (scores[:n].var(axis=0) * n + scores[n:].var(axis=0) * m) / (n + m)
+    one = (_squares(scores[:n]) + _squares(scores[n:])) / (n + m)
     worth = np.divide(m * one, slow, out=np.full_like(one, float(m)), where=slow > _STILL)
     return np.asarray(np.minimum(worth, m))
+
+
+def _squares(scores: Matrix) -> Vector:
+    """Sums (k,) of the squared distances of scores (n, k) from their means."""
+    centred = scores - scores.mean(axis=0)
+    return np.asarray((centred * centred).sum(axis=0))
 
 
 def _skewed(p_values: Vector, side: Vector, scores: Matrix, worth: Vector) -> Vector:

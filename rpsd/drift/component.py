@@ -30,9 +30,11 @@ def scored(before: Vector, after: Vector, ranked: Vector) -> Matrix:
     n = before.size
     low, middle, high = ranked[n // 4], ranked[n // 2], ranked[(3 * n) // 4]
     unit = (high - low) / _QUARTILES or float(before.std()) or 1.0
-    below = np.searchsorted(ranked, x, "left") + np.searchsorted(ranked, x, "right")  # values equal to x count half
-    v = below / n - 1.0
-    out = np.empty((x.size, len(NAMES)))
+    order = np.argsort(x)  # searches are several times quicker in order
+    each = x[order]
+    v = np.empty(x.size)
+    v[order] = (np.searchsorted(ranked, each, "left") + np.searchsorted(ranked, each, "right")) / n - 1.0  # equal values count half
+    out = np.empty((len(NAMES), x.size)).T  # a score lies in one piece: sums along time are quick
     out[:, 0] = np.arcsinh((x - middle) / unit)
     out[:, 1] = np.sqrt(3.0) * v
     out[:, 2] = np.abs(out[:, 0])

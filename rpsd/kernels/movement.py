@@ -55,18 +55,19 @@ def mix(weights: Matrix, step: Vector, inverse: Matrix, prior: Matrix, plain: in
     """`reference_mix` into out (2, k)."""
     moves, count = inverse.shape
     k = weights.shape[1]
-    likely, tails = np.empty((moves, k)), np.empty((moves, k))
+    likely, slow, tails = np.empty((moves, k)), np.empty((moves, k)), np.empty((moves, k))
+    squares = np.empty(count)
     for i in range(k):
+        for j in range(count):
+            squares[j] = weights[1 + j, i] ** 2
         for g in range(moves):
             variance = 0.0
             for j in range(count):
-                variance += inverse[g, j] * weights[1 + j, i] ** 2
+                variance += inverse[g, j] * squares[j]
             variance = variance / count + TINY
             likely[g, i] = prior[g, i] - 0.5 * count * np.log(variance)
-            slow = variance * step[g]
-            tails[g, i] = tail(weights[0, i] / np.sqrt(slow), count)
-            if g == 0:
-                out[1, i] = 0.0
+            slow[g, i] = variance * step[g]
+            tails[g, i] = tail(weights[0, i] / np.sqrt(slow[g, i]), count)
         most = likely[:, i].max()
         total = 0.0
         for g in range(moves):
@@ -75,12 +76,9 @@ def mix(weights: Matrix, step: Vector, inverse: Matrix, prior: Matrix, plain: in
         for g in range(moves):
             likely[g, i] /= total
     for i in range(k):
-        worst = mean = 0.0
+        mean = worst = 0.0
         for g in range(moves):
-            variance = 0.0
-            for j in range(count):
-                variance += inverse[g, j] * weights[1 + j, i] ** 2
-            mean += likely[g, i] * (variance / count + TINY) * step[g]
+            mean += likely[g, i] * slow[g, i]
         for of in range(plain + 1):
             own = i if of == plain else of
             p = 0.0

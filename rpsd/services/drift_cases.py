@@ -1,5 +1,6 @@
 """What a drift scan compares, computed in the worker: features of the view, what the model sees and says, and the quality of the data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -75,7 +76,11 @@ def scanned(packet: Packet) -> Packet:
 
 def _finite(rows: list[list[Any]]) -> list[list[Any]]:
     """The rows with numbers that JSON can hold."""
-    return [[float(np.nan_to_num(cell)) if isinstance(cell, float) else cell for cell in row] for row in rows]
+    return [[_number(cell) if isinstance(cell, float) else cell for cell in row] for row in rows]
+
+
+def _number(cell: float) -> float:
+    return cell if math.isfinite(cell) else float(np.nan_to_num(cell))
 
 
 def _case(case: Mapping[str, Any], made: _Table) -> "Case":
