@@ -14,13 +14,21 @@ _HELD_OUT: Final = 5
 """One bar in so many, the last ones, is held out."""
 
 
-def seen_by_trial(n: int) -> int:
+LEAST_NEW: Final = 40
+"""From so many bars since a predecessor that has drifted, the newer half of them judges."""
+
+
+def seen_by_trial(n: int, new: int = 0) -> int:
     """How many of n bars the trial fit may see; the bars after them are held out.
 
-    >>> seen_by_trial(500)
-    400
+    `new` bars came after the fit of a predecessor that has drifted: of a world that was not there before. The trial fit must see some of
+    them, or it could only fail, so that at most the newer half of them is held out.
+
+    >>> seen_by_trial(500), seen_by_trial(500, 60), seen_by_trial(500, 400)
+    (400, 470, 400)
     """
-    return n - n // _HELD_OUT
+    held = n // _HELD_OUT
+    return n - (min(held, new // 2) if new >= LEAST_NEW else held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +51,12 @@ class Rival:
     t: Times
 
 
-def held_out(z: Vector | Matrix, trial: Trial, rival: Rival | None) -> dict[str, Any]:
-    """Predictive log-likelihood in nats per bar of the last 20 % of z (n, d), or returns (n,), by the trial, one state, the predecessor.
+def held_out(z: Vector | Matrix, trial: Trial, rival: Rival | None, split: int) -> dict[str, Any]:
+    """Predictive log-likelihood in nats per bar of z (n, d), or returns (n,), from `split` on, by the trial, one state, the predecessor.
 
     `gain` is that over one state of the same emission: at or below zero the regimes foretell nothing. None stands for
     a predecessor that is not there. Causal: each bar is judged by the density that stood before it. Cost O(n k^2).
     """
-    split = seen_by_trial(z.shape[0])
     mine, alone = (_per_bar(state, z, split) for state in (trial.state, trial.one_state))
     theirs = None if rival is None else _fair(rival, z, split)
     return {

@@ -34,7 +34,8 @@ Fits = dict[int, Packet | RpsdError]
 class Case:
     """A model to fit: prices (n,) at t (n,) in ns UTC; `previous` a packet of train_many; `cold` asks for fresh starts as well.
 
-    `columns` is what the model sees of each bar, `cells` the stored columns (n,) that they need.
+    `columns` is what the model sees of each bar, `cells` the stored columns (n,) that they need. `drifted`: the predecessor has drifted
+    HIGH, so that the bars since its fit are of another world; see evaluate.seen_by_trial.
     """
 
     prices: Vector
@@ -45,6 +46,7 @@ class Case:
     cold: bool = False
     columns: tuple[str, ...] = RETURN
     cells: Mapping[str, Vector] = field(default_factory=dict)
+    drifted: bool = False
 
 
 @dataclass(slots=True)
@@ -64,7 +66,15 @@ class _Plan:
     @property
     def split(self) -> int:
         """How many bars the trial fit may see."""
-        return evaluate.seen_by_trial(self.seen.x.size)
+        return evaluate.seen_by_trial(self.seen.x.size, self.new)
+
+    @property
+    def new(self) -> int:
+        """How many bars came after the fit of a predecessor that has drifted; 0 when none has."""
+        previous = self.case.previous
+        if previous is None or not self.case.drifted:
+            return 0
+        return int((self.seen.t > previous.head["trained_until_ns"]).sum())
 
     @property
     def trial(self) -> Packet | None:
@@ -268,7 +278,9 @@ def _evaluation(plan: _Plan, state: Packet, probabilities: Matrix, trial: evalua
     before = None if rival is None else hmm.filtered(rival, rows).argmax(axis=1)
     previous = plan.case.previous
     theirs = None if previous is None or previous.head["columns"] != list(plan.case.columns) else _trial_of(previous)
-    judged = evaluate.held_out(rows, trial, None if theirs is None else evaluate.Rival(*theirs, plan.seen.t))
+    if theirs is not None and previous is not None and plan.new >= evaluate.LEAST_NEW:
+        theirs = previous, int(previous.head["trained_until_ns"])  # it has seen none of the bars that judge
+    judged = evaluate.held_out(rows, trial, None if theirs is None else evaluate.Rival(*theirs, plan.seen.t), plan.split)
     return judged | {"filtered": evaluate.steadiness(state, probabilities, before)}
 
 

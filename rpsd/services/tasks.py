@@ -44,8 +44,8 @@ def regime_detect(packet: Packet, report: Report) -> Packet:
 def regime_train(packet: Packet, report: Report) -> Packet:
     """Models of many series.
 
-    Head: cases [{regime_type, interval, cold, cells}], params (mapping), columns, seed, drift {psi, false_alarm_rate}. Arrays of case i:
-    prices/i (n,), t/i (n,) int64 ns, cells/i/NAME (n,) for each of its cells, and previous/i (uint8), the packed predecessor, if any.
+    Head: cases [{regime_type, interval, cold, cells, drifted}], params (mapping), columns, seed, drift {psi, false_alarm_rate}. Case i has
+    arrays prices/i (n,), t/i (n,) int64 ns, cells/i/NAME (n,) of its cells, and previous/i (uint8), the packed predecessor, if any.
     Answer: array i (uint8) the packed model of case i, or in the head's `refused` under i what refuses it: {code, detail}. Errors of a
     case: regime.train.train_many.
     """
@@ -59,7 +59,8 @@ def regime_train(packet: Packet, report: Report) -> Packet:
         previous = None if held is None else Packet.unpack(held.tobytes())
         cells = {name: arrays[f"{_CELLS}{i}/{name}"] for name in case["cells"]}
         prices, t, columns = arrays[f"prices/{i}"], arrays[f"t/{i}"], tuple(head["columns"])
-        cases.append(train.Case(prices, t, case["regime_type"], case["interval"], previous, case["cold"], columns, cells))
+        kind = case["regime_type"], case["interval"]
+        cases.append(train.Case(prices, t, *kind, previous, case["cold"], columns, cells, case.get("drifted", False)))
     tolerance = drift.Tolerance(tuple(head["drift"]["psi"]), head["drift"]["false_alarm_rate"])
     done = train.train_many(cases, build(HmmParameters, head["params"]), seed=head["seed"], tolerance=tolerance, report=report)
     refused = {str(i): {"code": one.code, "detail": one.detail} for i, one in enumerate(done) if isinstance(one, RpsdError)}

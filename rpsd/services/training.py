@@ -24,6 +24,7 @@ from rpsd.services.model import Candidate, ModelService, outcome
 from rpsd.services.model_name import RegimeName
 from rpsd.services.price import Prices, stored_prices
 from rpsd.services.served import is_whole
+from rpsd.store import drift
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
 
@@ -48,7 +49,10 @@ Outcome = dict[str, Any] | RpsdError
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A model to fit: its window, the version in production if there is one to begin with, and the number of what serves, 0 for none."""
+    """A model to fit: its window, the version in production if there is one to begin with, and the number of what serves, 0 for none.
+
+    `drifted`: the newest scan found that version drifted HIGH.
+    """
 
     name: str
     wanted: RegimeName
@@ -56,6 +60,7 @@ class _Asked:
     before: Before | None
     is_old: bool
     serving: int
+    drifted: bool
 
 
 class RegimeTraining:
@@ -150,6 +155,7 @@ class RegimeTraining:
         """What is to be fitted, and the outcomes of what cannot be or need not be."""
         asked: list[_Asked] = []
         done: dict[str, Outcome] = {}
+        drifted = self._database.read(drift.high)
         for name in names:
             wanted = RegimeName.parse(name)
             try:
@@ -163,7 +169,7 @@ class RegimeTraining:
                 reason = f"nothing has changed since version {before[0].version}: same bars, same parameters, same rpsd"
                 done[name] = outcome(before[0], unchanged=reason)
             else:
-                asked.append(_Asked(name, wanted, prices, before, before is not None and self._is_old(before[0]), serving))
+                asked.append(_Asked(name, wanted, prices, before, before is not None and self._is_old(before[0]), serving, name in drifted))
         return asked, done
 
     def _production(self, name: str) -> Before | None:
@@ -193,7 +199,8 @@ class RegimeTraining:
             {
                 "regime_type": one.wanted.regime_type,
                 "interval": one.wanted.interval,
-                "cold": one.before is None or one.is_old,
+                "cold": one.before is None or one.is_old or one.drifted,
+                "drifted": one.drifted,
                 "cells": list(one.prices.cells),
             }
             for one in asked

@@ -108,6 +108,22 @@ def test_a_changed_world_is_high_drift_and_brings_fresh_starts() -> None:
         assert model.arrays["pits"].size == 0
 
 
+def test_after_drift_a_model_is_judged_by_the_newer_half_of_the_new_world() -> None:
+    """The last fifth would ask a trial fit that saw nothing of the new world to foretell it: no model could ever pass."""
+    y = prices(600, seed=8)
+    first = one(case(y))
+    rng = np.random.default_rng(1)
+    storm = y[-1] * np.exp(np.cumsum(rng.normal(0, 12.0, 60)) / 100)
+    new = np.concatenate([y, storm])
+    blind = one(Case(new, days(new.size), "2_state", "1d", first, True)).head["evaluation"]
+    told = one(Case(new, days(new.size), "2_state", "1d", first, True, drifted=True)).head["evaluation"]
+    assert (blind["held_out_bars"], told["held_out_bars"]) == (131, 30)
+    assert blind["gain"] < 0 < told["gain"]
+    assert told["log_likelihood_per_bar"] > told["predecessor_per_bar"] + 1
+    few = np.concatenate([y, storm[:30]])
+    assert one(Case(few, days(few.size), "2_state", "1d", first, True, drifted=True)).head["evaluation"]["held_out_bars"] == 125
+
+
 def test_evaluation_compares_with_one_state_and_the_predecessor() -> None:
     y = prices(700)
     first = one(case(y[:600]))
