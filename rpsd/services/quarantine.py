@@ -63,11 +63,10 @@ class Quarantine:
             alert, is_news = noted.result()
             self._alert.tell(alert, is_news=is_news)
 
-    def page(self, after: str | None = None, limit: int = 100) -> tuple[list[dict[str, Any]], str | None]:
+    def page(self, after: int | None = None, limit: int = 100) -> tuple[list[dict[str, Any]], int | None]:
         """Up to `limit` things, the newest first, and the cursor of the next page."""
-        since = int(after) if after and after.isascii() and after.isdigit() else None
-        found = self._database.read(lambda c: rows.page(c, since, limit + 1))
-        return [_told(one) for one in found[:limit]], str(found[limit - 1].id) if len(found) > limit else None
+        found = self._database.read(lambda c: rows.page(c, after, limit + 1))
+        return [_told(one) for one in found[:limit]], found[limit - 1].id if len(found) > limit else None
 
     def drop(self, row_id: int, by: str) -> dict[str, Any]:
         """Forget what was set aside, and its bytes; audited. Raises UnknownFile."""

@@ -42,6 +42,7 @@ _ATTRIBUTES: Final = {
     "experiment": "experiment.name",
 }
 _TIMES: Final = ("started", "finished")
+_FARTHEST_NS: Final = 2**63
 _ORDERED: Final = ("<", "<=", ">", ">=")
 
 
@@ -236,10 +237,16 @@ class _Parser:
             if kind == "params":  # by its number: only parameters that read as one can meet it
                 return Condition(f"({column.replace('p.value', 'p.number', 1)}) {sign} ?", [*values, float(token.text)])
             if kind in _TIMES:
-                return Condition(f"{column} {sign} ?", [int(float(token.text))])
+                return Condition(f"{column} {sign} ?", [self._nanoseconds(token)])
             raise _fault(self._where, f"{kind} is compared with a text in single quotes")
         self._at -= 1
         return Condition(f"({column}) {sign} ?", [*values, self._value(kind, sign)])
+
+    def _nanoseconds(self, token: _Token) -> int:
+        t_ns = float(token.text) if set(token.text) & set(".eE") else int(token.text)  # digits of nanoseconds are more than a float holds
+        if abs(t_ns) >= _FARTHEST_NS:
+            raise _fault(self._where, f"{token.text[:40]!r} is no time: beyond 64 bits")
+        return int(t_ns)
 
     def _value(self, kind: str, sign: str) -> Any:
         text = self._text(kind)

@@ -7,11 +7,11 @@ from litestar import Request, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
-from rpsd.core.errors import Fault, InvalidRequest, UnknownRoute
+from rpsd.core.errors import UnknownRoute
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.operation import declare
 from rpsd.web.queued import refuse_body
-from rpsd.web.wire import JSON, Page, Query, answer, query
+from rpsd.web.wire import JSON, Page, Query, answer, is_number, number_of, query
 
 
 class Alert(msgspec.Struct):
@@ -44,18 +44,11 @@ class AlertQuery(Page):
     state: Literal["active", "resolved"] | None = None
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
-
-
 @get("/api/v1/admin/alerts", opt=declare("admin", "Alerts.", "admin", query=AlertQuery, writes={JSON: AlertPage}), sync_to_thread=True)
 def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of alerts."""
     asked = query(request.scope, AlertQuery)
-    if asked.after is not None and not _is_id(asked.after):
-        raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
-    after = int(asked.after) if asked.after else None
-    alerts, following = of(request).services.alert.page(after, asked.limit, asked.name, asked.state)
+    alerts, following = of(request).services.alert.page(number_of(asked.after), asked.limit, asked.name, asked.state)
     return answer(of(request), {"alerts": alerts, "next": None if following is None else str(following)})
 
 
@@ -70,7 +63,7 @@ def resolve(request: Request[Any, Any, Any], alert: FromPath[str], body: RawBody
     exchange = of(request)
     query(request.scope, Query)
     refuse_body(body)
-    if not _is_id(alert):
+    if not is_number(alert):
         raise UnknownRoute(f"there is no alert {alert[:40]!r}", hint="GET /api/v1/admin/alerts lists the alerts.")
     once = exchange.once(f"POST /api/v1/admin/alerts/{alert}/resolve", digest_of(body))
     return answer(exchange, exchange.services.alert.resolve_by_hand(int(alert), exchange.by, once))

@@ -7,11 +7,11 @@ from litestar import Request, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
-from rpsd.core.errors import Fault, InvalidRequest, UnknownRoute
+from rpsd.core.errors import UnknownRoute
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, accepted_job
-from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
+from rpsd.web.wire import JSON, Body, Page, Query, answer, is_number, number_of, query, read
 
 Severity = Literal["NONE", "LOW", "MEDIUM", "HIGH"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -94,10 +94,6 @@ class ScanBody(Body):
     models: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=1000)] | None = None
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
-
-
 @get(
     "/api/v1/drift/reports",
     opt=declare("read", "Drift reports.", "drift", query=ReportQuery, writes={JSON: ReportPage}),
@@ -106,17 +102,14 @@ def _is_id(text: str) -> bool:
 def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of reports without their rows."""
     asked = query(request.scope, ReportQuery)
-    if asked.after is not None and not _is_id(asked.after):
-        raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
-    after = int(asked.after) if asked.after else None
-    reports, following = of(request).services.drift.page(after, asked.limit, asked.model, asked.severity)
+    reports, following = of(request).services.drift.page(number_of(asked.after), asked.limit, asked.model, asked.severity)
     return answer(of(request), {"reports": reports, "next": None if following is None else str(following)})
 
 
 @get("/api/v1/drift/reports/{report:str}", opt=declare("read", "One drift report.", "drift", writes={JSON: Report}), sync_to_thread=True)
 def find(request: Request[Any, Any, Any], report: FromPath[str]) -> Response[bytes]:
     """One report with its rows."""
-    if not _is_id(report):
+    if not is_number(report):
         raise UnknownRoute(f"there is no drift report {report[:40]!r}", hint="GET /api/v1/drift/reports lists the reports.")
     return answer(of(request), of(request).services.drift.find(int(report)))
 

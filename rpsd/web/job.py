@@ -7,11 +7,11 @@ from litestar import Request, delete, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
-from rpsd.core.errors import Fault, InvalidRequest, UnknownJob
+from rpsd.core.errors import UnknownJob
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, JobRun, enqueue
-from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
+from rpsd.web.wire import JSON, Body, Page, Query, answer, is_number, number_of, query, read
 
 
 class JobPage(msgspec.Struct):
@@ -38,20 +38,13 @@ class RunBody(Body):
 def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of runs."""
     asked = query(request.scope, JobQuery)
-    if asked.after is not None and not _is_id(asked.after):
-        raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
-    after = int(asked.after) if asked.after else None
-    runs, following = of(request).services.job.page(after, asked.limit, asked.name, asked.state)
+    runs, following = of(request).services.job.page(number_of(asked.after), asked.limit, asked.name, asked.state)
     return answer(of(request), {"jobs": runs, "next": None if following is None else str(following)})
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _id(text: str) -> int:
     """The run's number. Raises UnknownJob for what cannot be one."""
-    if not _is_id(text):
+    if not is_number(text):
         raise UnknownJob(f"there is no run {text[:40]!r}")
     return int(text)
 

@@ -7,10 +7,9 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Response
 
-from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
-from rpsd.web.wire import JSON, Page, Query, answer, query
+from rpsd.web.wire import JSON, Page, Query, answer, number_of, query
 
 Choice = Literal["retrain", "wait", "skip", "promote", "keep", "rollback"]
 
@@ -79,10 +78,7 @@ class Shadow(msgspec.Struct):
 def decisions(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of decisions."""
     asked = query(request.scope, DecisionQuery)
-    if asked.after is not None and not (asked.after.isascii() and asked.after.isdigit() and len(asked.after) < 19):
-        raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
-    after = int(asked.after) if asked.after else None
-    found, following = of(request).services.retraining.page(after, asked.limit, asked.model, asked.decision)
+    found, following = of(request).services.retraining.page(number_of(asked.after), asked.limit, asked.model, asked.decision)
     return answer(of(request), {"decisions": found, "next": None if following is None else str(following)})
 
 
