@@ -14,6 +14,14 @@ class Tolerance:
     psi: tuple[float, ...] = (0.1, 0.2, 0.3)
     false_alarm_rate: float = 0.01
 
+    def severity(self, index: float) -> str:
+        """How grave a drift of this index is, once it is certain that there is one.
+
+        >>> Tolerance().severity(0.25)
+        'MEDIUM'
+        """
+        return SEVERITIES[sum(index >= band for band in self.psi)]
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:

@@ -8,12 +8,12 @@ import numpy as np
 
 from rpsd.core.drift import FeatureDrift, Tolerance
 from rpsd.core.market import Vector
+from rpsd.core.regime import SEVERITIES
 from rpsd.core.result import Matrix
 from rpsd.drift import homogeneity
 from rpsd.drift.calibrated import steps
 from rpsd.drift.component import NAMES, PLAIN, scored
 from rpsd.drift.discovery import discovered
-from rpsd.drift.severity import severity
 from rpsd.drift.shift import shift
 from rpsd.kernels.drift import distances
 
@@ -126,7 +126,7 @@ def _tamed(before: Vector, after: Vector) -> tuple[Vector, Vector]:
 
 def _row(one: _Measured, significant: bool, before: Mapping[str, bool], tolerance: Tolerance) -> FeatureDrift:
     index, ks, wasserstein = one.distances
-    grave = severity(index, significant=significant, before=before.get(one.feature, False), tolerance=tolerance)
+    alarm = significant and before.get(one.feature, False)
     return FeatureDrift(
         feature=one.feature,
         kind=one.kind,
@@ -140,5 +140,5 @@ def _row(one: _Measured, significant: bool, before: Mapping[str, bool], toleranc
         deviation_ratio=one.shift[1],
         p_value=one.p_value,
         significant=significant,
-        severity=grave,
+        severity=tolerance.severity(index) if alarm else SEVERITIES[0],
     )

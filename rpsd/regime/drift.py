@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rpsd.core.drift import Tolerance
 from rpsd.core.market import Vector
 from rpsd.core.regime import SEVERITIES
 
@@ -16,14 +17,6 @@ MOST_BARS: Final = 250
 
 _FINE: Final = 100
 """From so many bars on ten bins, five below: each bin should expect several bars."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """The bands (k,) of the index from which drift is LOW, MEDIUM and HIGH, and the share of scans that may cry drift without any."""
-
-    psi: tuple[float, ...] = (0.1, 0.2, 0.3)
-    false_alarm_rate: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ def judged(probabilities: Vector, fitted_on: int, before: dict[str, Any] | None,
     index = _index(counts, np.full(bins, n / bins))
     significant = statistic > critical
     alarm = significant and before is not None and bool(before["significant"])
-    return Drift(_severity(index, tolerance) if alarm else SEVERITIES[0], index, statistic, critical, n, significant)
+    return Drift(tolerance.severity(index) if alarm else SEVERITIES[0], index, statistic, critical, n, significant)
 
 
 def moved(probabilities: Vector, tolerance: Tolerance) -> Drift:
@@ -85,7 +78,7 @@ def moved(probabilities: Vector, tolerance: Tolerance) -> Drift:
     statistic = sum(float(((counts - counts.sum() * shares)[seen] ** 2 / (counts.sum() * shares[seen])).sum()) for counts in (early, late))
     index = _index(late, early)
     significant = statistic > critical
-    return Drift(_severity(index, tolerance) if significant else SEVERITIES[0], index, statistic, critical, n, significant)
+    return Drift(tolerance.severity(index) if significant else SEVERITIES[0], index, statistic, critical, n, significant)
 
 
 def _counts(probabilities: Vector, bins: int) -> Vector:
@@ -97,7 +90,3 @@ def _index(after: Vector, before: Vector) -> float:
     """The population stability index of two rows of counts, no share being quite zero."""
     p, q = ((counts + 0.5) / (counts.sum() + 0.5 * counts.size) for counts in (before, after))
     return float(((q - p) * np.log(q / p)).sum())
-
-
-def _severity(index: float, tolerance: Tolerance) -> str:
-    return SEVERITIES[sum(index >= band for band in tolerance.psi)]

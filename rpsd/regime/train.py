@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rpsd.core.drift import Tolerance
 from rpsd.core.errors import RpsdError
 from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
@@ -60,7 +61,7 @@ class _Plan:
     rival: Packet | None
     cold: bool
     record: Vector
-    tolerance: drift.Tolerance
+    tolerance: Tolerance
     drift: drift.Drift | None
 
     @property
@@ -90,7 +91,7 @@ def _trial_of(previous: Packet | None) -> tuple[Packet, int] | None:
 
 
 def train_many(
-    cases: Sequence[Case], params: HmmParameters, *, seed: int, tolerance: drift.Tolerance, report: Report = lambda _share, _words: None
+    cases: Sequence[Case], params: HmmParameters, *, seed: int, tolerance: Tolerance, report: Report = lambda _share, _words: None
 ) -> list[Packet | RpsdError]:
     """A model of each case that `hmm.step` can serve, or the error that refuses it; no case stops another.
 
@@ -136,13 +137,13 @@ def train(
 ) -> Packet:
     """One model as by train_many. Raises what refuses it."""
     case = Case(prices, t, regime_type, interval, previous, cold)
-    done = train_many([case], params, seed=seed, tolerance=drift.Tolerance())[0]
+    done = train_many([case], params, seed=seed, tolerance=Tolerance())[0]
     if isinstance(done, RpsdError):
         raise done
     return done
 
 
-def _planned(case: Case, params: HmmParameters, seed: int, tolerance: drift.Tolerance) -> _Plan:
+def _planned(case: Case, params: HmmParameters, seed: int, tolerance: Tolerance) -> _Plan:
     wanted, before = states_of(case.regime_type), case.previous
     previous = before if before is not None and before.head["columns"] == list(case.columns) else None
     seen = observations(case.prices, case.t, case.interval, wanted or 1, columns=case.columns, cells=case.cells)
@@ -163,7 +164,7 @@ def _chosen(seen: Observations, previous: Packet | None, seed: int) -> tuple[int
     return choice.k, choice.table
 
 
-def _since(previous: Packet, seen: Observations, tolerance: drift.Tolerance) -> tuple[Vector, drift.Drift]:
+def _since(previous: Packet, seen: Observations, tolerance: Tolerance) -> tuple[Vector, drift.Drift]:
     """The predecessor's record of predictive probabilities with the bars that came after it, and what that says."""
     head, new = previous.head, seen.t > previous.head["trained_until_ns"]
     record = previous.arrays["pits"]

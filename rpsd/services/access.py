@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from rpsd.config import kinds
 from rpsd.core import instant
+from rpsd.core.cursor import row_after
 from rpsd.core.errors import BadConfig, Fault, Forbidden, InvalidRequest, StateConflict, Unauthenticated, Unavailable
 from rpsd.core.market import SECOND_NS
 from rpsd.store import audit
@@ -146,9 +147,8 @@ class AccessService:
 
     def audit(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Rows of the audit log, newest first, and the cursor of the next page. Raises InvalidRequest for a cursor that is none."""
-        if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
-            raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/after", "expected the `next` of an earlier page")])
-        rows = self._database.read(lambda c: audit.page(c, None if after is None else int(after), limit + 1))
+        since = row_after(after)
+        rows = self._database.read(lambda c: audit.page(c, since, limit + 1))
         listed = [
             {
                 "seq": r.seq,

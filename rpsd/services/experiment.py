@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant
+from rpsd.core.cursor import number, row_after
 from rpsd.core.errors import Fault, Forbidden, InvalidRequest, UnknownExperiment, UnknownRun
 from rpsd.core.experiment import Experiment, Visibility
 from rpsd.services.idempotency import Once
@@ -32,7 +33,7 @@ class ExperimentService:
 
     def page(self, who: "Principal", after: str | None = None, limit: int = 100) -> tuple[list[dict[str, Any]], str | None]:
         """Up to `limit` experiments that may be seen, newest first, and the cursor of the next page. Raises InvalidRequest."""
-        before = None if after is None else cursor(after)
+        before = row_after(after)
         found = self._database.read(lambda c: rows.page(c, viewer(who), before, limit + 1))
         return [described(one) for one in found[:limit]], str(found[limit - 1].id) if len(found) > limit else None
 
@@ -121,20 +122,13 @@ def viewer(who: "Principal") -> str | None:
     return None if "admin" in who.scopes else who.id
 
 
-def cursor(text: str) -> int:
-    """The number in a cursor. Raises InvalidRequest."""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
-    return int(text)
-
-
 def seen(c: Connection, identifier: str, who: "Principal") -> Experiment:
     """The experiment of that id or name, if it may be seen.
 
     Raises UnknownExperiment; InvalidRequest when several that may be seen have the name.
     """
-    if identifier.isascii() and identifier.isdigit() and len(identifier) < 19:
-        found = rows.find(c, int(identifier))
+    if (row := number(identifier)) is not None:
+        found = rows.find(c, row)
         if _is_seen(found, who):
             return found
         raise UnknownExperiment(f"there is no experiment {identifier}")

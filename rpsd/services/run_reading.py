@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant
+from rpsd.core.cursor import not_of_this_list, row_after
 from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.core.experiment import Run
 from rpsd.services import run_search
-from rpsd.services.experiment import cursor, seen, seen_run, viewer
+from rpsd.services.experiment import seen, seen_run, viewer
 from rpsd.store import artifact as artifacts
 from rpsd.store import experiment as experiments
 from rpsd.store import run as rows
@@ -62,9 +63,9 @@ class RunReading:
         """
         met = run_search.condition(wanted)
         sorting = run_search.ordering(order) if order.strip() else None
-        at = 0 if after is None else cursor(after)
+        at = row_after(after) or 0
         if sorting is not None and at > _FARTHEST:
-            raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", f"beyond {_FARTHEST:,} runs")])
+            raise not_of_this_list(f"beyond {_FARTHEST:,} runs")
 
         def read(c: Connection) -> tuple[list[int], list[Run]]:
             where = [experiments.VISIBLE]

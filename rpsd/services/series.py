@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from rpsd.core import instant, market
+from rpsd.core.cursor import not_of_this_list
 from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, UnknownColumn
 from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Times, Vector
 from rpsd.services.keeping import Keeper, Moved
@@ -148,9 +149,7 @@ class SeriesService:
         if after is not None:
             symbol, colon, interval = after.partition(":")
             if not colon:
-                raise InvalidRequest(
-                    "the cursor is not one of this list", errors=[Fault("/after", "expected the `next` of an earlier page")]
-                )
+                raise not_of_this_list()
             cursor = (symbol, interval)
         found = self._database.read(lambda c: [rows.whole(c, info) for info in rows.page(c, cursor, limit + 1)])
         last = found[limit - 1] if len(found) > limit else None

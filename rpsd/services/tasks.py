@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rpsd.core.drift import Tolerance
 from rpsd.core.model import Packet
 from rpsd.core.observed import RETURN
 from rpsd.core.parameters import BookParameters, HmmParameters, LabelParameters, build
@@ -50,7 +51,7 @@ def regime_train(packet: Packet, report: Report) -> Packet:
     case: regime.train.train_many.
     """
     from rpsd.core.errors import RpsdError
-    from rpsd.regime import drift, train  # numerics wait for the first task
+    from rpsd.regime import train  # numerics wait for the first task
 
     head, arrays = packet.head, packet.arrays
     cases = []
@@ -61,7 +62,7 @@ def regime_train(packet: Packet, report: Report) -> Packet:
         prices, t, columns = arrays[f"prices/{i}"], arrays[f"t/{i}"], tuple(head["columns"])
         kind = case["regime_type"], case["interval"]
         cases.append(train.Case(prices, t, *kind, previous, case["cold"], columns, cells, case.get("drifted", False)))
-    tolerance = drift.Tolerance(tuple(head["drift"]["psi"]), head["drift"]["false_alarm_rate"])
+    tolerance = Tolerance(tuple(head["drift"]["psi"]), head["drift"]["false_alarm_rate"])
     done = train.train_many(cases, build(HmmParameters, head["params"]), seed=head["seed"], tolerance=tolerance, report=report)
     refused = {str(i): {"code": one.code, "detail": one.detail} for i, one in enumerate(done) if isinstance(one, RpsdError)}
     models = {str(i): np.frombuffer(one.pack(), np.uint8) for i, one in enumerate(done) if isinstance(one, Packet)}

@@ -7,11 +7,12 @@ from litestar import Request, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
+from rpsd.core.cursor import number, row_after
 from rpsd.core.errors import UnknownRoute
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.operation import declare
 from rpsd.web.queued import refuse_body
-from rpsd.web.wire import JSON, Page, Query, answer, is_number, number_of, query
+from rpsd.web.wire import JSON, Page, Query, answer, query
 
 
 class Alert(msgspec.Struct):
@@ -48,7 +49,7 @@ class AlertQuery(Page):
 def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of alerts."""
     asked = query(request.scope, AlertQuery)
-    alerts, following = of(request).services.alert.page(number_of(asked.after), asked.limit, asked.name, asked.state)
+    alerts, following = of(request).services.alert.page(row_after(asked.after), asked.limit, asked.name, asked.state)
     return answer(of(request), {"alerts": alerts, "next": None if following is None else str(following)})
 
 
@@ -63,10 +64,10 @@ def resolve(request: Request[Any, Any, Any], alert: FromPath[str], body: RawBody
     exchange = of(request)
     query(request.scope, Query)
     refuse_body(body)
-    if not is_number(alert):
+    if (row := number(alert)) is None:
         raise UnknownRoute(f"there is no alert {alert[:40]!r}", hint="GET /api/v1/admin/alerts lists the alerts.")
     once = exchange.once(f"POST /api/v1/admin/alerts/{alert}/resolve", digest_of(body))
-    return answer(exchange, exchange.services.alert.resolve_by_hand(int(alert), exchange.by, once))
+    return answer(exchange, exchange.services.alert.resolve_by_hand(row, exchange.by, once))
 
 
 ROUTES: Final = (page, resolve)

@@ -7,11 +7,12 @@ from litestar import Request, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
+from rpsd.core.cursor import number, row_after
 from rpsd.core.errors import UnknownRoute
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, accepted_job
-from rpsd.web.wire import JSON, Body, Page, Query, answer, is_number, number_of, query, read
+from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
 
 Severity = Literal["NONE", "LOW", "MEDIUM", "HIGH"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -102,16 +103,16 @@ class ScanBody(Body):
 def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of reports without their rows."""
     asked = query(request.scope, ReportQuery)
-    reports, following = of(request).services.drift.page(number_of(asked.after), asked.limit, asked.model, asked.severity)
+    reports, following = of(request).services.drift.page(row_after(asked.after), asked.limit, asked.model, asked.severity)
     return answer(of(request), {"reports": reports, "next": None if following is None else str(following)})
 
 
 @get("/api/v1/drift/reports/{report:str}", opt=declare("read", "One drift report.", "drift", writes={JSON: Report}), sync_to_thread=True)
 def find(request: Request[Any, Any, Any], report: FromPath[str]) -> Response[bytes]:
     """One report with its rows."""
-    if not is_number(report):
+    if (row := number(report)) is None:
         raise UnknownRoute(f"there is no drift report {report[:40]!r}", hint="GET /api/v1/drift/reports lists the reports.")
-    return answer(of(request), of(request).services.drift.find(int(report)))
+    return answer(of(request), of(request).services.drift.find(row))
 
 
 @post(

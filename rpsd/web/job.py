@@ -7,11 +7,12 @@ from litestar import Request, delete, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
+from rpsd.core.cursor import number, row_after
 from rpsd.core.errors import UnknownJob
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, JobRun, enqueue
-from rpsd.web.wire import JSON, Body, Page, Query, answer, is_number, number_of, query, read
+from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
 
 
 class JobPage(msgspec.Struct):
@@ -38,15 +39,15 @@ class RunBody(Body):
 def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of runs."""
     asked = query(request.scope, JobQuery)
-    runs, following = of(request).services.job.page(number_of(asked.after), asked.limit, asked.name, asked.state)
+    runs, following = of(request).services.job.page(row_after(asked.after), asked.limit, asked.name, asked.state)
     return answer(of(request), {"jobs": runs, "next": None if following is None else str(following)})
 
 
 def _id(text: str) -> int:
     """The run's number. Raises UnknownJob for what cannot be one."""
-    if not is_number(text):
+    if (job := number(text)) is None:
         raise UnknownJob(f"there is no run {text[:40]!r}")
-    return int(text)
+    return job
 
 
 @get("/api/v1/jobs/{job:str}", opt=declare("read", "One run.", "jobs", writes={JSON: JobRun}), sync_to_thread=True)

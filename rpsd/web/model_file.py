@@ -7,11 +7,12 @@ from litestar import Request, delete, get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
+from rpsd.core.cursor import number, row_after
 from rpsd.core.errors import UnknownFile
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.model_wire import ServingModel
 from rpsd.web.operation import declare
-from rpsd.web.wire import FLOATS, JSON, Page, Query, answer, is_number, media_type, number_of, query
+from rpsd.web.wire import FLOATS, JSON, Page, Query, answer, media_type, query
 
 DIGEST: Final = "rpsd-digest"
 """The header with the SHA-256 (hex) of a model file."""
@@ -86,7 +87,7 @@ def import_(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
 def quarantine(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of what was set aside."""
     asked = query(request.scope, Page)
-    rows, following = of(request).services.quarantine.page(number_of(asked.after), asked.limit)
+    rows, following = of(request).services.quarantine.page(row_after(asked.after), asked.limit)
     return answer(of(request), {"quarantine": rows, "next": None if following is None else str(following)})
 
 
@@ -99,9 +100,9 @@ def quarantine(request: Request[Any, Any, Any]) -> Response[bytes]:
 def drop(request: Request[Any, Any, Any], item: FromPath[str]) -> Response[bytes]:
     """Forget what was set aside."""
     exchange = of(request)
-    if not is_number(item):
+    if (row := number(item)) is None:
         raise UnknownFile(f"{item[:40]!r} is no id of the quarantine", hint="GET /api/v1/admin/quarantine lists them.")
-    return answer(exchange, exchange.services.quarantine.drop(int(item), exchange.by))
+    return answer(exchange, exchange.services.quarantine.drop(row, exchange.by))
 
 
 ROUTES: Final = (export, import_, quarantine, drop)

@@ -7,9 +7,10 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Response
 
+from rpsd.core.cursor import row_after
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
-from rpsd.web.wire import JSON, Page, Query, answer, number_of, query
+from rpsd.web.wire import JSON, Page, Query, answer, query
 
 Choice = Literal["retrain", "wait", "skip", "promote", "keep", "rollback"]
 
@@ -78,7 +79,7 @@ class Shadow(msgspec.Struct):
 def decisions(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of decisions."""
     asked = query(request.scope, DecisionQuery)
-    found, following = of(request).services.retraining.page(number_of(asked.after), asked.limit, asked.model, asked.decision)
+    found, following = of(request).services.retraining.page(row_after(asked.after), asked.limit, asked.model, asked.decision)
     return answer(of(request), {"decisions": found, "next": None if following is None else str(following)})
 
 

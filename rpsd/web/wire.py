@@ -60,18 +60,6 @@ class Page(Query):
     after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
 
 
-def number_of(after: str | None) -> int | None:
-    """The number that the cursor of a list stands for, None without one. Raises InvalidRequest."""
-    if after is not None and not is_number(after):
-        raise InvalidRequest("the cursor is not one of this list", errors=[Fault("/query/after", "expected the `next` of an earlier page")])
-    return None if after is None else int(after)
-
-
-def is_number(text: str) -> bool:
-    """Whether the text is a number that the store can hold, as ids and cursors are."""
-    return text.isascii() and text.isdigit() and len(text) < 19
-
-
 @lru_cache(256)
 def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from rpsd.core.drift import Tolerance
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
@@ -45,7 +46,7 @@ def record(state: Packet, before: Vector, after: Vector) -> Vector:
 
 def alarmed(probabilities: Vector, n: int) -> bool:
     """Whether the scan after n bars raises an alarm, given the one five bars before it."""
-    tolerance = drift.Tolerance()
+    tolerance = Tolerance()
     first = drift.judged(probabilities[: n - 5], WINDOW, None, tolerance)
     return drift.judged(probabilities[:n], WINDOW, first.as_facts(), tolerance).severity != "NONE"
 

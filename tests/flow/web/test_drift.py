@@ -9,11 +9,15 @@ import pytest
 
 from rpsd.core.market import DAY_NS, Samples
 from rpsd.jobs.drift_scan import DRIFT_SCAN
+from rpsd.jobs.job import Job
 from rpsd.jobs.runner import Scheduler
 from rpsd.services.wiring import Services
 
 Running = Any
 NAME = "regime:DRIFTING:1d:2_state"
+RETRAIN = Job("retrain", "What a HIGH scan asks for; nobody answers here.", lambda _: None, lambda _: {}, arguments=("model", "cause"))
+    "retrain", "What a scan that ends HIGH asks for; here nobody answers.", lambda _: None, lambda _: {}, arguments=("model", "cause")
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def model(running: Running) -> str:
 def ended(running: Running, http: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
     """The run, once a scheduler of the test's own has seen to it."""
     assert answer.status_code == 202, answer.text
-    scheduler = Scheduler(running.services, (DRIFT_SCAN,))
+    scheduler = Scheduler(running.services, (DRIFT_SCAN, RETRAIN))
     try:
         for _ in range(600):
             scheduler.tick(running.services.clock())

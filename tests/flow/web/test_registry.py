@@ -113,6 +113,8 @@ def test_a_bad_file_is_set_aside_and_everything_goes_on_serving(http: httpx.Clie
     rest = http.get("/api/v1/admin/quarantine", params={"after": page["next"]}).json()["quarantine"]
     assert "pickle" in rest[0]["reason"]
     item = rest[0]["id"]
+    for cursor in ("x", "-1", "9" * 40):
+        assert http.get("/api/v1/admin/quarantine", params={"after": cursor}).status_code == 422
     assert http.delete(f"/api/v1/admin/quarantine/{item}").json()["id"] == item
     assert http.delete(f"/api/v1/admin/quarantine/{item}").status_code == http.delete("/api/v1/admin/quarantine/x").status_code == 404
     assert http.get("/api/v1/regimes/REGFILE", params={"regime_type": "2_state"}).status_code == 200

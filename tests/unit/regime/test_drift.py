@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rpsd.regime.drift import LEAST_BARS, Drift, Tolerance, judged, moved
+from rpsd.core.drift import Tolerance
+from rpsd.regime.drift import LEAST_BARS, Drift, judged, moved
 
 BEFORE = {"significant": True}
 

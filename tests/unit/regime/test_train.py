@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rpsd.core.drift import Tolerance
 from rpsd.core.errors import ConstantSeries, RpsdError
 from rpsd.core.market import DAY_NS
 from rpsd.core.model import Packet
 from rpsd.core.observed import RETURN, sight_of
 from rpsd.core.parameters import HmmParameters
-from rpsd.regime.drift import LEAST_BARS, Tolerance
+from rpsd.regime.drift import LEAST_BARS
 from rpsd.regime.train import WORTH_NATS, Case, train_many
 
 PARAMS = HmmParameters(starts=2)

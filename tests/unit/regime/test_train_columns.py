@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rpsd.core.drift import Tolerance
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.core.observed import JUMP_SIGHT
 from rpsd.core.parameters import HmmParameters
 from rpsd.regime import standing
-from rpsd.regime.drift import Tolerance
 from rpsd.regime.hmm import filtered
 from rpsd.regime.observe import observations
 from rpsd.regime.train import Case, train_many

@@ -19,7 +19,9 @@ from tests.conftest import Clock
 from tests.unit.services.feature_bars import FIRST
 
 VIEW = "small"
-DEFINITION = {"features": ["sma_3", "ema_3", "rsi_2", "atr_2", "drawdown", {"name": "z", "transform": "zscore", "of": "close", "window": 4}]}
+DEFINITION = {
+    "features": ["sma_3", "ema_3", "rsi_2", "atr_2", "drawdown", {"name": "z", "transform": "zscore", "of": "close", "window": 4}]
+}
 COLUMNS = ("high", "low", "close")
 BARS = 24
 _number = count()
