@@ -16,8 +16,6 @@ from rpsd.services.wiring import Services
 Running = Any
 NAME = "regime:DRIFTING:1d:2_state"
 RETRAIN = Job("retrain", "What a HIGH scan asks for; nobody answers here.", lambda _: None, lambda _: {}, arguments=("model", "cause"))
-    "retrain", "What a scan that ends HIGH asks for; here nobody answers.", lambda _: None, lambda _: {}, arguments=("model", "cause")
-)
 
 
 @pytest.fixture(scope="module")
