@@ -1,5 +1,6 @@
 """Drift over HTTP: a scan as a job, its reports by page, and what cannot be asked."""
 
+import json
 import time
 from typing import Any
 
@@ -80,12 +81,11 @@ def test_a_scan_is_a_job_whose_reports_can_be_read(running: Running, model: str)
 
 
 def test_all_models_and_several(running: Running, model: str) -> None:
-    with running.client("train") as http:
-        every = http.post("/api/v1/drift/scan")
-        some = http.post("/api/v1/drift/scan", json={"models": [model, model]})
-    with running.client("read") as http:
-        assert ended(running, http, every)["result"]["models"] >= 1
-        assert ended(running, http, some)["result"]["models"] == 1
+    for body, most in ((b"", 1000), (json.dumps({"models": [model, model]}).encode(), 1)):
+        with running.client("train") as http:
+            answer = http.post("/api/v1/drift/scan", content=body, headers={"content-type": "application/json"})
+        with running.client("read") as http:
+            assert 1 <= ended(running, http, answer)["result"]["models"] <= most
 
 
 def test_what_cannot_be_asked(running: Running, model: str) -> None:
