@@ -27,10 +27,13 @@ def realised(columns: Columns, windows: tuple[int, ...]) -> Vector:
 def parkinson(columns: Columns, windows: tuple[int, ...]) -> Vector:
     """Root of the mean of ln(high / low)^2 / (4 ln 2) over n bars (n,), of one bar, not annualised. Causal. O(n window).
 
+    A bar whose high is below its low counts as missing: its square would pass for a range.
+
     Source: Parkinson (1980), Journal of Business 53, 61-65.
     """
     spans, out = np.empty(columns["high"].size), np.empty(columns["high"].size)
     moving.log_quotient(columns["high"], columns["low"], spans)
+    spans[spans < 0.0] = np.nan
     moving.root_mean_square(spans, windows[0], out)
     return _PARKINSON * out
 

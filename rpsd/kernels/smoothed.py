@@ -78,10 +78,10 @@ def reference_true_range(high: Vector, low: Vector, close: Vector, n: int) -> Ve
 
 @kernel
 def true_range(high, low, close, n, state, out):  # type: ignore[no-untyped-def]
-    """`reference_true_range` into out (size,), on from state (seen, last close, count, mean)."""
+    """`reference_true_range` into out (size,), on from state (seen, last close, count, mean); a bar of high below low is none."""
     for t in range(close.size):
         out[t] = np.nan
-        if np.isnan(high[t]) or np.isnan(low[t]) or np.isnan(close[t]):
+        if np.isnan(high[t]) or np.isnan(low[t]) or np.isnan(close[t]) or high[t] < low[t]:
             continue
         if state[0] > 0.0:
             _step(max(high[t], state[1]) - min(low[t], state[1]), n, 1.0 / n, state[2:4])

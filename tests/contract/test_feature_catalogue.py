@@ -234,3 +234,15 @@ def test_the_core_views_hold_what_they_promise() -> None:
     assert len(graph.names) == 21
     assert graph.inputs == ("high", "low", "close", "volume")
     assert graph.lookback == 199
+
+
+@pytest.mark.parametrize("name", ["parkinson_20", "atr_14"])
+def test_a_bar_whose_high_is_below_its_low_is_no_bar(name: str) -> None:
+    columns = bars(100, seed=4)
+    graph = graph_of(name)
+    blank = {key: values.copy() for key, values in columns.items()}
+    blank["high"][60] = blank["low"][60] = np.nan
+    columns["high"][60], columns["low"][60] = columns["low"][60] * 0.999, columns["high"][60]
+    found, wanted = (compute(graph, {key: one[key] for key in graph.inputs}) for one in (columns, blank))
+    assert np.isnan(found[60, 0])
+    assert np.array_equal(found, wanted, equal_nan=True)

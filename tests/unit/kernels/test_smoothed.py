@@ -68,6 +68,16 @@ def test_a_missing_bar_has_no_value_and_leaves_the_rest_as_if_it_had_not_been(na
     assert np.array_equal(np.delete(out, missing), computed(name, columns, 10, np.zeros(STATES[name])), equal_nan=True)
 
 
+def test_a_bar_whose_high_is_below_its_low_spans_nothing() -> None:
+    high, low, close = bars(60, 2)
+    swapped, blank = (high.copy(), low.copy()), (high.copy(), low.copy())
+    swapped[0][30], swapped[1][30] = low[30], high[30]
+    blank[0][30] = np.nan
+    found, wanted = (computed("true_range", (*pair, close), 14, np.zeros(4)) for pair in (swapped, blank))
+    assert np.isnan(found[30])
+    assert np.array_equal(found, wanted, equal_nan=True)
+
+
 def test_nothing_moved_is_the_middle_of_the_strength() -> None:
     assert computed("strength", bars(0, 0), 2, np.zeros(6)).size == 0
     flat = (np.full(30, 0.1),) * 3
