@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
-from rpsd.core import instant
-from rpsd.core.errors import BadModelFile, CorruptData, UnknownModel
-from rpsd.core.foreign import array, require, table, tame, whole
+from rpsd.core import instant, market
+from rpsd.core.errors import BadModelFile, BadSymbol, CorruptData, UnknownModel
+from rpsd.core.foreign import array, require, table, tame, whole, words
 from rpsd.core.model import ModelVersion, Packet
 from rpsd.core.regime import states_of
 from rpsd.services.model import brief
@@ -98,8 +98,9 @@ class ModelFiles:
             self._quarantine.note_file(data, _name_of(data), error.detail, by)
             raise
         now_ns = self._clock()
-        origin = {"from": {"name": file.name, "version": file.version}, "digest": seen, "by": by, "at": instant.text(now_ns)}
-        card = {**file.card, "imported": origin, "gate": {"promoted": False, "reason": VERDICT}}
+        origin = {"from": _origin(file), "digest": seen, "by": by, "at": instant.text(now_ns)}
+        here = {"predecessor": None, "lineage": {}, "imported": origin, "gate": {"promoted": False, "reason": VERDICT}}
+        card = {"evaluation": None, **file.card, **here}
 
         def write(c: Connection) -> dict[str, Any]:
             made = rows.add(
@@ -157,6 +158,12 @@ def opened(data: bytes) -> ModelFile:
     return ModelFile(str(name), version, begins, ends, str(seen), card, state, packet)
 
 
+def _origin(file: ModelFile) -> dict[str, Any]:
+    """Where the version comes from; numbers of versions and ids of runs over there mean others here, or none."""
+    run = (file.card.get("lineage") or {}).get("run")
+    return {"name": file.name, "version": file.version, "predecessor": file.card.get("predecessor"), "run": run}
+
+
 def _require_packet(data: bytes) -> None:
     """Tell by the first bytes what is none of rpsd's files, before anything of it is read."""
     require(len(data) <= LARGEST, f"the file has {len(data)} bytes; {LARGEST} are the most")
@@ -175,6 +182,11 @@ def _require_model(name: str, packet: Packet, card: Mapping[str, Any]) -> None:
     require(card.get("kind") == kind and card.get("symbol") == wanted.symbol, "the card is that of another model")
     require(isinstance(card.get("evaluation"), dict | None), "the card's evaluation is no object")
     table(card, "params")
+    if card.get("predecessor") is not None:
+        whole(card, "predecessor", 1, 2**31)
+    if card.get("lineage") is not None:
+        run = table(card, "lineage").get("run")
+        require(run is None or (isinstance(run, str) and len(run) <= 64), "the run of the lineage is no id")
     window = table(card, "window")
     for word in ("from_ns", "until_ns"):
         whole(window, word, -_EVER_NS, _EVER_NS)
@@ -187,9 +199,19 @@ def _require_model(name: str, packet: Packet, card: Mapping[str, Any]) -> None:
             require(card.get(word) == packet.head[word], f"the card and the model disagree about {word}")
         whole(card, "cold_ns", -_EVER_NS, _EVER_NS)
     else:
+        require("cold_ns" not in card, "the card tells of cold starts, which models of order books do not have")
+        symbols = words(window, "symbols", 1000)
+        require(bool(symbols) and all(_is_symbol(one) for one in symbols), "the window names no order books")
         from rpsd.book.foreign import require_book  # numerics wait for the warm-up
 
         require_book(packet, asdict(wanted.label))
+
+
+def _is_symbol(text: str) -> bool:
+    try:
+        return market.symbol(text) == text
+    except BadSymbol:
+        return False
 
 
 def _graph(packet: Packet) -> str | None:

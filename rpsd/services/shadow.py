@@ -8,7 +8,7 @@ import numpy as np
 
 from rpsd.config import Settings
 from rpsd.core import instant
-from rpsd.core.errors import CorruptData, NoModel, UnknownModel
+from rpsd.core.errors import CorruptData, NoModel, RpsdError, UnknownModel
 from rpsd.core.market import INTERVALS
 from rpsd.core.model import Array, ModelVersion, Packet
 from rpsd.core.observed import observed, sources
@@ -21,6 +21,7 @@ from rpsd.store import score as rows
 from rpsd.store import series as series_rows
 from rpsd.store.db import Connection, Database
 from rpsd.store.score import SERVED, Row, Scores
+from rpsd.telemetry import logger
 
 if TYPE_CHECKING:
     from rpsd.services.book import BookService
@@ -107,10 +108,18 @@ class ShadowService:
         names = names if self._settings.models.shadow else ()
         done: dict[str, list[Row]] = {}
         for begin in range(0, len(names), _BATCH):
-            looks = {look.name: look for name in names[begin : begin + _BATCH] if (look := self._look(name)) is not None}
+            looks = {look.name: look for name in names[begin : begin + _BATCH] if (look := self._look_unless_refused(name)) is not None}
             if looks:
                 done |= self._scored(looks, cancelled)
         return done
+
+    def _look_unless_refused(self, name: str) -> Look | None:
+        """The look, or None with a line in the log: a model whose book is gone must not keep the others from being watched."""
+        try:
+            return self._look(name)
+        except RpsdError as error:
+            logger(operation="watch", model=name).warning(f"not scored: {error.detail}", error_code=error.code)
+            return None
 
     def _look(self, name: str) -> Look | None:
         wanted = parse(name)

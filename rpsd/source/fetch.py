@@ -25,6 +25,8 @@ _DENIED: Final = frozenset({401, 403, 407, 418, 451})
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 """Seconds; a vendor that asks for more is left to the next fetch."""
+_LONGEST_HOLD: Final = 86_400.0
+"""Seconds for which a vendor is believed that it wants to be left alone."""
 
 
 class Fetcher:
@@ -108,7 +110,7 @@ class Fetcher:
             answer = self._once("GET", url, params, headers, None, until)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            before, url = url, str(httpx.URL(url).join(answer.headers.get("location", "")))
+            before, url = url, _joined(url, answer.headers.get("location", ""))
             self._check_redirect(before, url)
             if urlsplit(before).netloc != urlsplit(url).netloc:
                 headers = {name: value for name, value in headers.items() if name != "authorization"}  # the key is not the new host's
@@ -154,6 +156,8 @@ class Fetcher:
 
     def _read(self, response: httpx.Response, place: str, until: float) -> bytes:
         """The body in pieces, as long as time and room last."""
+        if "," in response.headers.get("content-encoding", ""):  # each layer may unfold a thousandfold before a byte of it can be counted
+            raise SourceFailed(f"{place} sends a body that is compressed more than once")
         told = response.headers.get("content-length", "")
         if told.isdecimal() and int(told) > self._most:
             raise SourceFailed(f"{place} would send {told} bytes; at most {self._most} are read")
@@ -199,16 +203,26 @@ class _Deadline:
 
 
 def _retry_after(text: str | None) -> float:
-    """Seconds that a server asks for, as a number or a date; 0 when it does not say."""
+    """Seconds that a server asks for, as a number or a date, a day at most; 0 when it does not say."""
     if text is None:
         return 0.0
     if text.strip().isdecimal():
-        return float(text)
+        return min(float(text), _LONGEST_HOLD)
     try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
+        left = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):
         return 0.0
-    return max(0.0, (at.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, left), _LONGEST_HOLD)
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads. Raises SourceFailed for what is no address."""
+    try:
+        joined = str(httpx.URL(url).join(location))
+        urlsplit(joined)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SourceFailed(f"{_place(url)} redirects to what is no address") from error
+    return joined
 
 
 def _place(url: str) -> str:

@@ -54,7 +54,8 @@ def test_a_version_goes_out_and_comes_in_again_as_a_candidate(stocked: Services)
     assert (made["version"], made["stage"], made["file_digest"]) == (2, "candidate", digest)
     first, second = reversed(stocked.model.versions(NAME))
     assert second["digest"] == first["digest"]
-    assert second["card"]["imported"]["from"] == {"name": NAME, "version": 1}
+    run = first["card"]["lineage"]["run"]
+    assert second["card"]["imported"]["from"] == {"name": NAME, "version": 1, "predecessor": None, "run": run}
     assert second["card"]["gate"] == {"promoted": False, "reason": model_file.VERDICT}
     with pytest.raises(GateRefused, match="evaluate it here"):
         stocked.model.promote(NAME, 2, "it was good there", "me")
@@ -71,6 +72,14 @@ def test_another_appliance_serves_what_was_imported_once_it_is_forced(stocked: S
         assert other.regime.current("X", "1d", "2_state") == stocked.regime.current("X", "1d", "2_state")
         assert other.regime.history("X", "1d", "2_state")["regimes"] == stocked.regime.history("X", "1d", "2_state")["regimes"]
         assert other.regime.statistics("X", "1d", "2_state")["states"] == stocked.regime.statistics("X", "1d", "2_state")["states"]
+
+
+def test_numbers_of_another_appliance_are_no_lineage_here(stocked: Services) -> None:
+    data = changed(stocked.model_file.exported(NAME, "1")[0], card={"predecessor": 1}, outer={"version": 7})
+    made = stocked.model_file.imported(data, "me")
+    [link] = stocked.model_card.lineage(NAME, made["version"], 10)["chain"]
+    assert (link["predecessor"], link["run"]) == (None, None)
+    assert (link["imported"]["from"]["version"], link["imported"]["from"]["predecessor"]) == (7, 1)
 
 
 class Dangerous:
@@ -167,6 +176,10 @@ def deep(n: int) -> Any:
         ({"card": {"params": []}}, "params"),
         ({"card": {"evaluation": [1]}}, "evaluation"),
         ({"card": {"labels": ["Bull", "Bear"]}}, "disagree"),
+        ({"card": {"predecessor": "x"}}, "predecessor"),
+        ({"card": {"predecessor": [1]}}, "predecessor"),
+        ({"card": {"lineage": 7}}, "lineage"),
+        ({"card": {"lineage": {"run": {}}}}, "the run"),
         ({"outer": {"name": "regime:X:1d:3_state"}}, "its name"),
         ({"outer": {"name": "regime:x:1d:2_state"}}, "as rpsd writes it"),
         ({"outer": {"name": "../../etc/passwd"}}, "not the name"),

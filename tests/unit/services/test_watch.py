@@ -17,6 +17,7 @@ from rpsd.store import model as models
 from rpsd.store import score
 from rpsd.store.score import Row, Scores
 from tests.conftest import Clock
+from tests.flow.web import book_model
 from tests.unit.services.conftest import daily, two_moods
 
 NAME = "regime:X:1d:2_state"
@@ -82,6 +83,12 @@ def test_each_bar_is_scored_once_and_keeps_its_score(fitted: Any, days: Callable
     assert second.t.size == 5
     assert second.values[:3].tobytes() == first.values.tobytes()
     assert fitted.shadow.told(NAME)["scored"] == 5
+
+
+def test_a_model_whose_book_is_gone_keeps_no_other_from_being_watched(fitted: Any, days: Callable[[int], None]) -> None:
+    book_model.serve(fitted, "book:GONE:next_mid_move")
+    days(3)
+    assert fitted.watch.look()["scored"] == 1
 
 
 def test_an_open_bar_is_not_scored(fitted: Any, clock: Clock, days: Callable[[int], None]) -> None:
