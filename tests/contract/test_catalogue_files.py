@@ -15,6 +15,7 @@ FAMILIES = (
     ("rpsd.services.feed", "FORMATS"),
     ("rpsd.jobs", "JOBS"),
     ("rpsd.drift", "DETECTORS"),
+    ("rpsd.feature", "FEATURES"),
     ("rpsd.source", "SOURCES"),
 )
 
