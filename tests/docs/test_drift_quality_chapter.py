@@ -4,7 +4,7 @@ import pytest
 
 from tests.docs.pages import ROOT
 from tests.docs.test_quality_chapter import rows
-from tests.quality.drift_cases import CASES, CHANGES, EFFECTS, WINDOWS
+from tests.quality.drift_cases import CASES, CHANGES, EFFECTS, TESTED, WINDOWS
 
 PAGE = (ROOT / "rpsd" / "manual" / "drift_quality.md").read_text(encoding="utf-8")
 
@@ -20,6 +20,15 @@ def test_every_change_is_planted_into_every_window() -> None:
     told = rows(PAGE, "What is seen")
     assert [(row[0], int(row[1])) for row in told[2:]] == [(change, m) for change in CHANGES for m in WINDOWS]
     assert told[0][2:] == [f"e = {effect:g}" for effect in EFFECTS]
+
+
+def test_the_best_test_there_is_stands_beside_and_sees_no_less() -> None:
+    seen = {(row[0], row[1]): row[2:] for row in rows(PAGE, "What is seen")[2:]}
+    best = rows(PAGE, "What it costs not to know how a feature moves")[2:]
+    assert [(row[0], int(row[1])) for row in best] == [(change, m) for change in TESTED for m in WINDOWS]
+    for change, values, *shares in best:
+        pairs = zip(shares, seen[change, values], strict=True)
+        assert all(float(known.split()[0]) >= float(found.split()[0]) for known, found in pairs)
 
 
 def test_the_bars_are_judged_by_their_figures() -> None:

@@ -4,6 +4,7 @@ from rpsd.core.retraining import Cause, Choice
 from tests.docs.pages import ROOT
 from tests.docs.test_quality_chapter import rows
 from tests.quality.retraining import SYMBOLS
+from tests.quality.rollbacks import OLDER, WORLDS, WORSE
 
 PAGE = (ROOT / "rpsd" / "manual" / "retraining_quality.md").read_text(encoding="utf-8")
 
@@ -29,7 +30,16 @@ def test_every_series_is_counted() -> None:
 def test_a_bar_that_falls_short_is_told_by_its_figures() -> None:
     holds = {"<=": float.__le__, ">=": float.__ge__, "<": float.__lt__, ">": float.__gt__}
     found = rows(PAGE, "Bars")[2:]
-    assert len(found) == 9
+    assert len(found) == 11
     for name, value, bound, verdict in found:
         op, limit = bound.split()
         assert (verdict == "ok") == holds[op](float(value), float(limit)), name
+
+
+def test_rollbacks_are_rare_where_none_is_due() -> None:
+    chance, due = rows(PAGE, "Rollbacks by chance")[2:], rows(PAGE, "Rollbacks that are due")[2:]
+    assert [(row[0], int(row[1])) for row in chance] == [(world, older) for world in WORLDS for older in OLDER]
+    assert [(row[0], row[1]) for row in due] == [(world, name) for world in WORLDS for name in WORSE]
+    for row in chance:
+        assert float(row[4].split()[0]) == round(100 * int(row[3]) / int(row[2]), 2)
+    assert sum(int(row[3]) for row in chance) <= 0.002 * sum(int(row[2]) for row in chance)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from rpsd.core.drift import Tolerance
+from rpsd.core.market import Vector
 from rpsd.core.result import Matrix
 from rpsd.drift.scan import Case, scan
-from tests.quality.drift_cases import CASES, CHANGES, EFFECTS, FEATURES, REFERENCE, WINDOWS
+from tests.quality.drift_cases import CASES, CHANGES, EFFECTS, FEATURES, REFERENCE, TESTED, WINDOWS
 from tests.quality.drift_chapter import Alarms, Found, render
 
 CHAPTER = Path(__file__).parents[2] / "rpsd" / "manual" / "drift_quality.md"
@@ -41,14 +42,44 @@ def alarms(name: str, m: int, scans: int) -> Alarms:
     return Alarms(cried / scans, index / features, distance / features)
 
 
+def planted(change: str, effect: float, m: int, i: int) -> Matrix:
+    """Draw number i: independent normal values, the change in all of the last m rows."""
+    rng = np.random.default_rng([i, m, 1])
+    x = rng.normal(size=(REFERENCE + m, FEATURES))
+    x[REFERENCE:] = CHANGES[change](x[REFERENCE:], effect, rng)
+    return x
+
+
 def power(change: str, effect: float, m: int, draws: int) -> float:
     """Share of draws in which a change planted into one feature of twenty is significant by itself."""
     seen = 0
     for i in range(draws // FEATURES):
-        rng = np.random.default_rng([i, m, 1])
-        x = rng.normal(size=(REFERENCE + m, FEATURES))
-        x[REFERENCE:] = CHANGES[change](x[REFERENCE:], effect, rng)
+        x = planted(change, effect, m, i)
         seen += sum(row.p_value <= TOLERANCE.false_alarm_rate / FEATURES for row in scan([case_of(x)], TOLERANCE)[0])
+    return seen / (draws // FEATURES * FEATURES)
+
+
+def known(change: str, x: Matrix) -> Vector:
+    """Two-sided p values (F,) of the best test of independent normal values: Student's of means, Fisher's of variances."""
+    from scipy.special import fdtr, stdtr
+
+    before, after = x[:REFERENCE], x[REFERENCE:]
+    n, m = len(before), len(after)
+    variances = before.var(axis=0, ddof=1), after.var(axis=0, ddof=1)
+    if change == "mean + e":
+        pooled = ((n - 1) * variances[0] + (m - 1) * variances[1]) / (n + m - 2)
+        t = (after.mean(axis=0) - before.mean(axis=0)) / np.sqrt(pooled * (1.0 / n + 1.0 / m))
+        return np.asarray(2.0 * stdtr(n + m - 2, -np.abs(t)))
+    below = fdtr(m - 1, n - 1, variances[1] / variances[0])
+    return np.asarray(2.0 * np.minimum(below, 1.0 - below))
+
+
+def oracle(change: str, effect: float, m: int, draws: int) -> float:
+    """As power(), of the test that is told what the change is and that values are independent and normal."""
+    seen = 0
+    for i in range(draws // FEATURES):
+        x = planted(change, effect, m, i)
+        seen += int((known(change, x) <= TOLERANCE.false_alarm_rate / FEATURES).sum())
     return seen / (draws // FEATURES * FEATURES)
 
 
@@ -65,7 +96,8 @@ def main() -> int:
         quiet[name] = {m: alarms(name, m, options.scans) for m in WINDOWS}
         print(f"{time.monotonic() - begin:6.0f} s  {name}: {quiet[name]}", file=sys.stderr, flush=True)
     seen = {change: {(e, m): power(change, e, m, options.draws) for e in EFFECTS for m in WINDOWS} for change in CHANGES}
-    chapter = render(Found(f"{datetime.now(UTC):%Y-%m-%d}", options.scans, options.draws, TOLERANCE.false_alarm_rate, quiet, seen))
+    best = {change: {(e, m): oracle(change, e, m, options.draws) for e in EFFECTS for m in WINDOWS} for change in TESTED}
+    chapter = render(Found(f"{datetime.now(UTC):%Y-%m-%d}", options.scans, options.draws, TOLERANCE.false_alarm_rate, quiet, seen, best))
     print(chapter)
     options.out.write_text(chapter, encoding="utf-8")
     return 0

@@ -57,6 +57,21 @@ def garch(rng: np.random.Generator, n: int, series: int) -> Matrix:
     return x / 100.0
 
 
+def moods(rng: np.random.Generator, n: int) -> Matrix:
+    """Values (n, FEATURES) of two deviations, .7 and 2, each feature changing its own at random every 67 or 33 values."""
+    x, wild = rng.normal(size=(n, FEATURES)), np.zeros(FEATURES, np.bool_)
+    for t in range(n):
+        wild ^= rng.random(FEATURES) > np.where(wild, 0.97, 0.985)
+        x[t] *= np.where(wild, 2.0, 0.7)
+    return x
+
+
+def one_storm(rng: np.random.Generator, n: int) -> Matrix:
+    """Independent values (n, FEATURES) under one deviation that all features share; its logarithm is AR(1) .99 of deviation .6."""
+    slow = autoregressive(0.99)(rng, n)[:, :1]
+    return np.asarray(np.exp(0.6 * slow) * rng.normal(size=(n, FEATURES)))
+
+
 @lru_cache(maxsize=1)
 def view() -> Graph:
     """core_technical, version 2."""
@@ -84,8 +99,11 @@ CASES: Final[dict[str, Draw]] = {
     "AR(1) .5": autoregressive(0.5),
     "AR(1) .9": autoregressive(0.9),
     "AR(1) .95": autoregressive(0.95),
+    "AR(1) .98": lambda rng, n: autoregressive(0.98)(rng, n + _WARM)[_WARM:],
     "random walk": lambda rng, n: np.cumsum(rng.normal(size=(n, FEATURES)), axis=0),
     "GARCH returns": lambda rng, n: garch(rng, n + _WARM, FEATURES)[_WARM:],
+    "two moods": lambda rng, n: moods(rng, n + _WARM)[_WARM:],
+    "one volatility that all share": lambda rng, n: one_storm(rng, n + _WARM)[_WARM:],
     "default view of GARCH prices": prices_view,
 }
 """What never drifts."""
@@ -98,3 +116,6 @@ CHANGES: Final[dict[str, Callable[[Matrix, float, np.random.Generator], Matrix]]
     "one in ten e x 3 away": lambda x, e, rng: np.where(rng.random(x.shape) < 0.1, x + 3.0 * e * np.sign(x), x),
 }
 """What is planted into windows of independent normal values; mean and deviation stay as they were where it is skewed."""
+
+TESTED: Final = ("mean + e", "deviation x (1 + e)")
+"""Changes for which the textbooks have the best test of independent normal values."""

@@ -39,6 +39,14 @@ independent values that the report names as `effective`.
 The skewed window keeps mean and deviation, that of wild values mean and median. A few wild values among many of the usual kind are what
 this scan sees worst.
 
+## What it costs not to know how a feature moves
+
+The same draws, by the test that is told what it looks for and that the values are independent and normal: Student's of means, Fisher's of
+variances, at the same level. The scan is told neither. It allows a step to come of the feature's own slow movement, which in features of
+markets it mostly does, and so sees half a deviation in 250 values about as often as that test in 50 to 100, and a doubled deviation in 250
+less surely than that test in 50.
+
+{best}
 ## Bars
 
 {bars}"""
@@ -55,7 +63,7 @@ class Alarms:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that was measured: alarms by case and window, shares seen by change and (effect, window)."""
+    """All that was measured: alarms by case and window, shares seen by change and (effect, window), and by the best test."""
 
     date: str
     scans: int
@@ -63,6 +71,7 @@ class Found:
     rate: float
     quiet: dict[str, dict[int, Alarms]]
     seen: dict[str, dict[tuple[float, int], float]]
+    best: dict[str, dict[tuple[float, int], float]]
 
 
 def percent(share: float) -> str:
@@ -92,6 +101,12 @@ def held(found: Found) -> list[tuple[str, float, str, float, bool]]:
     ]
 
 
+def shares(found: dict[str, dict[tuple[float, int], float]]) -> str:
+    """The table of changes, windows and effects."""
+    rows = [[change, f"{m}", *(percent(seen[effect, m]) for effect in EFFECTS)] for change, seen in found.items() for m in WINDOWS]
+    return table(["change", "values", *(f"e = {effect:g}" for effect in EFFECTS)], rows)
+
+
 def render(found: Found) -> str:
     """The chapter."""
     windows = [f"{m} values" for m in WINDOWS]
@@ -100,7 +115,6 @@ def render(found: Found) -> str:
         [name, *(percent(case[m].index) for m in WINDOWS), *(percent(case[m].distance) for m in WINDOWS)]
         for name, case in found.quiet.items()
     ]
-    seen = [[change, f"{m}", *(percent(shares[effect, m]) for effect in EFFECTS)] for change, shares in found.seen.items() for m in WINDOWS]
     return _PAGE.format(
         date=found.date,
         scans=found.scans,
@@ -112,6 +126,7 @@ def render(found: Found) -> str:
         error=float(np.sqrt(found.rate * (1.0 - found.rate) / found.scans)),
         quiet=table(["without drift", *windows], quiet),
         textbook=table(["without drift", *(f"index, {m}" for m in windows), *(f"distance, {m}" for m in windows)], cried),
-        seen=table(["change", "values", *(f"e = {effect:g}" for effect in EFFECTS)], seen),
+        seen=shares(found.seen),
+        best=shares(found.best),
         bars=bars(held(found)),
     )

@@ -28,6 +28,7 @@ from rpsd.services.model import Candidate, Verdict
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import model as models
 from tests.bench.harness import bar
+from tests.quality.rollbacks import section
 
 CHAPTER = Path(__file__).resolve().parents[2] / "rpsd" / "manual" / "retraining_quality.md"
 BLOCK = 71_000  # fresh: nothing was tuned on its draws
@@ -256,12 +257,13 @@ def main() -> int:
     """Live the year and write the chapter."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--print", action="store_true", help="Print the chapter and leave the manual as it is.")
+    parser.add_argument("--series", type=int, default=100, help="series of each world of the section on rollbacks")
     asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         year = lived(Path(directory), report=True)
     judge(year)
-    page = render(year, datetime.now(UTC).date().isoformat())
+    page = render(year, datetime.now(UTC).date().isoformat()) + section(asked.series)
     print(page) if asked.print else CHAPTER.write_text(page, encoding="utf-8")
     print(f"a year in {time.monotonic() - began:.0f} s", file=sys.stderr)
     return 0
