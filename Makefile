@@ -121,7 +121,7 @@ quality-retraining: dev ## Live a simulated year of retraining with planted trou
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.quality.retraining
 
 .PHONY: quality-drift
-quality-drift: peers ## Measure how often a drift scan cries without drift and what it sees, and write its chapter of the manual (SCANS=1000, about six minutes).
+quality-drift: peers ## Measure how often a drift scan cries without drift and what it sees, and write its chapter of the manual (SCANS=1000, about ten minutes).
 	OMP_NUM_THREADS=1 $(PEERS) -m tests.quality.drift --scans $(or $(SCANS),1000)
 
 .PHONY: test-all

@@ -5,6 +5,7 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.docs.test_quality_chapter import rows
 from tests.quality.drift_cases import CASES, CHANGES, EFFECTS, TESTED, WINDOWS
+from tests.quality.drift_sp500 import SINCE
 
 PAGE = (ROOT / "rpsd" / "manual" / "drift_quality.md").read_text(encoding="utf-8")
 
@@ -36,3 +37,9 @@ def test_the_bars_are_judged_by_their_figures() -> None:
         op, limit = bound.split()
         holds = float(value) <= float(limit) if op == "<=" else float(value) >= float(limit)
         assert (verdict == "ok") == holds
+
+
+def test_the_real_market_is_scanned_at_every_age_of_its_models() -> None:
+    found = rows(PAGE, "The S&P 500")[2:]
+    assert [int(row[0]) for row in found] == list(SINCE)
+    assert all(0 <= int(row[2]) <= int(row[1]) and (row[2] == "0") == (row[4] == "–") for row in found)

@@ -14,6 +14,7 @@ from rpsd.core.result import Matrix
 from rpsd.drift.scan import Case, scan
 from tests.quality.drift_cases import CASES, CHANGES, EFFECTS, FEATURES, REFERENCE, TESTED, WINDOWS
 from tests.quality.drift_chapter import Alarms, Found, render
+from tests.quality.drift_sp500 import section
 
 CHAPTER = Path(__file__).parents[2] / "rpsd" / "manual" / "drift_quality.md"
 TOLERANCE = Tolerance()
@@ -97,7 +98,10 @@ def main() -> int:
         print(f"{time.monotonic() - begin:6.0f} s  {name}: {quiet[name]}", file=sys.stderr, flush=True)
     seen = {change: {(e, m): power(change, e, m, options.draws) for e in EFFECTS for m in WINDOWS} for change in CHANGES}
     best = {change: {(e, m): oracle(change, e, m, options.draws) for e in EFFECTS for m in WINDOWS} for change in TESTED}
-    chapter = render(Found(f"{datetime.now(UTC):%Y-%m-%d}", options.scans, options.draws, TOLERANCE.false_alarm_rate, quiet, seen, best))
+    chapter = (
+        render(Found(f"{datetime.now(UTC):%Y-%m-%d}", options.scans, options.draws, TOLERANCE.false_alarm_rate, quiet, seen, best))
+        + section()
+    )
     print(chapter)
     options.out.write_text(chapter, encoding="utf-8")
     return 0
