@@ -22,7 +22,8 @@ class Known:
 
     `version` serves, None when none does; it was fitted at fitted_ns, from fresh starts last at cold_ns, and `new` bars have closed since
     its training (of a book: 1 when any event has come). `changed`: the settings or the release are others than it was fitted with.
-    `drift`: what the newest scan since says that has found it HIGH. `setback`: how often its fits were kept back in a row.
+    `drift`: what the newest scan since says that has found it HIGH. `setback`: how often its fits were kept back in a row. `fault`: why
+    the version that stands in production cannot serve; it counts as none then.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Known:
     changed: bool
     drift: str | None
     setback: Setback | None
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def within(decisions: Sequence[Decision], budget: int, spent: int) -> list[Decis
 
 def _cause(known: Known, ages: Ages, rules: Retraining, now_ns: int) -> tuple[Cause | None, str]:
     """What speaks for a fit, the gravest first; None when nothing does."""
+    if known.fault is not None:
+        return Cause.SCHEDULE, f"what stands in production cannot serve: {known.fault}"
     if known.version is None:
         return Cause.NEW_DATA, f"no version serves yet, and {_counted(known)} are there"
     if known.drift is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
 from rpsd.config import Settings
-from rpsd.core.errors import Cancelled, Fault, InvalidRequest, RpsdError
+from rpsd.core.errors import Cancelled, CorruptData, Fault, FeatureGraphChanged, InvalidRequest, NoModel, RpsdError
 from rpsd.core.instant import zone
 from rpsd.core.market import INTERVALS, SECOND_NS
 from rpsd.core.model import ModelVersion
@@ -16,6 +16,7 @@ from rpsd.services.model import BOOK_JOB, JOB
 from rpsd.services.model_name import BookName, RegimeName, parse
 from rpsd.services.price import stored_prices
 from rpsd.services.retrain_rules import Ages, Known, decided, within
+from rpsd.services.served import require_servable
 from rpsd.store import book as books
 from rpsd.store import decision as rows
 from rpsd.store import job as jobs
@@ -118,6 +119,8 @@ class RetrainingService:
         new = self._bars_since(c, wanted, version) if isinstance(wanted, RegimeName) else _has_events(c, wanted, version)
         if version is None:
             return Known(name, None, 0, 0, new, unit, False, None, setback)
+        if (fault := _fault(c, version)) is not None:
+            return Known(name, None, 0, 0, new, unit, False, None, setback, fault)
         cold_ns = int(version.card.get("cold_ns") or version.created_ns)
         as_asked = version.card.get("rpsd") == __version__ and (unit == "events" or self._is_asked(version))
         return Known(name, version.version, version.created_ns, cold_ns, new, unit, not as_asked, drift, setback)
@@ -145,6 +148,15 @@ class RetrainingService:
     def _count(self, made: Sequence[Decision]) -> None:
         for one in made:
             self._metrics.retrain_decisions_total.labels(one.choice.value, one.cause.value).inc()
+
+
+def _fault(c: Connection, version: ModelVersion) -> str | None:
+    """Why the version cannot serve, None when it can: it is damaged, or of a release whose features or memory were others."""
+    try:
+        require_servable(version.name, version.version, models.packet(c, version.name, version.version))
+    except (CorruptData, NoModel, FeatureGraphChanged) as error:
+        return error.detail
+    return None
 
 
 def _has_events(c: Connection, wanted: BookName, version: ModelVersion | None) -> int:

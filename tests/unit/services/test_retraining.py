@@ -8,10 +8,12 @@ import pytest
 from rpsd.core import instant
 from rpsd.core.errors import InvalidRequest
 from rpsd.core.market import DAY_NS, Samples
+from rpsd.core.model import Packet
 from rpsd.jobs.book_train import BOOK_TRAIN
 from rpsd.jobs.drift_scan import DRIFT_SCAN
 from rpsd.jobs.job import JobContext
 from rpsd.jobs.retrain import RETRAIN
+from rpsd.services.model import Candidate, Verdict
 from tests.conftest import Clock
 from tests.unit.services.conftest import daily, two_moods
 
@@ -62,6 +64,23 @@ def test_nights_fit_what_has_new_bars_and_leave_the_rest(stocked: Any, clock: Cl
     lineage = [version["card"]["lineage"]["run"] for version in stocked.model.versions(NAME)[::-1]]
     assert [one["run"] for one in told] == [None, lineage[0], None, None, lineage[1]]
     assert "nats a bar" in told[4]["reason"]
+
+
+@pytest.mark.parametrize("fault", ["graph", "bytes"])
+def test_what_cannot_serve_is_fitted_though_nothing_is_new(stocked: Any, fault: str) -> None:
+    night(stocked)
+    version, packet = stocked.model.production(NAME)
+    if fault == "graph":  # as a release left it that computed the features otherwise
+        old = Packet({**packet.head, "graph": "0" * 64}, packet.arrays)
+        stocked.model.register(Candidate(NAME, old, dict(version.card), Verdict(True, "by the release before")), "me")
+    else:
+        stocked.database.write(lambda c: c.execute("UPDATE model SET packet = zeroblob(90)")).result()
+    assert night(stocked)["decided"]["retrain"] == 1
+    told = stocked.retraining.page(None, 2)[0][::-1]
+    assert [one["decision"] for one in told] == ["retrain", "promote"]
+    assert "cannot serve" in told[0]["reason"]
+    assert stocked.regime.current("X", "1d", "3_state")["model_version"] == stocked.model.serving_version(NAME) > 1
+    assert night(stocked)["decided"]["skip"] == 1
 
 
 def test_by_hand_everything_is_trained_and_the_outcome_is_kept(stocked: Any) -> None:
