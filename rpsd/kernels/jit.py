@@ -16,6 +16,7 @@ from typing import Any, Final
 import numba
 import numba.core.config
 import numpy as np
+from numba.core.types.misc import unliteral
 
 _KEPT_BYTES: Final = 4 << 20
 
@@ -93,8 +94,13 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Kernels take writable C-contiguous arrays, so that one compilation serves every caller.
     """
-    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return compiled
+    compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    templates = compiled.get_call_template
+    # numba would compile a kernel anew for each constant that another one calls it with
+    compiled.get_call_template = lambda args, kws: templates(
+        [unliteral(one) for one in args], {name: unliteral(one) for name, one in kws.items()}
+    )
+    return compiled  # type: ignore[no-any-return]
 
 
 def _warm(name: str) -> None:

@@ -68,7 +68,9 @@ def mix(weights: Matrix, step: Vector, inverse: Matrix, prior: Matrix, plain: in
             likely[g, i] = prior[g, i] - 0.5 * count * np.log(variance)
             slow[g, i] = variance * step[g]
             tails[g, i] = tail(weights[0, i] / np.sqrt(slow[g, i]), count)
-        most = likely[:, i].max()
+        most = likely[0, i]
+        for g in range(moves):
+            most = max(most, likely[g, i])
         total = 0.0
         for g in range(moves):
             likely[g, i] = np.exp(likely[g, i] - most)

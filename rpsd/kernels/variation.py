@@ -47,7 +47,8 @@ def _grown(ring, head, count):  # type: ignore[no-untyped-def]
     """The knots in twice the room, the first at place 0."""
     wider = np.empty((2 * ring.shape[0], 3))
     for k in range(count):
-        wider[k] = ring[(head + k) & (ring.shape[0] - 1)]
+        for column in range(3):  # one by one: of whole rows numba checks the shapes, in words, which takes a second to compile
+            wider[k, column] = ring[(head + k) & (ring.shape[0] - 1), column]
     return wider
 
 

@@ -50,3 +50,19 @@ def test_the_compiler_takes_no_memory_until_it_is_needed() -> None:
     jit.return_compiler()
     assert resident_kib() < before - 5000
     assert double(1) == 2.0  # compiled afresh, for another type
+
+
+@jit.kernel
+def _times(x: float, k: int) -> float:
+    return x * k
+
+
+@jit.kernel
+def _both(x: float) -> float:
+    y: float = _times(x, 2) + _times(x, 3)
+    return y
+
+
+def test_constants_of_a_caller_do_not_compile_a_kernel_anew() -> None:
+    assert _both(1.5) == 7.5
+    assert len(_times.signatures) == 1  # type: ignore[attr-defined]
