@@ -17,8 +17,7 @@ PIPE_EXIT = 141
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code."""
-    from rpsd.cli.app import app
-
+    app = _application(arguments)
     try:
         result = app(args=list(arguments), standalone_mode=False, prog_name="rpsd")
     except Exception as error:  # noqa: BLE001 - the last place where an exception can become words
@@ -27,6 +26,20 @@ def run(arguments: Sequence[str]) -> int:
         # click exits with 1 at a broken pipe, before ours could be heard
         return _told(error.__context__ if isinstance(error.__context__, BrokenPipeError) else error, "--json" in arguments)
     return result if isinstance(result, int) else 0
+
+
+def _application(arguments: Sequence[str]) -> typer.Typer:
+    """Every command; or `serve` alone, so that the appliance does not wait for the code of the others."""
+    if arguments[:1] != ["serve"]:
+        from rpsd.cli.app import app
+
+        return app
+    from rpsd.cli.root import application
+    from rpsd.cli.serve import serve
+
+    app = application()
+    app.command("serve")(serve)
+    return app
 
 
 def _told(error: BaseException, as_json: bool) -> int:

@@ -1,10 +1,5 @@
 """The command `rpsd`: every group and command in one place."""
 
-from typing import Annotated
-
-import typer
-
-from rpsd import __version__
 from rpsd.cli import (
     audit,
     backup,
@@ -28,17 +23,9 @@ from rpsd.cli import (
     series,
     serve,
 )
-from rpsd.cli.output import ConfigFile
-from rpsd.cli.reach import remember
+from rpsd.cli.root import application
 
-app = typer.Typer(
-    name="rpsd",
-    help="Denoised series, market regimes and an honest account of how far to trust them, served from one box.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"max_content_width": 100},
-)
+app = application()
 # in the order in which a newcomer meets them
 for name, function in (
     ("demo", demo.demo),
@@ -58,18 +45,3 @@ for group in (config, series, books, features, models, drift, runs, jobs, keys, 
     app.add_typer(group.app)
 models.app.command("decisions")(retraining.decisions)
 models.app.command("shadow")(retraining.shadow)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"rpsd {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    config_file: ConfigFile = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,  # noqa: ARG001
-) -> None:
-    """Denoised series, market regimes and an honest account of how far to trust them, served from one box."""
-    remember(config_file)

@@ -12,7 +12,7 @@ import uvloop
 from granian.server.embed import Server
 from litestar import Litestar, get
 
-ROUTES = 60  # about as many as rpsd has
+ROUTES = 116  # as many as rpsd has
 
 
 @get("/health", sync_to_thread=False)
