@@ -34,7 +34,7 @@ JOB: Final = "drift_scan"
 CHANNEL: Final = "drift"
 """Events: {"event": "report", "report": …} where a severity is not NONE or has changed, and {"event": "scan", …counts} after each scan."""
 ALERT: Final = "drift"
-_BATCH: Final = 32
+_BATCH: Final = 8
 """Models of one task of the worker."""
 _DEADLINE_SECONDS: Final = 300.0
 _NAMED: Final = 20
