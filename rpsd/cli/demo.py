@@ -261,6 +261,8 @@ def _next_steps(settings: "Settings", key_file: Path) -> str:
         f"  curl -s {base}/health\n\n"
         f"  curl -s {key} {base}/api/v1/regimes/%5EGSPC\n"
         "  # by the stored model, fitted on the last two years: it may judge otherwise than the table\n\n"
+        f"  curl -s {key} '{base}/api/v1/feature-views/core_technical/vector?entity=%5EGSPC'\n"
+        "  # the features of the last closed bar, with what was known when, and their quality\n\n"
         f"  curl -s {key} {base}/api/v1/books/BTC-USDT\n\n"
         f"  curl -s {key} -H 'Content-Type: application/json' {base}/predict \\\n"
         f"    -d '{_BOOK_BODY}'\n\n"

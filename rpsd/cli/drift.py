@@ -65,6 +65,14 @@ def _told(result: dict[str, Any]) -> str:
     return "\n\n".join(lines)
 
 
+def _by_reason(skipped: dict[str, str]) -> list[tuple[str, str]]:
+    """Each reason once, with all names that it is told of."""
+    names: dict[str, list[str]] = {}
+    for name, reason in skipped.items():
+        names.setdefault(reason, []).append(name)
+    return [(f"skipped, {len(those)}", f"{reason}: {', '.join(those)}") for reason, those in names.items()]
+
+
 def _report(report: dict[str, Any]) -> str:
     """A report for people."""
     windows = [(name, f"{report[name]['from']} to {report[name]['until']}") for name in ("reference", "current")]
@@ -72,5 +80,5 @@ def _report(report: dict[str, Any]) -> str:
     rows = [[row[name] for name in _ROWS] for row in sorted(report["rows"], key=lambda row: float(row["p_value"]))]
     lines = [pairs([*head, *windows]), table(_ROWS, rows, empty="Nothing could be compared.")]
     if report["skipped"]:
-        lines.append(table(("skipped", "reason"), [list(item) for item in report["skipped"].items()]))
+        lines.append(pairs(_by_reason(report["skipped"])))
     return "\n\n".join(lines)

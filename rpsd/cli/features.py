@@ -98,7 +98,8 @@ def _told(found: dict[str, Any]) -> str:
         ("quality", found["quality"]),
     ]
     faults = [f"{fault['feature']}: {fault['reason']}" for fault in found["faults"]]
-    return "\n".join([pairs([*about, *found["features"].items()]), *faults])
+    values = [(name, value if value is None else f"{value:.7g}") for name, value in found["features"].items()]  # prices need their cents
+    return "\n".join([pairs([*about, *values]), *faults])
 
 
 def _csv(found: dict[str, Any]) -> str:
