@@ -76,6 +76,8 @@ def page(sections: list[tuple[str, list[tuple[str, Any]]]], model: dict[str, Any
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "-" if value is None or value == "" else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -124,6 +124,8 @@ def test_the_card_is_a_page_for_people_and_json_for_programs(http: httpx.Client,
     page = http.get(f"/api/v1/models/{regime}", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert page.headers["content-type"].startswith("text/html")
     assert all(f"<h2>{heading}</h2>" in page.text for heading in ("Data", "Fit", "Evaluation against baselines", "Lineage"))
+    assert "<td>True</td>" not in page.text  # people read yes and no
+    assert "<th>converged</th><td>yes</td>" in page.text
     assert http.get(f"/api/v1/models/{regime}").json()["card"]["kind"] == "regime"
     chain = http.get(f"/api/v1/models/{regime}/lineage").json()["chain"]
     assert (chain[0]["version"], len(chain[0]["graph"])) == (1, 64)
