@@ -33,6 +33,8 @@ _RESCALED: Final = 0.01
 _SAME: Final = 1e-3
 """All overlapping closes off by one factor, which differs from 1 by the first and is the same within the second: a split."""
 
+_NONSENSE: Final = (TypeError, ValueError, OverflowError, LookupError, AttributeError, RecursionError)
+
 Sleep = Callable[[float], None]
 
 
@@ -235,11 +237,14 @@ class SourceService:
         from rpsd.source import vendor_of
 
         vendor = vendor_of(one.setting.kind)
-        if vendor.plain is not None:
-            found = _table(vendor.plain(answer, ask), one)
-        else:
-            assert vendor.read is not None
-            found = vendor.read(answer, ask)
+        try:
+            if vendor.plain is not None:
+                found = _table(vendor.plain(answer, ask), one)
+            else:
+                assert vendor.read is not None
+                found = vendor.read(answer, ask)
+        except _NONSENSE as error:  # numbers beyond all types, lists that are none: there is no end of what a vendor may send
+            raise SourceFailed(f"{one.name} answered with what cannot be read ({type(error).__name__})") from error
         if answer.status >= 400:
             raise SourceFailed(f"{one.name} answered {answer.status}")
         return _cut(found, found.t >= ask.start_ns)

@@ -71,6 +71,13 @@ def content(c: Connection, artifact: Artifact) -> bytes:
     return data
 
 
+def verify(c: Connection) -> None:
+    """Raises CorruptData for a content that is not what its digest says. O(bytes)."""
+    for digest, data in c.execute("SELECT sha256, data FROM artifact_content"):
+        if hashlib.sha256(data).digest() != digest:
+            raise CorruptData(f"the artifact content {digest.hex()} does not match its digest")
+
+
 def held(c: Connection, seq: int) -> tuple[int, int]:
     """How many artifacts the run has, and their bytes."""
     found = query.rows(c, "SELECT (SELECT count(*) FROM run_artifact WHERE run = seq), bytes FROM run WHERE seq = ?", (seq,))

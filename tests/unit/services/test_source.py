@@ -277,3 +277,14 @@ def test_progress_is_told(made: Made) -> None:
     told: list[tuple[float, str]] = []
     made("yahoo", ["AAPL", "B"]).fetch(progress=lambda share, words: told.append((share, words)))
     assert told == [(0.0, "yahoo AAPL"), (0.5, "yahoo B")]
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b'"indicators": {"quote": true}', b'"timestamp": [1' + b"0" * 400 + b"]", b'"meta": {"gmtoffset": 1e308}']
+)
+def test_nonsense_of_one_vendor_is_a_failure_of_its_own(made: Made, far: Vendors, nonsense: bytes) -> None:
+    service = made("yahoo", ["AAPL", "MSFT"])
+    whole = b'{"timestamp": [1700000000], "meta": {}, "indicators": {"quote": [{"close": [1]}]}}'
+    far.instead = [vendors.body(b'{"chart": {"result": [' + whole[:-1] + b", " + nonsense + b"}]}}")] * 2
+    told = service.fetch(eager=True)
+    assert {(one["source"], one["code"]) for one in told["failed"]} == {("yahoo", "source_failed")}
