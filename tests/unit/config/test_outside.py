@@ -48,7 +48,7 @@ def test_no_sources_load_no_vendor() -> None:
         ({"yahoo": {"symbols": ["A"], "rate_limit": "often"}}, "rate_limit: expected a rate"),
         ({"yahoo": {"symbols": ["A"], "url": "file:///etc/passwd"}}, "url: expected an address"),
         ({"yahoo": {"symbols": ["A"], "url": "http://[::1"}}, "url: expected an address"),
-        ({"yahoo": {"symbols": ["A"], "url": "https://me:secret@host/"}}, "does not hold a password"),
+        ({"yahoo": {"symbols": ["A"], "url": "https://me:word@host/"}}, "does not hold a password"),
         ({"yahoo": {"symbols": ["A"], "timeout": "10ms"}}, "timeout is at least 1s"),
         ({"http_csv": {"symbols": ["A"]}}, "url: this kind needs an address"),
         ({"http_csv": {"symbols": ["A"], "url": "http://h/", "tz": "Mars/Base"}}, "tz: "),
