@@ -147,8 +147,8 @@ WARMERS: Final[tuple[partial[None], ...]] = (
 """One line for each file of kernels; the files are imported when called. A contract test compares the lines with the folder."""
 
 
-FITS: Final = ("vector", "lanes", "climb", "garch", "groups", "backtest")
-"""Kernels that only fits of regimes and backtests need: a process that does neither saves their memory."""
+FITS: Final = ("vector", "lanes", "climb", "garch", "groups", "backtest", "drift", "movement")
+"""Kernels that only fits of regimes, backtests and drift scans need: a process that does none of them saves their memory."""
 
 
 def warm(skip: tuple[str, ...] = ()) -> None:

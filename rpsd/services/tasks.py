@@ -188,13 +188,15 @@ def model_score(packet: Packet, _report: Report) -> Packet:
 
 def warm(_packet: Packet, _report: Report) -> Packet:
     """Import the numerics of the tasks above and compile or load their kernels, so that the first real task does not pay for it."""
-    from rpsd.kernels import climb, garch, groups, hmm, jit
+    from rpsd.kernels import climb, drift, garch, groups, hmm, jit, movement
     from rpsd.regime import train  # noqa: F401 - imported for what its import costs
 
     hmm.warm()
     climb.warm()
     garch.warm()
     groups.warm()
+    drift.warm()
+    movement.warm()
     jit.return_compiler()
     return Packet({}, {})
 
