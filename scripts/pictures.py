@@ -11,9 +11,9 @@ from rpsd.config import Settings
 from rpsd.core import instant
 from rpsd.core.parameters import GuardrailParameters
 from rpsd.denoise import run
-from rpsd.services.csv import CsvReader
-from rpsd.services.detection import Wish
-from rpsd.services.regime_file import detect_apart
+from rpsd.services.intake.csv import CsvReader
+from rpsd.services.regime.detection import Wish
+from rpsd.services.regime.file import detect_apart
 
 PICTURES = Path(__file__).resolve().parent.parent / "rpsd" / "manual" / "pictures"
 MORNING = slice(800, 955)  # two and a half hours of the third session, with turns in both directions

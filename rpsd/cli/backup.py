@@ -40,7 +40,7 @@ def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
 def verify(file: File, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check a backup file. Reads manifest, digests, database and block checksums; needs no server."""
     quiet()
-    from rpsd.services import backup
+    from rpsd.services.backup import service as backup
 
     found = backup.verify(file, load(config_file).storage.cache_dir)
     answer(found, as_json, lambda: pairs(flat(found)))
@@ -62,7 +62,7 @@ def restore(
 ) -> None:
     """Put a backup in place of the data. The server must be stopped; the data before are kept beside."""
     quiet()
-    from rpsd.services.restore import restore as put_back
+    from rpsd.services.backup.restore import restore as put_back
 
     with Progress("restore") as progress:
         found = put_back(load(config_file), file, dry_run=dry_run, progress=progress)

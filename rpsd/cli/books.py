@@ -23,7 +23,7 @@ app = typer.Typer(
 
 
 class FileFormat(StrEnum):
-    """Layouts of files that are read; rpsd.services.feed.FORMATS."""
+    """Layouts of files that are read; rpsd.services.book.feed.FORMATS."""
 
     LOBSTER = "lobster"
     TARDIS = "tardis"

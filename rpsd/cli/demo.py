@@ -153,7 +153,7 @@ def _detect(services: "Services", info: dict[str, Any]) -> dict[str, Any]:
 def _load(services: "Services", name: str) -> None:
     """Store a bundled sample; a second demo finds it unchanged."""
     from rpsd import samples
-    from rpsd.services.csv import CsvReader
+    from rpsd.services.intake.csv import CsvReader
 
     entry = samples.sample(name)
     with step(f"load {entry.symbol} {entry.interval}") as say:

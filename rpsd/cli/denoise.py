@@ -158,7 +158,7 @@ def _answer(
 ) -> None:
     """Tell what was done; on stderr when stdout carries the rows."""
     from rpsd.cli import compare, report
-    from rpsd.services.denoise import account
+    from rpsd.services.denoise.service import account
 
     result, seconds = found
     written = [str(path) for path in (output, plot) if path is not None]

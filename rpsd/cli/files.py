@@ -11,7 +11,7 @@ from rpsd.core.errors import UnknownFile
 
 if TYPE_CHECKING:
     from rpsd.core.market import Samples, Times, Vector
-    from rpsd.services.rows import Parsed
+    from rpsd.services.intake.rows import Parsed
 
 STREAM = Path("-")
 """Standard input as a source, standard output as a target."""
@@ -35,7 +35,7 @@ def read(file: Path, interval: str, tz: str | None, told: Told) -> "Samples":
 
     market.interval(interval)
     if file != STREAM and kind_of(file) == "parquet":
-        from rpsd.services.parquet import read_parquet
+        from rpsd.services.intake.parquet import read_parquet
 
         return read_parquet(file, interval, tz=tz).samples
     try:
@@ -48,7 +48,7 @@ def read(file: Path, interval: str, tz: str | None, told: Told) -> "Samples":
 
 
 def _fed(stream: BinaryIO, file: Path | None, interval: str, tz: str | None, told: Told) -> "Parsed":
-    from rpsd.services.ingest import CsvReader, NdjsonReader
+    from rpsd.services.intake.ingest import CsvReader, NdjsonReader
 
     chunk, done = stream.read(_CHUNK), 0
     total = max(file.stat().st_size, 1) if file is not None else 0
@@ -64,8 +64,8 @@ def _fed(stream: BinaryIO, file: Path | None, interval: str, tz: str | None, tol
 
 def write(output: Path, t: "Times", columns: "Mapping[str, Vector]") -> None:
     """Write t (n,) and the columns (n,) to the file, or to standard output as CSV. Raises UnknownFile, MissingExtra."""
-    from rpsd.services.csv_text import csv_text
-    from rpsd.services.ndjson_text import ndjson_text
+    from rpsd.services.intake.csv_text import csv_text
+    from rpsd.services.intake.ndjson_text import ndjson_text
 
     if output == STREAM:
         pipe = _open(sys.stdout, "output").buffer
@@ -76,7 +76,7 @@ def write(output: Path, t: "Times", columns: "Mapping[str, Vector]") -> None:
     kind = kind_of(output)
     with whole(output) as partial:
         if kind == "parquet":
-            from rpsd.services.parquet import write_parquet
+            from rpsd.services.intake.parquet import write_parquet
 
             write_parquet(partial, t, columns)
             return

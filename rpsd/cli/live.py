@@ -42,8 +42,8 @@ class Live:
         if kind != "parquet":
             media = "application/x-ndjson" if kind == "ndjson" else "text/csv"
             return self._client.append_csv(symbol, interval, read_chunks(file, progress), kind=media, **options)
-        from rpsd.services.csv_text import csv_text
-        from rpsd.services.parquet import read_parquet
+        from rpsd.services.intake.csv_text import csv_text
+        from rpsd.services.intake.parquet import read_parquet
 
         parsed = read_parquet(file, interval, **options)
         known = parsed.samples.known_at
@@ -153,7 +153,7 @@ class Live:
 
     def export_runs(self, experiment: str, target: Path) -> int:
         """Write an experiment as an MLflow file store into the directory; how many files."""
-        from rpsd.services.mlflow_export import unpacked
+        from rpsd.services.experiment.mlflow_export import unpacked
 
         return unpacked(self._client.export_experiment(experiment, str(target)), target)
 

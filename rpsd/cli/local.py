@@ -30,8 +30,8 @@ class Local:
 
     def import_file(self, file: Path, symbol: str, interval: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Store the rows of the file."""
-        from rpsd.services.ingest import CsvReader, NdjsonReader
-        from rpsd.services.parquet import read_parquet
+        from rpsd.services.intake.ingest import CsvReader, NdjsonReader
+        from rpsd.services.intake.parquet import read_parquet
 
         kind = kind_of(file)
         if kind == "parquet":
@@ -46,9 +46,9 @@ class Local:
     def import_book(self, file: Path, file_format: str, symbol: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Store the records of a file of an order book."""
         from rpsd.cli.book_files import chunks
-        from rpsd.services.book_import import BookImport
-        from rpsd.services.feed import opened
-        from rpsd.services.feed.reader import ReaderOptions
+        from rpsd.services.book.feed import opened
+        from rpsd.services.book.feed.reader import ReaderOptions
+        from rpsd.services.book.importing import BookImport
 
         reader = opened(file_format, ReaderOptions(options["on_error"], options["date"], options["tz"]))
         taking = BookImport(self._services.book, symbol, reader, by=BY, tick=options["tick"])
@@ -59,8 +59,8 @@ class Local:
     def export(self, symbol: str, interval: str, kind: str, chosen: Mapping[str, str | None]) -> Iterator[bytes]:
         """The rows as csv or ndjson; `chosen` holds start, end and columns."""
         from rpsd.core import instant
-        from rpsd.services.csv_text import csv_text
-        from rpsd.services.ndjson_text import ndjson_text
+        from rpsd.services.intake.csv_text import csv_text
+        from rpsd.services.intake.ndjson_text import ndjson_text
 
         start, end, columns = (chosen.get(name) for name in ("start", "end", "columns"))
         samples = self._services.series.read(
@@ -152,7 +152,7 @@ class Local:
 
     def export_runs(self, experiment: str, target: Path) -> int:
         """Write an experiment as an MLflow file store into the directory; how many files."""
-        from rpsd.services.mlflow_export import write
+        from rpsd.services.experiment.mlflow_export import write
 
         count = 0
         for name, data in self._services.mlflow_export.members(experiment, self._who(), str(target)):
@@ -176,7 +176,7 @@ class Local:
 
     def drift_scan(self, models: Sequence[str], progress: Progress) -> dict[str, Any]:
         """A finished scan."""
-        from rpsd.services.drift import JOB
+        from rpsd.services.drift.service import JOB
 
         return self._finished(JOB, self._services.drift.submit(models or None, by=BY), progress)
 
@@ -224,7 +224,7 @@ class Local:
     def backtest(self, symbol: str, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """A finished backtest."""
         from rpsd.core import instant
-        from rpsd.services.backtest import JOB, Asked
+        from rpsd.services.book.backtest import JOB, Asked
 
         start, end = (None if body.get(name) is None else instant.parse(body[name]) for name in ("start", "end"))
         wish = {name: body[name] for name in ("taker_fee_bps", "maker_fee_bps", "params", "model_name") if name in body}

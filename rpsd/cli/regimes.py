@@ -76,8 +76,8 @@ def _of_file(settings: "Settings", file: Path, wish: dict[str, Any], given: dict
     with Progress(file.name) if sys.stderr.isatty() else nullcontext(_silent) as told:
         samples = read(file, wish["interval"], given["tz"], lambda fraction, message: told(fraction / 2, message))
         from rpsd.core import instant
-        from rpsd.services.detection import Wish
-        from rpsd.services.regime_file import detect_apart  # after keep_kernels: numba reads the place of its cache when it is loaded
+        from rpsd.services.regime.detection import Wish
+        from rpsd.services.regime.file import detect_apart  # after keep_kernels: numba reads the place of its cache when it is loaded
 
         first, last = (None if text is None else instant.parse(text) for text in (given["start"], given["end"]))
         return detect_apart(

@@ -70,7 +70,7 @@ def export(
 
 def _table(chunks: "Iterator[bytes]", interval: str) -> "tuple[Times, Mapping[str, Vector]]":
     """The rows of an exported CSV, bit for bit."""
-    from rpsd.services.ingest import CsvReader
+    from rpsd.services.intake.ingest import CsvReader
 
     reader = CsvReader(interval)
     for chunk in chunks:

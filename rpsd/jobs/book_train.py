@@ -8,7 +8,7 @@ from rpsd.core.retraining import Cause, Choice, Decision
 from rpsd.jobs.job import Job, JobContext
 from rpsd.jobs.retrain import counted
 from rpsd.jobs.trained import told
-from rpsd.services.model import BOOK_JOB
+from rpsd.services.model.service import BOOK_JOB
 from rpsd.services.queue import BY as BY_SCHEDULE
 
 

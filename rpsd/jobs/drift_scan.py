@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from rpsd.jobs.job import Job, JobContext
-from rpsd.services.drift import JOB
+from rpsd.services.drift.service import JOB
 from rpsd.services.queue import BY as BY_SCHEDULE
 
 

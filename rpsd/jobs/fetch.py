@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from rpsd.jobs.job import Job, JobContext
+from rpsd.services.outside.source import JOB
 from rpsd.services.queue import BY as BY_SCHEDULE
-from rpsd.services.source import JOB
 
 
 def run(context: JobContext) -> dict[str, Any]:

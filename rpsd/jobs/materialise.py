@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from rpsd.jobs.job import Job, JobContext
-from rpsd.services.materialise import JOB
+from rpsd.services.feature.materialise import JOB
 
 
 def run(context: JobContext) -> dict[str, Any]:

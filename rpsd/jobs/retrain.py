@@ -6,8 +6,8 @@ from rpsd.core.errors import RpsdError
 from rpsd.core.retraining import Cause, Choice, Decision
 from rpsd.jobs.job import Job, JobContext
 from rpsd.jobs.trained import told
-from rpsd.services.live_regime import BY_STALE
 from rpsd.services.queue import BY as BY_SCHEDULE
+from rpsd.services.regime.live import BY_STALE
 
 
 def run(context: JobContext) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from rpsd.jobs.job import Job, JobContext
-from rpsd.services.denoise_search import JOB
+from rpsd.services.denoise.search import JOB
 
 
 def run(context: JobContext) -> dict[str, Any]:

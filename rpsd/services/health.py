@@ -14,10 +14,10 @@ from rpsd.core.errors import RpsdError
 from rpsd.core.job import JobRun, JobState
 from rpsd.core.market import SECOND_NS
 from rpsd.core.model import Stage
-from rpsd.services.backup import BackupService
+from rpsd.services.backup.service import BackupService
 from rpsd.services.compute import Compute
-from rpsd.services.denoise import DenoiseService
-from rpsd.services.outside import Outside
+from rpsd.services.denoise.service import DenoiseService
+from rpsd.services.outside.service import Outside
 from rpsd.store import job as jobs
 from rpsd.store import model as models
 from rpsd.store import series

@@ -10,9 +10,9 @@ import numpy as np
 
 from rpsd.core.errors import BadRows, Fault, RpsdError
 from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Upsert
+from rpsd.services.feature.materialise import Materialiser
 from rpsd.services.following import SLICE, Follower, Stretch, stretch_of
-from rpsd.services.materialise import Materialiser
-from rpsd.services.standing import Standings
+from rpsd.services.regime.standing import Standings
 from rpsd.store import live
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database

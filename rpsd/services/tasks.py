@@ -153,7 +153,7 @@ def book_backtest(packet: Packet, report: Report) -> Packet:
 
 def drift_scan(packet: Packet, report: Report) -> Packet:
     """The drift of models in production against their training windows. Packet and answer: drift_cases.scanned."""
-    from rpsd.services import drift_cases
+    from rpsd.services.drift import cases as drift_cases
 
     report(0.0, "comparing")
     return drift_cases.scanned(packet)

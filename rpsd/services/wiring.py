@@ -9,29 +9,29 @@ from dataclasses import dataclass, field
 from rpsd.config import Settings
 from rpsd.services.access import AccessService, read_pepper
 from rpsd.services.alert import AlertService
-from rpsd.services.backup import BackupService
-from rpsd.services.book import BookService
-from rpsd.services.book_training import BookTraining
+from rpsd.services.backup.service import BackupService
+from rpsd.services.book.forecast import ForecastService
+from rpsd.services.book.service import BookService
+from rpsd.services.book.training import BookTraining
 from rpsd.services.compute import Compute, LocalCompute, slots_for
-from rpsd.services.denoise import DenoiseService
-from rpsd.services.denoise_batch import DenoiseBatch
+from rpsd.services.denoise.batch import DenoiseBatch
+from rpsd.services.denoise.live import LiveDenoiseService
+from rpsd.services.denoise.service import DenoiseService
 from rpsd.services.events import EventHub
-from rpsd.services.feature_store import FeatureStore
-from rpsd.services.forecast import ForecastService
+from rpsd.services.feature.store import FeatureStore
 from rpsd.services.health import HealthService
 from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
 from rpsd.services.keeping import Keeper
-from rpsd.services.live_denoise import LiveDenoiseService
-from rpsd.services.live_regime import LiveRegimes
-from rpsd.services.model import ModelService
+from rpsd.services.model.quarantine import Quarantine
+from rpsd.services.model.served import ServedModels
+from rpsd.services.model.service import ModelService
 from rpsd.services.on_demand import OnDemand
-from rpsd.services.outside import Outside
-from rpsd.services.quarantine import Quarantine
-from rpsd.services.regime import RegimeService
+from rpsd.services.outside.service import Outside
+from rpsd.services.regime.live import LiveRegimes
+from rpsd.services.regime.service import RegimeService
+from rpsd.services.regime.standing import Standings
 from rpsd.services.series import SeriesService
-from rpsd.services.served import ServedModels
-from rpsd.services.standing import Standings
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 

@@ -91,7 +91,7 @@ def _run(place: Place, params: Mapping[str, str], metrics: Mapping[str, float], 
 
 
 def search(c: Connection, where: str, order: str, values: Sequence[Any], limit: int, *, skip: int = 0) -> list[int]:
-    """Numbers of up to `limit` runs, after the first `skip`, by a condition of services/run_search.py.
+    """Numbers of up to `limit` runs, after the first `skip`, by a condition of services/experiment/run_search.py.
 
     Its words are its own and its values are bound; it may name `run` and `experiment`.
     """

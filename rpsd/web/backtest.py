@@ -49,7 +49,7 @@ class BacktestBody(Body, kw_only=True):
 )
 def backtest(request: Request[Any, Any, Any], symbol: FromPath[str], body: RawBody) -> Response[bytes]:
     """Queue a backtest; 202."""
-    from rpsd.services.backtest import Asked
+    from rpsd.services.book.backtest import Asked
 
     exchange = of(request)
     query(request.scope, Query)

@@ -226,7 +226,7 @@ async def _fed(request: Request[Any, Any, Any], symbol: str, noun: str, layout: 
         if exchange.header(b"idempotency-key"):
             reason = "a file is stored piece by piece, and no key covers it"
             raise InvalidRequest(f"Idempotency-Key: {reason}", errors=[Fault("/header/Idempotency-Key", reason)], hint=_RESUME)
-        from rpsd.services.feed.reader import ReaderOptions
+        from rpsd.services.book.feed.reader import ReaderOptions
 
         exchange.operation = noun
         options = ReaderOptions(asked.on_error, asked.date, asked.tz)
@@ -289,7 +289,7 @@ def features(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response
     table |= {name: cells(found["tops"][:, at]) for at, name in enumerate(("bid", "bid_size", "ask", "ask_size"))}
     table |= {feature.name: cells(found["features"][:, at]) for at, feature in enumerate(FEATURES)}
     if asked.further is not None:
-        from rpsd.services.book_further import Bars
+        from rpsd.services.book.further import Bars
 
         bars = Bars(asked.bar, asked.window)
         beside, facts = exchange.services.book_further.of(table["symbol"], found, asked.further.split(","), bars)
@@ -318,7 +318,7 @@ def faults(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[b
 )
 def catalogue(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The catalogue of book features."""
-    from rpsd.services.book_answer import catalogue as told
+    from rpsd.services.book.answer import catalogue as told
 
     query(request.scope, Query)
     return answer(of(request), told())

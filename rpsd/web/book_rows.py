@@ -13,7 +13,7 @@ from rpsd.core import instant
 from rpsd.core.book import MOST_LEVELS, NO_SEQUENCE, Event, Integers, Tape, Updates, check_room
 from rpsd.core.errors import BadBook, BadTime, Fault, InvalidRequest
 from rpsd.core.market import SECOND_NS, Times
-from rpsd.services.feed.levels import column, cubes, filled, messages
+from rpsd.services.book.feed.levels import column, cubes, filled, messages
 from rpsd.web.wire import Body, Instant, Nanoseconds
 
 Level = tuple[float, float]

@@ -8,16 +8,16 @@ from litestar import Request
 from rpsd.web.exchange import of
 
 if TYPE_CHECKING:
-    from rpsd.services.book_import import BookImport
-    from rpsd.services.feed.reader import ReaderOptions
+    from rpsd.services.book.feed.reader import ReaderOptions
+    from rpsd.services.book.importing import BookImport
 
 _SLICE: Final = 1 << 20
 
 
 async def streamed(request: Request[Any, Any, Any], symbol: str, name: str, options: "ReaderOptions", tick: float | None) -> dict[str, Any]:
     """What became of the records of the body; a piece is stored in a thread while the next arrives. Raises as BookImport."""
-    from rpsd.services.book_import import BookImport
-    from rpsd.services.feed import opened
+    from rpsd.services.book.feed import opened
+    from rpsd.services.book.importing import BookImport
 
     exchange = of(request)
     taking = BookImport(exchange.services.book, symbol, opened(name, options), by=exchange.by, tick=tick)

@@ -21,7 +21,7 @@ from rpsd.web.wire import JSON, Nanoseconds, Query, answer, cells, query, read
 
 if TYPE_CHECKING:
     from rpsd.core.result import DenoiseResult
-    from rpsd.services.denoise_batch import Wanted
+    from rpsd.services.denoise.batch import Wanted
 
 _MOST: Final = 20_000  # series; the service's own limit
 _OPTIONS: Final = tuple(field.name for field in fields(DenoiseOptions))
@@ -120,7 +120,7 @@ def _answer(exchange: Exchange, body: bytes, gone: Callable[[], bool]) -> Respon
 
 def _checked(series: list[Any], shared: Mapping[str, Any]) -> Iterator[tuple[Id | None, "Wanted | RpsdError"]]:
     """Id and request of each series, or why it cannot be one."""
-    from rpsd.services.denoise_batch import Wanted
+    from rpsd.services.denoise.batch import Wanted
 
     seen: dict[Id, int] = {}
     for place, given in enumerate(series):

@@ -106,7 +106,7 @@ async def compare(request: Request[Any, Any, Any], body: RawBody) -> Response[by
 
 
 def _answer(exchange: Exchange, body: bytes, gone: Callable[[], bool]) -> Response[bytes]:
-    from rpsd.services.denoise_compare import Configuration
+    from rpsd.services.denoise.compare import Configuration
 
     started, services = perf_counter(), exchange.services
     asked = read(exchange, body, CompareBody)

@@ -51,7 +51,7 @@ class SearchBody(DataBody, kw_only=True):
 )
 def search(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     """Queue a search; 202."""
-    from rpsd.services.denoise_search import Asked
+    from rpsd.services.denoise.search import Asked
 
     exchange = of(request)
     query(request.scope, Query)

@@ -108,7 +108,7 @@ def times(asked: "DenoiseBody | DataBody") -> "Times | None":
 
 def told(result: "DenoiseResult", processing_time: float) -> dict[str, Any]:
     """The account and, if asked for, the band, ready for JSON but for the values. Raises InternalError when a number is not finite."""
-    from rpsd.services.denoise import account
+    from rpsd.services.denoise.service import account
 
     facts = account(result, processing_time)
     strict(facts)

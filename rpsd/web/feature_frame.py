@@ -9,7 +9,7 @@ from litestar.params import FromPath, RawBody
 from litestar.response import Response, Stream
 
 from rpsd.core.instant import text, texts
-from rpsd.services.feature_text import MEDIA, written
+from rpsd.services.feature.text import MEDIA, written
 from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import declare
 from rpsd.web.wire import CSV, JSON, MSGPACK, NDJSON, Body, Instant, Query, accepted, answer, cells, instant, moment, query, read, span

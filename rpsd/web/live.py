@@ -91,7 +91,7 @@ _PATH: Final = "/api/v1/series/{symbol:str}/{interval:str}/live"
 )
 def put_live(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str], body: RawBody) -> Response[bytes]:
     """Declare live columns."""
-    from rpsd.services.live_denoise import Wanted
+    from rpsd.services.denoise.live import Wanted
 
     exchange = of(request)
     query(request.scope, Query)

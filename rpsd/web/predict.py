@@ -20,7 +20,7 @@ from rpsd.web.while_warming import warmed
 from rpsd.web.wire import JSON, Body, Query, query, read, told
 
 if TYPE_CHECKING:
-    from rpsd.services.forecast import Answer, ForecastService, Question
+    from rpsd.services.book.forecast import Answer, ForecastService, Question
 
 _LONG_BODY: Final = (
     1 << 15

@@ -89,7 +89,7 @@ def page_of(request: Request[Any, Any, Any], experiment: FromPath[str]) -> Respo
 )
 def begin(request: Request[Any, Any, Any], experiment: FromPath[str], body: RawBody) -> Response[bytes]:
     """A new run; 201."""
-    from rpsd.services.run_log import Begun
+    from rpsd.services.experiment.run_log import Begun
 
     exchange = of(request)
     query(request.scope, Query)

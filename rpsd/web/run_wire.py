@@ -11,7 +11,7 @@ from rpsd.web.exchange import of
 from rpsd.web.wire import Body, Instant, Nanoseconds, Page, answer, instant, query
 
 if TYPE_CHECKING:
-    from rpsd.services.run_log import Point
+    from rpsd.services.experiment.run_log import Point
 
 Text = bool | Nanoseconds | float | str
 """A parameter or tag: a text, or a number or truth value that is kept as its text."""
@@ -58,7 +58,7 @@ class RunPage(msgspec.Struct):
 
 def points_of(given: list[PointBody]) -> "list[Point]":
     """The points with times in nanoseconds. Raises BadTime with the pointer."""
-    from rpsd.services.run_log import Point  # no start needs it
+    from rpsd.services.experiment.run_log import Point  # no start needs it
 
     return [
         Point(one.name, one.value, one.step, None if one.t is None else instant(one.t, f"/metrics/{at}/t")) for at, one in enumerate(given)

@@ -14,8 +14,8 @@ from rpsd.core.errors import Fault, InvalidRequest
 from rpsd.core.instant import texts
 from rpsd.core.market import interval as checked_interval
 from rpsd.core.market import symbol as checked_symbol
-from rpsd.services.csv_text import csv_text
-from rpsd.services.ndjson_text import ndjson_text
+from rpsd.services.intake.csv_text import csv_text
+from rpsd.services.intake.ndjson_text import ndjson_text
 from rpsd.web.exchange import Exchange, digest_of, of
 from rpsd.web.msgpack import decoded_msgpack
 from rpsd.web.operation import declare
@@ -24,7 +24,7 @@ from rpsd.web.wire import CSV, JSON, MSGPACK, NDJSON, Page, Query, accepted, ans
 if TYPE_CHECKING:
     from rpsd.core.market import Samples
     from rpsd.services.idempotency import Once
-    from rpsd.services.ingest import Parsed
+    from rpsd.services.intake.ingest import Parsed
 
 _SLICE: Final = 1 << 20  # text is parsed a MiB at a time: large enough for the kernel, small enough for memory
 
@@ -147,7 +147,7 @@ async def append(request: Request[Any, Any, Any], symbol: FromPath[str], interva
 
 async def _streamed(request: Request[Any, Any, Any], interval: str, asked: AppendQuery, kind: str) -> "tuple[Parsed, str]":
     """Rows of a CSV or NDJSON body, parsed in a thread while the next piece arrives; memory holds the columns and one piece."""
-    from rpsd.services.ingest import CsvReader, NdjsonReader
+    from rpsd.services.intake.ingest import CsvReader, NdjsonReader
 
     made = CsvReader if kind == CSV else NdjsonReader
     reader = made(interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error)
@@ -171,7 +171,7 @@ def _feed(reader: Any, digest: Any, piece: bytes) -> None:
 
 def _whole(body: bytes, interval: str, asked: AppendQuery, kind: str) -> "tuple[Parsed, str]":
     """Rows of a JSON or MessagePack body, which is read as one."""
-    from rpsd.services.ingest import from_json
+    from rpsd.services.intake.ingest import from_json
 
     given = decoded_msgpack(body, finite=False) if kind == MSGPACK else decoded_json(body)
     return from_json(given, interval, tz=asked.tz, date_format=asked.date_format, on_error=asked.on_error), digest_of(body)

@@ -10,8 +10,8 @@ from skimage.restoration import denoise_wavelet
 
 from rpsd.config import read
 from rpsd.kernels import jit
-from rpsd.services.denoise import DenoiseService
-from rpsd.services.denoise_batch import DenoiseBatch, Wanted
+from rpsd.services.denoise.batch import DenoiseBatch, Wanted
+from rpsd.services.denoise.service import DenoiseService
 from rpsd.telemetry import Metrics
 from tests.bench.harness import bar, ratio, seconds
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rpsd.config import read
 from rpsd.core.market import DAY_NS, Samples
-from rpsd.services.model import Candidate, Verdict
+from rpsd.services.model.service import Candidate, Verdict
 from rpsd.services.wiring import open_services
 from tests.bench import appliance, empty_route, load
 from tests.bench.appliance import Appliance

@@ -16,9 +16,9 @@ from rpsd.core.errors import BadParameter, DegenerateFit, RandomSplitRefused, Rp
 from rpsd.core.model import Packet
 from rpsd.core.parameters import BookParameters, LabelParameters, build
 from rpsd.samples import book_tape
-from rpsd.services.feed import FORMATS, Format
-from rpsd.services.feed import opened as reader_of
-from rpsd.services.feed.reader import ReaderOptions
+from rpsd.services.book.feed import FORMATS, Format
+from rpsd.services.book.feed import opened as reader_of
+from rpsd.services.book.feed.reader import ReaderOptions
 from tests.unit.book.tapes import tapes
 
 TICK = 0.1

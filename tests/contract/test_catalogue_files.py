@@ -12,7 +12,7 @@ FAMILIES = (
     ("rpsd.denoise", "METHODS"),
     ("rpsd.regime", "MODELS"),
     ("rpsd.book", "PREDICTORS"),
-    ("rpsd.services.feed", "FORMATS"),
+    ("rpsd.services.book.feed", "FORMATS"),
     ("rpsd.jobs", "JOBS"),
     ("rpsd.drift", "DETECTORS"),
     ("rpsd.feature", "FEATURES"),

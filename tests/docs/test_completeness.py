@@ -83,7 +83,7 @@ def book_phases() -> Iterable[str]:
 
 
 def book_formats() -> Iterable[str]:
-    from rpsd.services.feed import FORMATS
+    from rpsd.services.book.feed import FORMATS
 
     return (one.name for one in FORMATS)
 

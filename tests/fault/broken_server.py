@@ -23,8 +23,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from rpsd.__main__ import run
-from rpsd.services import series, training
+from rpsd.services import series
 from rpsd.services.following import Follower
+from rpsd.services.regime import training
 from rpsd.store.writer import Writer
 
 BEHIND_SECONDS: Final = 0.05
@@ -67,7 +68,7 @@ def amnesiac() -> None:
 
 
 def oblivious() -> None:
-    from rpsd.services.standing import Standings
+    from rpsd.services.regime.standing import Standings
 
     held, known = Standings._start, set[str]()
 
@@ -82,7 +83,7 @@ def oblivious() -> None:
 
 
 def bookless() -> None:
-    from rpsd.services import book_live
+    from rpsd.services.book import live as book_live
 
     held = book_live.opened
 
@@ -94,7 +95,7 @@ def bookless() -> None:
 
 
 def hasty() -> None:
-    from rpsd.services.materialise import Materialiser
+    from rpsd.services.feature.materialise import Materialiser
     from rpsd.store import view_standing
 
     held = Materialiser._write

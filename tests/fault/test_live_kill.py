@@ -10,7 +10,7 @@ import pytest
 
 from rpsd.config import read
 from rpsd.core.market import SECOND_NS, Samples
-from rpsd.services.live_denoise import Wanted
+from rpsd.services.denoise.live import Wanted
 from rpsd.services.wiring import open_services
 from rpsd.store.db import FILE_NAME, verify_database
 from tests.fault.conftest import Record

@@ -9,7 +9,7 @@ from rpsd.config import read
 from rpsd.core.instant import parse as moment
 from rpsd.core.market import DAY_NS, SECOND_NS, Samples
 from rpsd.jobs.runner import Scheduler
-from rpsd.services.restore import restore
+from rpsd.services.backup.restore import restore
 from rpsd.services.wiring import open_services
 
 EVENING = moment("2026-03-01T22:00:00Z")

@@ -12,8 +12,8 @@ import pytest
 from rpsd.config import read
 from rpsd.core.experiment import RunState
 from rpsd.services.access import SCOPES, Principal
-from rpsd.services.mlflow_export import unpacked
-from rpsd.services.run_log import Begun, Point
+from rpsd.services.experiment.mlflow_export import unpacked
+from rpsd.services.experiment.run_log import Begun, Point
 from rpsd.services.wiring import Services, open_services
 
 ROOT = Path(__file__).resolve().parents[2]

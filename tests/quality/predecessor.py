@@ -13,7 +13,7 @@ from rpsd import samples
 from rpsd.core.market import Vector
 from rpsd.core.parameters import GuardrailParameters, WaveletParameters
 from rpsd.denoise import classic, spectrum, wavelet
-from rpsd.services.csv import CsvReader
+from rpsd.services.intake.csv import CsvReader
 from tests.quality.signals import CASES
 
 CLASSIC: Final = WaveletParameters(boundary="periodization")

@@ -24,7 +24,7 @@ from rpsd.core.model import Packet
 from rpsd.jobs import JOBS
 from rpsd.jobs.runner import Scheduler
 from rpsd.regime.score import live_scores
-from rpsd.services.model import Candidate, Verdict
+from rpsd.services.model.service import Candidate, Verdict
 from rpsd.services.wiring import Services, open_services
 from rpsd.store import model as models
 from tests.bench.harness import bar

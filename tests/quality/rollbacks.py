@@ -12,7 +12,7 @@ from rpsd.core.model import Packet
 from rpsd.core.parameters import HmmParameters
 from rpsd.drift.score import diff_test
 from rpsd.regime import hmm
-from rpsd.services.watch import is_ahead
+from rpsd.services.retraining.watch import is_ahead
 from rpsd.store.score import Row, Scores
 from tests.quality.chapter import table
 from tests.quality.drift_cases import garch

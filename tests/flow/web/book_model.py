@@ -9,7 +9,7 @@ from rpsd.book.forecast import as_packet, mirror
 from rpsd.core.market import Vector
 from rpsd.core.model import Packet
 from rpsd.kernels.forecast import Forecaster
-from rpsd.services.model import Candidate, Verdict
+from rpsd.services.model.service import Candidate, Verdict
 from rpsd.services.wiring import Services
 
 PLACE = {feature.name: j for j, feature in enumerate(FEATURES)}

@@ -10,7 +10,7 @@ from rpsd.core.book import Tape
 from rpsd.jobs import JOBS
 from rpsd.jobs.runner import Scheduler
 from rpsd.samples import book_tape
-from rpsd.services.backtest import JOB
+from rpsd.services.book.backtest import JOB
 from rpsd.services.wiring import Services
 from tests.flow.web.book_model import serve
 from tests.flow.web.conftest import Running

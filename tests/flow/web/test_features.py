@@ -11,7 +11,7 @@ import pytest
 from rpsd.jobs import JOBS
 from rpsd.jobs.runner import Scheduler
 from tests.flow.web.conftest import Running
-from tests.unit.services.feature_bars import FIRST, bars
+from tests.unit.services.feature.feature_bars import FIRST, bars
 
 CORE = "/api/v1/feature-views/core_technical"
 DAY = 86_400_000_000_000

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rpsd.services.csv_text import csv_text
-from rpsd.services.ndjson_text import ndjson_text
+from rpsd.services.intake.csv_text import csv_text
+from rpsd.services.intake.ndjson_text import ndjson_text
 from rpsd.web.app import build_inner
 from rpsd.web.auth import declared
 from rpsd.web.probe import PROBES

@@ -130,7 +130,7 @@ def test_live_columns_survive_backup_and_restore(running: Running, http: httpx.C
     """What a backup holds goes on bit for bit: a restored copy takes the next rows as the original does."""
     from rpsd.config import read
     from rpsd.core.market import Samples
-    from rpsd.services import restore
+    from rpsd.services.backup import restore
     from rpsd.services.wiring import open_services
 
     http.put(f"{BASE}/live", json={"denoise": [{"column": "close", "method": "ema", "as": "smooth"}]})

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rpsd.services.model import Candidate, Verdict
+from rpsd.services.model.service import Candidate, Verdict
 from tests.flow.web import book_model
 from tests.flow.web.conftest import Running
 

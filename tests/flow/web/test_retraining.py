@@ -11,7 +11,7 @@ from rpsd.core.model import Packet
 from rpsd.jobs.job import JobContext
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.watch import WATCH
-from rpsd.services.model import Candidate, Verdict
+from rpsd.services.model.service import Candidate, Verdict
 from tests.unit.services.conftest import two_moods
 
 NAME = "regime:NIGHTS:1d:3_state"

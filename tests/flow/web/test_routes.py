@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from rpsd.services.model import Candidate, Verdict
+from rpsd.services.model.service import Candidate, Verdict
 from rpsd.web.app import build_inner
 from rpsd.web.auth import declared
 from rpsd.web.operation import Operation

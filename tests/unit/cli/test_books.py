@@ -13,7 +13,7 @@ from rpsd.cli.book_files import chunks
 from rpsd.cli.book_sides import sides
 from rpsd.cli.books import FileFormat
 from rpsd.core.errors import InvalidRequest, UnknownFile
-from rpsd.services.feed import FORMATS
+from rpsd.services.book.feed import FORMATS
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from rpsd.cli.files import STREAM, read, write
 from rpsd.core.errors import BadRows, BadTime, MalformedBody, MissingExtra, UnknownFile
-from rpsd.services.parquet import read_parquet, write_parquet
+from rpsd.services.intake.parquet import read_parquet, write_parquet
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -181,7 +181,7 @@ def test_ctrl_c_leaves_the_old_file_and_no_partial_one(source: Path, tmp_path: P
     output = tmp_path / "out.csv"
     output.write_text("old\n")
     program = (
-        "import signal, sys, time, rpsd.services.csv_text as text; from rpsd.__main__ import run\n"
+        "import signal, sys, time, rpsd.services.intake.csv_text as text; from rpsd.__main__ import run\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a runner in the background may have had it ignored
         "def slow(*_):\n"
         "    yield 't,close\\n'; print('writing', flush=True); time.sleep(60); yield ''\n"

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from rpsd.services.csv_text import csv_text
+from rpsd.services.intake.csv_text import csv_text
 from tests.unit.cli.conftest import Run
-from tests.unit.services.feature_bars import bars
+from tests.unit.services.feature.feature_bars import bars
 
 
 def test_features_from_file_to_frame(rpsd: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rpsd.config import read
 from rpsd.core.experiment import RunState
 from rpsd.services.access import SCOPES, Principal
-from rpsd.services.run_log import Begun, Point
+from rpsd.services.experiment.run_log import Begun, Point
 from rpsd.services.wiring import open_services
 
 WHO = Principal("me", "me", frozenset(SCOPES))

@@ -19,7 +19,7 @@ from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.schedule import parse
 from rpsd.jobs.upkeep import UPKEEP
 from rpsd.jobs.watch import WATCH
-from rpsd.services.backup import BackupService
+from rpsd.services.backup.service import BackupService
 from rpsd.services.job import JobService
 from rpsd.services.upkeep import COLD_NS
 from rpsd.store import job as rows

@@ -27,7 +27,7 @@ def test_warm_makes_the_kernels_ready(services) -> None:
 
 def test_with_a_worker_the_answer_is_the_same(tmp_path, services) -> None:
     from tests.unit.services.conftest import daily, two_moods
-    from tests.unit.services.test_regime import END, START
+    from tests.unit.services.regime.test_regime import END, START
 
     settings = read(environ={"RPSD_STORAGE__DATA_DIR": str(tmp_path / "other")})
     with open_services(settings) as served:
@@ -39,6 +39,6 @@ def test_with_a_worker_the_answer_is_the_same(tmp_path, services) -> None:
 
 def test_the_services_start_without_any_numerics() -> None:
     heavy = ("numba", "pywt", "scipy", "hmmlearn", "rpsd.denoise", "rpsd.regime", "rpsd.kernels.csv")
-    code = f"import sys, rpsd.services.wiring, rpsd.services.ingest; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, rpsd.services.wiring, rpsd.services.intake.ingest; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

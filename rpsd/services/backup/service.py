@@ -1,0 +1,241 @@
+"""Backups: taken online, verified before they count, kept for a while, and put back with the server stopped."""
+
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import rpsd
+from rpsd.config import Settings, explain
+from rpsd.core import instant
+from rpsd.core.errors import BadBackup, CorruptData, DiskFull, NewerSchema
+from rpsd.core.market import SECOND_NS
+from rpsd.services.backup import archive
+from rpsd.store import audit
+from rpsd.store.copying import sync
+from rpsd.store.db import Database, verify_database
+from rpsd.store.inventory import inventory
+from rpsd.store.practices import migrations
+from rpsd.telemetry import Metrics
+
+SUFFIX: Final = ".rpsdbak"
+_NAME: Final = re.compile(r"rpsd-(\d{8}T\d{6}Z)(?:-(\d+))?\.rpsdbak")
+_DAY_NS: Final = 86_400 * SECOND_NS
+_PARTIAL: Final = ".partial"
+
+Progress = Callable[[float, str], None]
+"""Called with the progress in [0, 1] and a few words."""
+Rows = list[dict[str, Any]]
+Names = list[str]
+_Paths = list[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the whole progress: from `start`, `share` long."""
+
+    tell: Progress
+    start: float
+    share: float
+    words: str
+
+    def __call__(self, part: float) -> None:
+        self.tell(self.start + self.share * min(1.0, part), self.words)
+
+
+class BackupService:
+    """Takes, lists, verifies and prunes backups of the live database."""
+
+    def __init__(self, settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], int]) -> None:
+        self._settings, self._database, self._metrics, self._clock = settings, database, metrics, clock
+
+    def create(
+        self,
+        target: Path | None = None,
+        *,
+        by: str = "",
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> dict[str, Any]:
+        """Take a backup to a file, into a directory, or (None) into backup.dir, while writers go on; it gets its name once it is verified.
+
+        Answer: path, bytes, sha256, seconds, created, schema, version, rows (of samples). Needs twice the database's size for a while.
+        Raises DiskFull, Cancelled, CorruptData (the live data did not pass), BadBackup (what was written does not read back).
+        """
+        began, now_ns, tell = time.monotonic(), self._clock(), progress or (lambda _share, _words: None)
+        final = self._free_name(target, now_ns)
+        final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._require_space(final.parent)
+        with workplace(final.parent) as work:
+            copy, written = work / archive.DATABASE, work / final.name
+            self._database.snapshot(copy, progress=Stage(tell, 0.0, 0.4, "copying"), cancelled=cancelled)
+            tell(0.4, "verifying the copy")
+            manifest = self._manifest(copy, now_ns)
+            digest, size = archive.write(written, manifest, copy, _written(self._settings), Stage(tell, 0.6, 0.2, "writing"))
+            tell(0.8, "reading back")
+            if archive.check(written) != digest:
+                raise BadBackup("the backup does not read back as it was written")
+            written.replace(final)
+            sync(final.parent)
+        answer = {"path": str(final), "bytes": size, "sha256": digest, "seconds": round(time.monotonic() - began, 3)}
+        answer |= {name: manifest[name] for name in ("created", "schema", "version", "rows")}
+        self._record("backup.create", by, final.name, {"bytes": size, "sha256": digest})
+        self._metrics.backup_last_success_timestamp_seconds.set(now_ns / SECOND_NS)
+        tell(1.0, "done")
+        return answer
+
+    def list(self) -> Rows:
+        """Backups in backup.dir, newest first: path, bytes, created, schema, version, rows; an unreadable one has `error_code` instead."""
+        rows = []
+        for path in self._files():
+            row: dict[str, Any] = {"path": str(path), "bytes": path.stat().st_size}
+            try:
+                manifest = archive.manifest(path)
+                row |= {name: manifest[name] for name in ("created", "schema", "version", "rows")}
+            except (BadBackup, KeyError):
+                row["error_code"] = BadBackup.code
+            rows.append(row)
+        return rows
+
+    def last_ns(self) -> int | None:
+        """When the newest backup in backup.dir was taken (by its name), or None."""
+        files = self._files()
+        return _order(files[0])[0] if files else None
+
+    def verify(self, path: Path, *, by: str = "") -> dict[str, Any]:
+        """Prove a backup completely; see the function verify. The outcome is audited."""
+        try:
+            answer = verify(path, self._settings.storage.cache_dir)
+        except (BadBackup, NewerSchema) as error:
+            self._record("backup.verify", by, path.name, {"error_code": error.code})
+            raise
+        self._record("backup.verify", by, path.name, {"sha256": answer["sha256"]})
+        return answer
+
+    def prune(self, keep_days: int | None = None, *, by: str = "") -> Names:
+        """Remove backups older than keep_days (None: backup.keep_days) from backup.dir, never the newest; the names of the removed."""
+        keep_ns = (self._settings.backup.keep_days if keep_days is None else keep_days) * _DAY_NS
+        removed = [path for path in self._files()[1:] if _order(path)[0] < self._clock() - keep_ns]
+        for path in removed:
+            path.unlink()
+        names = [path.name for path in removed]
+        if names:
+            sync(self._settings.backup.dir)
+            self._record("backup.prune", by, str(len(names)), {"removed": names})
+        return names
+
+    def _files(self) -> _Paths:
+        directory = self._settings.backup.dir
+        found = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)] if directory.is_dir() else []
+        return sorted(found, key=_order, reverse=True)
+
+    def _free_name(self, target: Path | None, now_ns: int) -> Path:
+        directory = self._settings.backup.dir if target is None else target
+        if target is not None and not target.is_dir():
+            return target.absolute()
+        stem, number = f"rpsd-{stamp(now_ns)}", 1
+        while (path := directory / (f"{stem}{SUFFIX}" if number == 1 else f"{stem}-{number}{SUFFIX}")).exists():
+            number += 1
+        return path.absolute()
+
+    def _require_space(self, directory: Path) -> None:
+        """Room for the copy and the file beside each other."""
+        need = 2 * (self._database.path.stat().st_size + self._database.wal_bytes()) + (1 << 20)
+        free = shutil.disk_usage(directory).free
+        if free < need + self._settings.storage.min_free_bytes:
+            raise DiskFull(f"{directory} has {free:,} bytes free; a backup needs {need:,} beyond storage.min_free_bytes")
+
+    def _manifest(self, copy: Path, now_ns: int) -> dict[str, Any]:
+        facts = verify_database(copy)
+        return {
+            "format": archive.FORMAT,
+            "version": rpsd.__version__,
+            "schema": facts["schema"],
+            "created": instant.text(now_ns // SECOND_NS * SECOND_NS),
+            "database": {"bytes": copy.stat().st_size, "sha256": archive.sha256(copy)},
+            "rows": facts["rows"],
+            "tables": facts["tables"],
+            **inventory(copy),
+        }
+
+    def _record(self, action: str, by: str, subject: str, detail: dict[str, Any]) -> None:
+        self._database.write(lambda c: audit.append(c, by, action, subject, detail, self._clock())).result()
+
+
+def verify(path: Path, scratch: Path) -> dict[str, Any]:
+    """Prove every byte of the file, then unpack the database below scratch and prove its structure, block CRCs and row counts.
+
+    Answer: path, bytes, sha256, created, schema, version, rows. Raises UnknownFile, BadBackup, NewerSchema, DiskFull.
+    """
+    digest = archive.check(path)
+    manifest = understood(path)
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with workplace(scratch) as work:
+        unpack_proved(path, manifest, work / archive.DATABASE, lambda _: None)
+    answer = {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
+    return answer | {name: manifest[name] for name in ("created", "schema", "version", "rows")}
+
+
+def _order(path: Path) -> tuple[int, int]:
+    """When a backup was taken (ns UTC) and its number within that second, by its name."""
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return 0, 0
+    taken = datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return int(taken.timestamp()) * SECOND_NS, int(match[2] or 1)
+
+
+def stamp(ns: int) -> str:
+    """A moment as it stands in file names: 20260102T030405Z."""
+    return re.sub(r"[-:]", "", instant.text(ns // SECOND_NS * SECOND_NS))
+
+
+def _written(settings: Settings) -> str:
+    """The effective settings as YAML (JSON values are YAML), without secrets."""
+    lines = [f"{row.name}: {json.dumps(row.value, default=str)}  # {row.origin}\n" for row in explain(settings)]
+    return "# The effective settings when the backup was taken; names are dotted.\n" + "".join(lines)
+
+
+@contextmanager
+def workplace(directory: Path) -> Iterator[Path]:
+    """A directory of our own (0700) that is gone afterwards; what a killed process left an hour ago or more goes first."""
+    for left in directory.glob(f".rpsd-*{_PARTIAL}"):
+        if left.stat().st_mtime < time.time() - 3600:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".rpsd-", suffix=_PARTIAL, dir=directory) as work:
+        yield Path(work)
+
+
+def understood(path: Path) -> dict[str, Any]:
+    """The manifest, if this release can use the backup. Raises BadBackup, NewerSchema."""
+    manifest = archive.manifest(path)
+    try:
+        schema = int(manifest["schema"])
+        _ = manifest["database"]["sha256"], manifest["created"], manifest["version"], manifest["rows"], manifest["tables"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadBackup(f"{path.name}: the manifest is not complete") from error
+    if schema > (known := len(migrations())):
+        raise NewerSchema(f"{path.name} holds schema {schema}; {known} is the newest that this release knows")
+    return manifest
+
+
+def unpack_proved(path: Path, manifest: dict[str, Any], target: Path, progress: archive.Progress) -> None:
+    """The database of the backup, unpacked to target and proved against its manifest. Raises BadBackup, DiskFull."""
+    need, free = int(manifest["database"]["bytes"]), shutil.disk_usage(target.parent).free
+    if free < need + (1 << 20):
+        raise DiskFull(f"{target.parent} has {free:,} bytes free; unpacking the backup needs {need:,}")
+    if archive.unpack(path, target, progress) != manifest["database"]["sha256"]:
+        raise BadBackup(f"{path.name}: the database is not the one that the manifest describes")
+    try:
+        facts = verify_database(target)
+    except CorruptData as error:
+        raise BadBackup(f"{path.name}: {error.detail}") from error
+    if any(facts[name] != manifest[name] for name in ("rows", "tables", "schema")):
+        raise BadBackup(f"{path.name}: row counts or schema differ from the manifest")

@@ -1,0 +1,1 @@
+"""Order books in the user's words: feeding, reading, training, foretelling, trading on paper."""

@@ -1,0 +1,1 @@
+"""Denoising in the user's words: one series, many, side by side, searched, live."""

@@ -1,0 +1,1 @@
+"""The drift monitor: what is compared, when, and what is told of it."""

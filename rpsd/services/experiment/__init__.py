@@ -1,0 +1,1 @@
+"""Experiments in the user's words: runs, what they log, search and export."""

@@ -1,0 +1,1 @@
+"""The registry in the user's words: versions, aliases, cards, files, the gate and the quarantine."""

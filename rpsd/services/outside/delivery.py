@@ -1,0 +1,137 @@
+"""Alerts to their receivers: in order, once each as far as the receiver says so, and never in the way of what raised them."""
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rpsd import __version__
+from rpsd.core import instant
+from rpsd.core.errors import Cancelled, SourceFailed
+from rpsd.core.market import SECOND_NS
+from rpsd.core.source import Receiver
+from rpsd.services.outside.breaker import Breaker, Breakers
+from rpsd.telemetry import Metrics, logger
+
+if TYPE_CHECKING:
+    from rpsd.source.fetch import Fetcher
+
+_WAITING: Final = 256
+"""Messages that wait for one receiver; beyond them the oldest is given up."""
+_OLDEST_NS: Final = 24 * 3600 * SECOND_NS
+"""A message that could not be delivered for a day is given up: by then it is history, and the list of alerts has it."""
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 60.0
+
+
+@dataclass(slots=True)
+class _Line:
+    """The messages that wait for one receiver, and the thread that delivers them once there is one."""
+
+    receiver: Receiver
+    breaker: Breaker
+    waiting: deque[tuple[int, str, dict[str, Any]]] = field(default_factory=deque)
+    thread: threading.Thread | None = None
+
+
+class Delivery:
+    """hear() is a listener of the alerts and returns at once; each receiver has a line and a thread of its own: none waits for another.
+
+    A message is tried again with growing pauses until its receiver answers 2xx; each try carries the same `rpsd-delivery`. What waits is
+    kept in memory: a restart forgets it, and the list of alerts keeps it.
+    """
+
+    def __init__(self, receivers: tuple[Receiver, ...], breakers: Breakers, metrics: Metrics, clock: Callable[[], int]) -> None:
+        self._metrics, self._clock = metrics, clock
+        self._lines = [_Line(one, breakers.add(f"webhook:{number}")) for number, one in enumerate(receivers, 1)]
+        self._news = threading.Condition()
+        self._stopping, self._closing = threading.Event(), False
+
+    def hear(self, told: Mapping[str, Any]) -> None:
+        """Queue {"event": raised | resolved, "alert": …} for every receiver, but not for one whose own breaker it tells of."""
+        now_ns = self._clock()
+        message = {**told, "service": "rpsd", "version": __version__, "sent": instant.text(now_ns // 1_000_000 * 1_000_000)}
+        with self._news:
+            if self._closing:
+                return
+            for line in self._lines:
+                if told["alert"].get("subject") == line.breaker.name:
+                    continue
+                if len(line.waiting) >= _WAITING:
+                    line.waiting.popleft()
+                    self._metrics.alert_deliveries_total.labels("dropped").inc()
+                line.waiting.append((now_ns, uuid.uuid4().hex, message))
+                if line.thread is None:
+                    line.thread = threading.Thread(target=self._work, args=(line,), name=line.breaker.name, daemon=True)
+                    line.thread.start()
+            self._news.notify_all()
+
+    def standing(self) -> dict[str, int]:
+        """For health: {"configured", "waiting"}: how many there are, and messages not yet delivered."""
+        with self._news:
+            return {"configured": len(self._lines), "waiting": sum(len(line.waiting) for line in self._lines)}
+
+    def close(self, grace_seconds: float = 2.0) -> None:
+        """Take nothing more, give what waits a moment to go out, and end the threads."""
+        with self._news:
+            self._closing = True
+            self._news.notify_all()
+            self._news.wait_for(lambda: not any(line.waiting and self._may_go(line) for line in self._lines), grace_seconds)
+            self._stopping.set()
+            self._news.notify_all()
+        for line in self._lines:
+            if line.thread is not None:
+                line.thread.join(5.0)
+
+    @staticmethod
+    def _may_go(line: _Line) -> bool:
+        """Whether waiting for the line is of use: nothing comes of a receiver that is failing."""
+        return not line.breaker.snapshot()["failures"]
+
+    def _work(self, line: _Line) -> None:
+        """Deliver what waits, one after the other, until close()."""
+        from rpsd.source.fetch import Fetcher  # the HTTP client is loaded by the first alert
+
+        pause = _FIRST_WAIT
+        with Fetcher(deadline_seconds=line.receiver.timeout_seconds, retries=0, cancelled=self._stopping.is_set) as fetcher:
+            while (first := self._first(line)) is not None:
+                try:
+                    self._deliver(line, fetcher, first)
+                except Cancelled:
+                    return
+                except SourceFailed as error:
+                    if pause == _FIRST_WAIT:
+                        logger().warning(f"{line.breaker.name}: {error.detail}", operation="deliver", error_code=error.code)
+                    self._stopping.wait(min(_LONGEST_WAIT, max(pause, error.retry_after or 0.0)))
+                    pause = min(2 * pause, _LONGEST_WAIT)
+                else:
+                    pause = _FIRST_WAIT
+
+    def _first(self, line: _Line) -> tuple[int, str, dict[str, Any]] | None:
+        """The oldest message that is still worth sending, waited for; None when it is time to end."""
+        with self._news:
+            while not self._stopping.is_set():
+                while line.waiting and self._clock() - line.waiting[0][0] > _OLDEST_NS:
+                    line.waiting.popleft()
+                    self._metrics.alert_deliveries_total.labels("dropped").inc()
+                if line.waiting:
+                    return line.waiting[0]
+                if self._closing:
+                    return None
+                self._news.wait()
+        return None
+
+    def _deliver(self, line: _Line, fetcher: "Fetcher", message: tuple[int, str, dict[str, Any]]) -> None:
+        """Send it, and take it from the line. Raises SourceFailed, Cancelled."""
+        from rpsd.source.webhook import post
+
+        _, identifier, told = message
+        with line.breaker.guard():
+            post(fetcher, line.receiver, told, identifier)
+        with self._news:
+            if line.waiting and line.waiting[0] is message:  # it may have been pushed out meanwhile
+                line.waiting.popleft()
+            self._news.notify_all()
+        self._metrics.alert_deliveries_total.labels("delivered").inc()

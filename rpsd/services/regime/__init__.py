@@ -1,0 +1,1 @@
+"""Regimes in the user's words: detection, training, history, and the live filter."""

@@ -1,0 +1,1 @@
+"""Retraining that decides for itself, and the watch over what serves."""

@@ -1,0 +1,130 @@
+"""Alerts on their way out: what a receiver gets, how often, in which order, and what a bad receiver can hold up."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rpsd.config.outside import WEBHOOKS
+from rpsd.services.outside import delivery
+from rpsd.services.outside.delivery import Delivery
+from rpsd.services.outside.service import Outside
+from tests.vendors import Vendors, serving, status
+
+
+@pytest.fixture
+def far() -> Iterator[Vendors]:
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def made(services: Any) -> Iterator[Callable[..., Outside]]:
+    """outside(url, …): the services' outside with receivers."""
+    begun: list[Outside] = []
+
+    def make(*urls: str) -> Outside:
+        settings = replace(services.settings, alerts=replace(services.settings.alerts, webhooks=WEBHOOKS.parse(list(urls))))
+        begun.append(Outside(settings, services.series, services.alert, services.metrics, services.clock))
+        return begun[-1]
+
+    yield make
+    for one in begun:
+        one.close()
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
+def delivered(services: Any, outcome: str = "delivered") -> float:
+    return services.metrics.registry.get_sample_value("rpsd_alert_deliveries_total", {"outcome": outcome}) or 0.0
+
+
+def test_a_receiver_gets_each_alert_when_it_is_raised_and_when_it_is_resolved(services: Any, far: Vendors, made: Any) -> None:
+    made(far.base + "/hook?token=1")
+    services.alert.raise_("drift", "regime:A:1d:2_state", "HIGH", "it has drifted")
+    services.alert.raise_("drift", "regime:A:1d:2_state", "HIGH", "it has drifted")  # no news
+    services.alert.resolve("drift", "regime:A:1d:2_state")
+    until(lambda: len(far.posted) == 2)
+    first, second = far.posted
+    assert first["path"] == "/hook?token=1"
+    assert first["headers"]["content-type"] == "application/json"
+    assert first["headers"]["rpsd-delivery"] != second["headers"]["rpsd-delivery"]
+    assert [one["body"]["event"] for one in far.posted] == ["raised", "resolved"]
+    assert first["body"]["service"] == "rpsd"
+    assert first["body"]["alert"] | {"name": "drift", "severity": "HIGH", "detail": "it has drifted"} == first["body"]["alert"]
+    until(lambda: delivered(services) == 2)
+
+
+def test_a_message_is_tried_again_under_the_same_name_until_it_is_taken(services: Any, far: Vendors, made: Any) -> None:
+    outside = made(far.base + "/hook")
+    far.instead = [status(500), status(302, location="/elsewhere"), status(404)]
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    until(lambda: delivered(services) == 1)
+    assert len({one["headers"]["rpsd-delivery"] for one in far.posted}) == 1
+    assert {one["path"] for one in far.posted} == {"/hook"}  # no redirect is followed
+    assert outside.delivery.standing() == {"configured": 1, "waiting": 0}
+
+
+def test_a_receiver_that_is_down_holds_up_no_other_and_raises_an_alert_itself(services: Any, far: Vendors, made: Any) -> None:
+    outside = made("http://127.0.0.1:1/", far.base + "/hook")
+    began = time.monotonic()
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    assert time.monotonic() - began < 1.0
+    until(lambda: [one["body"]["alert"]["name"] for one in far.posted] == ["drift", "circuit_open"])
+    assert far.posted[1]["body"]["alert"]["subject"] == "webhook:1"
+    assert outside.breakers.unhealthy() == ["webhook:1"]
+    assert outside.delivery.standing()["waiting"] == 1  # its own trouble is not queued for it
+    assert [alert["name"] for alert in services.alert.active()] == ["circuit_open", "drift"]
+    assert "127.0.0.1:1/" not in json.dumps(outside.breakers.snapshot())
+
+
+def test_an_alert_of_a_breaker_from_before_a_restart_ends_with_the_first_success(services: Any, far: Vendors, made: Any) -> None:
+    services.alert.raise_("circuit_open", "webhook:1", "MEDIUM", "it was open")
+    made(far.base + "/hook")
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    until(lambda: [alert["name"] for alert in services.alert.active()] == ["drift"])
+
+
+def test_the_line_is_bounded_and_gives_up_the_oldest(services: Any, far: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_WAITING", 3)
+    one = Delivery(WEBHOOKS.parse(["http://127.0.0.1:1/"]), services.outside.breakers, services.metrics, services.clock)
+    for number in range(5):
+        one.hear({"event": "raised", "alert": {"id": number}})
+    assert one.standing() == {"configured": 1, "waiting": 3}
+    assert delivered(services, "dropped") == 2
+    one.close(0.1)
+    one.hear({"event": "raised", "alert": {"id": 9}})
+    assert one.standing()["waiting"] == 3  # after the end nothing is taken
+
+
+def test_what_waited_for_a_day_is_history(services: Any, clock: Any) -> None:
+    one = Delivery(WEBHOOKS.parse(["http://127.0.0.1:1/"]), services.outside.breakers, services.metrics, clock)
+    one.hear({"event": "raised", "alert": {"id": 1}})
+    clock.advance(86_401)
+    until(lambda: delivered(services, "dropped") == 1)
+    one.close()
+
+
+def test_the_end_lets_the_last_message_out(services: Any, far: Vendors, made: Any) -> None:
+    outside = made(far.base + "/hook")
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    outside.close()
+    assert len(far.posted) == 1
+
+
+def test_without_receivers_nothing_listens(services: Any) -> None:
+    assert services.alert.listeners == []
+    assert services.health.detailed()["services"]["webhooks"] == {"status": "disabled", "configured": 0}
