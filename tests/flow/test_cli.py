@@ -205,7 +205,7 @@ def test_the_demo_from_an_empty_directory(tmp_path: Path) -> None:
             assert word in printed
         key = found.home / "data" / "demo.key"
         assert key.stat().st_mode & 0o777 == 0o600
-        assert len(curls(printed)) == 5
+        assert len(curls(printed)) == 6
         for command in curls(printed):
             done = subprocess.run(["bash", "-c", f"{command} -f"], cwd=found.home, capture_output=True, text=True, timeout=30, check=False)
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -16,6 +16,12 @@ from rpsd.services.wiring import Services, open_services
 from rpsd.web.server import Server
 
 SCOPES = ("read", "ingest", "predict", "train", "admin")
+NOWHERE: Final = {
+    **{"symbol": "SCOPE.NONE", "interval": "1d", "picture": "none.png", "version": "1"},
+    **dict.fromkeys(("job", "alert", "report", "experiment", "item"), "0"),
+    **dict.fromkeys(("name", "key", "run", "view", "alias", "chapter"), "none"),
+}
+"""A value for every place of a path, which names nothing there is."""
 
 
 @dataclass

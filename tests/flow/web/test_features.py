@@ -99,6 +99,7 @@ def test_materialise_vector_and_frame(running: Running, http: httpx.Client) -> N
             run = told(http.get(f"/api/v1/jobs/{run['id']}"))
     finally:
         scheduler.stop()
+        running.services.job.arguments, running.services.job.offered = {}, {}  # other tests ask for other jobs
     assert run["state"] == "succeeded", run
     assert set(run["result"]["views"]) == {"core_technical"}
     listed = told(http.get(f"{CORE}/entities?limit=1000"))["entities"]

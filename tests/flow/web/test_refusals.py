@@ -10,6 +10,7 @@ import pytest
 
 from rpsd.web.app import build_inner
 from rpsd.web.auth import declared
+from tests.flow.web.conftest import NOWHERE
 
 Running = Any
 SAMPLES = "/api/v1/series/BAD/1d/samples"
@@ -256,23 +257,7 @@ def test_scopes_of_every_route(running: Running) -> None:
             assert operation is not None
             if operation.scope == "public" or operation.monitoring:
                 continue
-            url = path.format(
-                symbol="SCOPE.NONE",
-                interval="1d",
-                name="none",
-                job="0",
-                key="none",
-                alert="0",
-                report="0",
-                experiment="0",
-                run="none",
-                view="none",
-                alias="none",
-                version="1",
-                item="0",
-                chapter="none",
-                picture="none.png",
-            )
+            url = path.format(**NOWHERE)
             body = {"content": b"!", "headers": JSON} if method == "POST" else {}
             assert nobody.request(method, url, **body).status_code == 401, (method, path)
             for scope, client in clients.items():

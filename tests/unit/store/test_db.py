@@ -283,7 +283,7 @@ def test_the_log_is_cut_by_a_checkpoint_and_space_returns(database: Database) ->
     database.write(lambda c: series.delete(c, series.require(c, "A", "1s"))).result()
     database.upkeep()
     assert database.wal_bytes() == 0
-    assert database.path.stat().st_size < 300_000
+    assert database.path.stat().st_size < 400_000  # an empty database has 330,000: its tables and indexes take a page each
 
 
 def test_a_snapshot_under_writes_is_one_whole_moment(database: Database, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ rpsd_backup_last_success_timestamp_seconds rpsd_db_wal_bytes rpsd_ingest_rows_to
 rpsd_config_last_reload_successful rpsd_system_cpu_ratio rpsd_system_memory_ratio rpsd_disk_used_ratio rpsd_active_keys
 rpsd_uptime_seconds rpsd_job_queue_depth rpsd_build_info rpsd_model_trainings_total
 rpsd_book_events_total rpsd_book_faults_total
+rpsd_feature_rows_total rpsd_feature_quality_score rpsd_drift_severity rpsd_alerts_active rpsd_retrain_decisions_total
+rpsd_circuit_breaker_state rpsd_source_freshness_seconds rpsd_alert_deliveries_total
 """
 
 
@@ -26,9 +28,10 @@ def test_every_metric_of_the_rooms_that_are_built() -> None:
 
 def test_each_has_a_sentence_and_a_unit() -> None:
     units = ("_total", "_seconds", "_ratio", "_bytes", "_info", "_models", "_depth", "_keys", "_successful")
+    bare = ("_score", "_severity", "_active", "_state")  # numbers without a unit
     for metric in Metrics().described():
         assert metric.doc.endswith(".")
-        assert metric.name.endswith(units)
+        assert metric.name.endswith(units + bare)
 
 
 def test_accept_chooses_the_format() -> None:

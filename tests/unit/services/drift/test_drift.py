@@ -1,6 +1,6 @@
 """The drift monitor: reports, the second window, alerts, and what cannot be read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,17 +60,17 @@ def gauge(services: Services, kind: str) -> float | None:
     return services.metrics.registry.get_sample_value("rpsd_drift_severity", {"kind": kind})
 
 
-def test_no_models(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_models(services: Services, logged: Callable[[], str]) -> None:
     assert scan(services)["models"] == 0
-    assert "no models" in capsys.readouterr().out
+    assert "no models" in logged()
     assert services.drift.page() == ([], None)
     assert gauge(services, "feature") == 0
 
 
-def test_too_few_bars_are_told_and_replace_their_own_kind(services: Services, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_few_bars_are_told_and_replace_their_own_kind(services: Services, clock: Clock, logged: Callable[[], str]) -> None:
     name = trained(services)
     told = scan(services)
-    assert "Drift scan complete" in capsys.readouterr().out
+    assert "Drift scan complete" in logged()
     assert (told["models"], told["reports"], told["skipped"]) == (1, 1, 1)
     assert told["reasons"] == [{"model": name, "reason": "the window has 0 values, 50 are needed"}]
     report = newest(services)
