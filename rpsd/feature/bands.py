@@ -51,8 +51,8 @@ def position(columns: Columns, windows: tuple[int, ...]) -> Vector:
     """
     mean, wide = (columns[name] for name in _parts(windows))
     out = np.empty(mean.size)
-    moving.quotient(columns["close"] - mean, 2.0 * _WIDTH * wide, out)
-    return 0.5 + np.where(wide == 0.0, 0.0, out)
+    moving.place(columns["close"], mean, _WIDTH * wide, out)
+    return out
 
 
 DEVIATION = Feature(

@@ -17,10 +17,9 @@ def growth(columns: Columns, windows: tuple[int, ...]) -> Vector:
 
     Source: Jegadeesh and Titman (1993), Journal of Finance 48, 65-91.
     """
-    before = earlier(columns["close"], windows[0])
-    out = np.empty(before.size)
-    moving.quotient(columns["close"], np.where(before > 0.0, before, np.nan), out)
-    return out - 1.0
+    out = np.empty(columns["close"].size)
+    moving.growth(columns["close"], windows[0], out)
+    return out
 
 
 def log_return(columns: Columns, windows: tuple[int, ...]) -> Vector:

@@ -63,7 +63,8 @@ def compute(graph: Graph, columns: Mapping[str, Vector]) -> Matrix:
 
     `columns` holds each of graph.inputs (n,), NaN where a cell is missing. Raises BadView when one is not there. O(n F).
     """
-    return advance(graph, Memory.fresh(graph), columns)[0]
+    held, _, n = _steps(graph, Memory.fresh(graph), columns)
+    return _told(graph, held, n)
 
 
 def advance(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tuple[Matrix, Memory]:
@@ -71,25 +72,38 @@ def advance(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tupl
 
     Any split of the bars gives the numbers of `compute` over all of them, bit for bit. Raises BadView. Causal. O(n F).
     """
-    if absent := [name for name in graph.inputs if name not in columns]:
-        raise missing(graph, absent)
-    n = next(iter(columns[name].size for name in graph.inputs))
+    held, states, n = _steps(graph, memory, columns)
     if n == 0:
         return np.empty((0, len(graph.names))), memory
+    seen = memory.seen + n
+    tails = tuple(values[-min(seen, tail) :].copy() if tail else _NOTHING for values, tail in zip(held, graph.tails, strict=True))
+    return _told(graph, held, n), Memory(seen, tails, tuple(states))
+
+
+def _steps(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tuple[list[Vector], list[Vector], int]:
+    """What each step has come to, behind what is remembered of it, its state, and the number of bars. Raises BadView."""
+    if absent := [name for name in graph.inputs if name not in columns]:
+        raise missing(graph, absent)
+    n = columns[graph.inputs[0]].size
     held: list[Vector] = []
     states: list[Vector] = []
+    if n == 0:
+        return held, states, n
     with np.errstate(over="ignore", invalid="ignore"):  # what goes beyond the numbers of a machine becomes missing
         for node, tail, state in zip(graph.nodes, memory.tails, memory.states, strict=True):
             now, after = _step(node, n, memory.seen, held, state, columns)
             held.append(now if tail.size == 0 else np.concatenate([tail, now]))
             states.append(after)
+    return held, states, n
+
+
+def _told(graph: Graph, held: list[Vector], n: int) -> Matrix:
+    """The last n values of each feature (n, F), each column contiguous; what is beyond the numbers of a machine is missing."""
     rows = np.empty((len(graph.places), n))
-    for row, place in zip(rows, graph.places, strict=True):
+    for row, place in zip(rows if n else (), graph.places if n else (), strict=True):
         row[:] = held[place][-n:]
     moving.told(rows.reshape(-1))
-    seen = memory.seen + n
-    tails = tuple(values[-min(seen, tail) :].copy() if tail else _NOTHING for values, tail in zip(held, graph.tails, strict=True))
-    return rows.T, Memory(seen, tails, tuple(states))
+    return rows.T
 
 
 def missing(graph: Graph, absent: list[str]) -> BadView:
@@ -123,8 +137,11 @@ def _step(node: Node, n: int, seen: int, held: list[Vector], state: Vector, colu
     method = node.method
     if method is None:
         return np.require(columns[node.name], np.float64, ["C", "W"]), state
-    needed = n + min(seen, node.reach)
-    sources = [held[source][-needed:] for source in node.sources]
+    if seen:
+        needed = n + min(seen, node.reach)
+        sources = [held[source][-needed:] for source in node.sources]
+    else:
+        sources = [held[source] for source in node.sources]
     if isinstance(method, Transform):
         values = method.run(tuple(sources), node.windows[0] if node.windows else 0)
     else:
@@ -134,4 +151,4 @@ def _step(node: Node, n: int, seen: int, held: list[Vector], state: Vector, colu
         else:
             state = state.copy()
             values = method.recursion.advance(state, named, node.windows)
-    return values[-n:], state
+    return values[-n:] if seen else values, state

@@ -133,7 +133,39 @@ def reference_quotient(x: Vector, y: Vector) -> Vector:
 def quotient(x, y, out):  # type: ignore[no-untyped-def]
     """`reference_quotient` into out (size,)."""
     for i in range(x.size):
-        out[i] = x[i] / y[i] if y[i] != 0.0 and np.isfinite(y[i]) else np.nan
+        q, below = x[i] / y[i], abs(y[i])  # divided first and chosen then: several side by side
+        out[i] = q if (below > 0.0) & (below < np.inf) else np.nan
+
+
+def reference_growth(x: Vector, n: int) -> Vector:
+    """x over its value n places before, less one; missing where there is none yet, or none above zero. (size,)."""
+    before = np.concatenate([np.full(min(n, x.size), np.nan), x[: max(x.size - n, 0)]])
+    return reference_quotient(x, np.where(before > 0.0, before, np.nan)) - 1.0
+
+
+@kernel
+def growth(x, n, out):  # type: ignore[no-untyped-def]
+    """`reference_growth` into out (size,)."""
+    out[: min(n, x.size)] = np.nan
+    before, now, grown = x[: max(x.size - n, 0)], x[min(n, x.size) :], out[min(n, x.size) :]
+    for i in range(now.size):
+        q = now[i] / before[i]
+        grown[i] = q - 1.0 if (before[i] > 0.0) & (before[i] < np.inf) else np.nan
+
+
+def reference_place(x: Vector, middle: Vector, half: Vector) -> Vector:
+    """Where x stands between middle - half and middle + half: 0, 1, and 0.5 where they are one. (size,)."""
+    return 0.5 + np.where(half == 0.0, 0.0, reference_quotient(x - middle, 2.0 * half))
+
+
+@kernel
+def place(x, middle, half, out):  # type: ignore[no-untyped-def]
+    """`reference_place` into out (size,)."""
+    for i in range(x.size):
+        wide = 2.0 * half[i]
+        q, size = (x[i] - middle[i]) / wide, abs(wide)
+        there = q if (size > 0.0) & (size < np.inf) else np.nan
+        out[i] = 0.5 if half[i] == 0.0 else 0.5 + there
 
 
 def reference_told(x: Vector) -> Vector:
@@ -145,7 +177,7 @@ def reference_told(x: Vector) -> Vector:
 def told(x):  # type: ignore[no-untyped-def]
     """`reference_told` in place."""
     for i in range(x.size):
-        x[i] = x[i] if np.isfinite(x[i]) else np.nan
+        x[i] = x[i] if abs(x[i]) < np.inf else np.nan
 
 
 def warm() -> None:
@@ -156,4 +188,6 @@ def warm() -> None:
     root_mean_square(x, 2, out)
     log_quotient(x, x, out)
     quotient(x, x, out)
+    growth(x, 1, out)
+    place(x, x, x, out)
     told(out)

@@ -22,24 +22,24 @@ def reference_smooth(x: Vector, n: int, weight: float) -> Vector:
 
 
 @kernel
-def _step(x, n, weight, state):  # type: ignore[no-untyped-def]
-    """Take x into state (count, mean): the mean of the first n values, the smoothed one from then on."""
-    if state[0] < n:
-        state[0] += 1.0
-        state[1] += (x - state[1]) / state[0]
-    else:
-        state[1] += weight * (x - state[1])
+def _step(x, n, weight, count, mean):  # type: ignore[no-untyped-def]
+    """Count and mean with x taken in: the mean of the first n values, the smoothed one from then on."""
+    if count < n:
+        return count + 1.0, mean + (x - mean) / (count + 1.0)
+    return count, mean + weight * (x - mean)
 
 
 @kernel
 def smooth(x, n, weight, state, out):  # type: ignore[no-untyped-def]
     """`reference_smooth` into out (size,), on from state (2,)."""
+    count, mean = state[0], state[1]
     for t in range(x.size):
         out[t] = np.nan
         if not np.isnan(x[t]):
-            _step(x[t], n, weight, state)
-            if state[0] >= n:
-                out[t] = state[1]
+            count, mean = _step(x[t], n, weight, count, mean)
+            if count >= n:
+                out[t] = mean
+    state[0], state[1] = count, mean
 
 
 def reference_strength(x: Vector, n: int) -> Vector:
@@ -53,21 +53,22 @@ def reference_strength(x: Vector, n: int) -> Vector:
 @kernel
 def strength(x, n, state, out):  # type: ignore[no-untyped-def]
     """`reference_strength` into out (size,), on from state (seen, last, count, rise, count, fall)."""
+    seen, last, risen, rise, fallen, fall = state[0], state[1], state[2], state[3], state[4], state[5]
     for t in range(x.size):
         out[t] = np.nan
         if np.isnan(x[t]):
             continue
-        if state[0] > 0.0:
-            change = x[t] - state[1]
-            _step(max(change, 0.0), n, 1.0 / n, state[2:4])
-            _step(max(-change, 0.0), n, 1.0 / n, state[4:6])
-            if state[2] >= n:
-                rise, fall = state[3], state[5]
+        if seen > 0.0:
+            change = x[t] - last
+            risen, rise = _step(max(change, 0.0), n, 1.0 / n, risen, rise)
+            fallen, fall = _step(max(-change, 0.0), n, 1.0 / n, fallen, fall)
+            if risen >= n:
                 if rise >= fall:  # quotients of at most one never overflow
                     out[t] = 100.0 / (1.0 + fall / rise) if rise > 0.0 else 50.0
                 else:
                     out[t] = 100.0 * (rise / fall) / (1.0 + rise / fall)
-        state[0], state[1] = 1.0, x[t]
+        seen, last = 1.0, x[t]
+    state[0], state[1], state[2], state[3], state[4], state[5] = seen, last, risen, rise, fallen, fall
 
 
 def reference_true_range(high: Vector, low: Vector, close: Vector, n: int) -> Vector:
@@ -79,15 +80,17 @@ def reference_true_range(high: Vector, low: Vector, close: Vector, n: int) -> Ve
 @kernel
 def true_range(high, low, close, n, state, out):  # type: ignore[no-untyped-def]
     """`reference_true_range` into out (size,), on from state (seen, last close, count, mean); a bar of high below low is none."""
+    seen, last, count, mean = state[0], state[1], state[2], state[3]
     for t in range(close.size):
         out[t] = np.nan
         if np.isnan(high[t]) or np.isnan(low[t]) or np.isnan(close[t]) or high[t] < low[t]:
             continue
-        if state[0] > 0.0:
-            _step(max(high[t], state[1]) - min(low[t], state[1]), n, 1.0 / n, state[2:4])
-            if state[2] >= n:
-                out[t] = state[3]
-        state[0], state[1] = 1.0, close[t]
+        if seen > 0.0:
+            count, mean = _step(max(high[t], last) - min(low[t], last), n, 1.0 / n, count, mean)
+            if count >= n:
+                out[t] = mean
+        seen, last = 1.0, close[t]
+    state[0], state[1], state[2], state[3] = seen, last, count, mean
 
 
 def reference_fall(x: Vector) -> Vector:

@@ -78,3 +78,25 @@ def test_what_is_beyond_the_numbers_is_missing() -> None:
     moving.told(x)
     assert np.array_equal(x, expected, equal_nan=True)
     assert np.array_equal(x, [1.0, np.nan, np.nan, np.nan], equal_nan=True)
+
+
+def odd(rng: np.random.Generator, size: int) -> Vector:
+    """Values of every size and sign, among them zero, missing ones and infinities."""
+    return rng.choice([0.0, -1.0, 1e-320, 1e308, np.inf, np.nan, 2.5, *rng.normal(size=5)], size)
+
+
+@given(size=st.integers(0, 60), n=st.integers(1, 70), seed=st.integers(0, 999))
+def test_growth_equals_its_readable_form(size: int, n: int, seed: int) -> None:
+    x, out = odd(np.random.default_rng(seed), size), np.empty(size)
+    moving.growth(x, n, out)
+    with np.errstate(all="ignore"):
+        assert np.array_equal(out, moving.reference_growth(x, n), equal_nan=True)
+
+
+@given(seed=st.integers(0, 999))
+def test_a_place_between_bands_equals_its_readable_form(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, middle, half, out = odd(rng, 40), odd(rng, 40), odd(rng, 40), np.empty(40)
+    moving.place(x, middle, half, out)
+    with np.errstate(all="ignore"):
+        assert np.array_equal(out, moving.reference_place(x, middle, half), equal_nan=True)
