@@ -36,6 +36,8 @@ CHANNEL: Final = "drift"
 ALERT: Final = "drift"
 _BATCH: Final = 8
 """Models of one task of the worker."""
+_BREATH_SECONDS: Final = 0.004
+"""After each model is read: a scan is in no hurry, and requests want the interpreter meanwhile."""
 _DEADLINE_SECONDS: Final = 300.0
 _NAMED: Final = 20
 """Skipped models that the job's row names, and features that an alert does."""
@@ -190,7 +192,10 @@ class DriftService:
         self, names: list[str], views: list[dict[str, Any]], *, only_new: bool, cancelled: Callable[[], bool]
     ) -> tuple[list[Kept], list[Unread]]:
         """Read, measure and store up to _BATCH models."""
-        found = [self._reading.read(name, only_new=only_new) for name in names]
+        found = []
+        for name in names:
+            found.append(self._reading.read(name, only_new=only_new))
+            time.sleep(_BREATH_SECONDS)
         readings = [one for one in found if isinstance(one, Reading)]
         unread = [one for one in found if isinstance(one, Unread)]
         if not readings:
