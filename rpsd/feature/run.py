@@ -63,8 +63,18 @@ def compute(graph: Graph, columns: Mapping[str, Vector]) -> Matrix:
 
     `columns` holds each of graph.inputs (n,), NaN where a cell is missing. Raises BadView when one is not there. O(n F).
     """
-    held, _, n = _steps(graph, Memory.fresh(graph), columns)
-    return _told(graph, held, n)
+    _require(graph, columns)
+    held: list[Vector] = []
+    with np.errstate(over="ignore", invalid="ignore"):  # as in _steps
+        for node in graph.nodes:
+            method, sources = node.method, [held[source] for source in node.sources]
+            if method is None:
+                held.append(np.require(columns[node.name], np.float64, ["C", "W"]))
+            elif isinstance(method, Transform):
+                held.append(method.run(tuple(sources), node.windows[0] if node.windows else 0))
+            else:
+                held.append(method.run(dict(zip(node.reads, sources, strict=True)), node.windows))
+    return _told(graph, held, columns[graph.inputs[0]].size)
 
 
 def advance(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tuple[Matrix, Memory]:
@@ -82,8 +92,7 @@ def advance(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tupl
 
 def _steps(graph: Graph, memory: Memory, columns: Mapping[str, Vector]) -> tuple[list[Vector], list[Vector], int]:
     """What each step has come to, behind what is remembered of it, its state, and the number of bars. Raises BadView."""
-    if absent := [name for name in graph.inputs if name not in columns]:
-        raise missing(graph, absent)
+    _require(graph, columns)
     n = columns[graph.inputs[0]].size
     held: list[Vector] = []
     states: list[Vector] = []
@@ -104,6 +113,11 @@ def _told(graph: Graph, held: list[Vector], n: int) -> Matrix:
         row[:] = held[place][-n:]
     moving.told(rows.reshape(-1))
     return rows.T
+
+
+def _require(graph: Graph, columns: Mapping[str, Vector]) -> None:
+    if absent := [name for name in graph.inputs if name not in columns]:
+        raise missing(graph, absent)
 
 
 def missing(graph: Graph, absent: list[str]) -> BadView:

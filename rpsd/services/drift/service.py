@@ -36,7 +36,7 @@ CHANNEL: Final = "drift"
 ALERT: Final = "drift"
 _BATCH: Final = 8
 """Models of one task of the worker."""
-_BREATH_SECONDS: Final = 0.004
+_BREATH_SECONDS: Final = 0.01
 """After each model is read: a scan is in no hurry, and requests want the interpreter meanwhile."""
 _DEADLINE_SECONDS: Final = 300.0
 _NAMED: Final = 20
