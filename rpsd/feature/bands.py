@@ -35,7 +35,7 @@ def upper(columns: Columns, windows: tuple[int, ...]) -> Vector:
 
 def middle(columns: Columns, windows: tuple[int, ...]) -> Vector:
     """Mean of the last n closes (n,), in the price's unit. Causal. O(n). Source: Bollinger (2001), chapter 7."""
-    return columns[_parts(windows)[0]].copy()
+    return columns[_parts(windows)[0]]
 
 
 def lower(columns: Columns, windows: tuple[int, ...]) -> Vector:

@@ -69,7 +69,7 @@ def compute(graph: Graph, columns: Mapping[str, Vector]) -> Matrix:
         for node in graph.nodes:
             method, sources = node.method, [held[source] for source in node.sources]
             if method is None:
-                held.append(np.require(columns[node.name], np.float64, ["C", "W"]))
+                held.append(_readable(columns[node.name]))
             elif isinstance(method, Transform):
                 held.append(method.run(tuple(sources), node.windows[0] if node.windows else 0))
             else:
@@ -115,6 +115,12 @@ def _told(graph: Graph, held: list[Vector], n: int) -> Matrix:
     return rows.T
 
 
+def _readable(column: Vector) -> Vector:
+    """The column as the kernels take it; a sealed one is copied."""
+    fits = column.flags.carray and column.dtype == np.float64
+    return column if fits else np.require(column, np.float64, ["C", "W"])
+
+
 def _require(graph: Graph, columns: Mapping[str, Vector]) -> None:
     if absent := [name for name in graph.inputs if name not in columns]:
         raise missing(graph, absent)
@@ -150,7 +156,7 @@ def _step(node: Node, n: int, seen: int, held: list[Vector], state: Vector, colu
     """The next n values of one step, and its state after them."""
     method = node.method
     if method is None:
-        return np.require(columns[node.name], np.float64, ["C", "W"]), state
+        return _readable(columns[node.name]), state
     if seen:
         needed = n + min(seen, node.reach)
         sources = [held[source][-needed:] for source in node.sources]
