@@ -32,32 +32,25 @@ def reference_mean(x: Vector, n: int) -> Vector:
 
 
 @kernel
-def _add(x, begin, first, n, sums):  # type: ignore[no-untyped-def]
-    """Add the values of `first` to n - 1 places before each place from begin on; four at a time, always in the same order."""
-    size = sums.size
-    k = first
-    while k + 4 <= n:
-        a, b = x[begin - k : begin - k + size], x[begin - k - 1 : begin - k - 1 + size]
-        c, d = x[begin - k - 2 : begin - k - 2 + size], x[begin - k - 3 : begin - k - 3 + size]
-        for i in range(size):
-            sums[i] += (a[i] + b[i]) + (c[i] + d[i])
-        k += 4
-    while k < n:
-        a = x[begin - k : begin - k + size]
-        for i in range(size):
-            sums[i] += a[i]
-        k += 1
-
-
-@kernel
 def mean(x, n, out):  # type: ignore[no-untyped-def]
-    """`reference_mean` into out (size,)."""
+    """`reference_mean` into out (size,): sums of four values are taken once and added newest first, then what is left over."""
     out[: min(n - 1, x.size)] = np.nan
+    fours = np.empty(x.size)  # of the value and the three before it
+    for i in range(3, x.size):
+        fours[i] = (x[i] + x[i - 1]) + (x[i - 2] + x[i - 3])
     for begin in range(n - 1, x.size, _BLOCK):
         sums = out[begin : min(begin + _BLOCK, x.size)]
+        size = sums.size
         sums[:] = 0.0
-        _add(x, begin, 0, n, sums)
-        for i in range(sums.size):
+        for k in range(0, n - 3, 4):
+            four = fours[begin - k : begin - k + size]
+            for i in range(size):
+                sums[i] += four[i]
+        for k in range(n - n % 4, n):
+            older = x[begin - k : begin - k + size]
+            for i in range(size):
+                sums[i] += older[i]
+        for i in range(size):
             sums[i] /= n
 
 
