@@ -95,6 +95,8 @@ class DriftReading:
             version, packet, last, alarmed_ns = self.database.read(lambda c: _found(c, name))
             if not is_whole(packet):
                 return Unread(name, f"version {version.version} was fitted by another rpsd, and this one cannot serve it")
+            if "window" not in version.card:
+                return Unread(name, f"the card of version {version.version} does not tell its training window")
             wanted = parse(name)
             if isinstance(wanted, BookName):
                 return self._of_book(version, packet, last, only_new)
