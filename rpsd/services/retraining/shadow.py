@@ -127,6 +127,8 @@ class ShadowService:
         if look is None or isinstance(wanted, RegimeName):
             return look
         symbols = look.champion.card.get("window", {}).get("symbols", []) if wanted.is_pooled else [wanted.symbol]
+        if not symbols:
+            return None  # a card that tells no window: there is nothing to score it by
         since_ns, most = look.champion.trained_until_ns + 1, _MOST_EVENTS // len(symbols)
         tapes = [one for symbol in symbols for one in self._book.stretches(symbol, since_ns, None, most)]
         return Look(look.name, look.champion, look.rivals, look.packets, look.line, look.held, None, tuple(tapes)) if tapes else None

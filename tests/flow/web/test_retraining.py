@@ -12,6 +12,7 @@ from rpsd.jobs.job import JobContext
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.watch import WATCH
 from rpsd.services.model.service import Candidate, Verdict
+from tests.flow.web import book_model
 from tests.unit.services.conftest import two_moods
 
 NAME = "regime:NIGHTS:1d:3_state"
@@ -40,6 +41,7 @@ def nights(running: Any) -> dict[str, Any]:
         services.model.register(Candidate(NAME, Packet(packet.head, arrays), card, Verdict(True, "by force")), "test")
         assert post(slice(600, 660)).status_code == 200
         before = http.get(f"/api/v1/models/{NAME}/shadow").json()
+        book_model.serve(services, "book:POOLED:horizon_98_events")  # its card tells no window: nobody else is held up by that
         done = run(running, WATCH, "scheduler")
     return {"before": before, "done": done, "retrained": run(running, RETRAIN, "scheduler")}
 
