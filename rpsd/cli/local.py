@@ -10,7 +10,7 @@ from rpsd.cli.files import kind_of
 from rpsd.cli.live import BY, FINAL, STEPS, Progress, read_chunks, tabled
 
 if TYPE_CHECKING:
-    from rpsd.services.access import Principal
+    from rpsd.services.access.service import Principal
     from rpsd.services.wiring import Services
 
 _PAGE = 500
@@ -162,7 +162,7 @@ class Local:
 
     def _who(self) -> "Principal":
         """Whoever may open the data directory may do all."""
-        from rpsd.services.access import SCOPES, Principal
+        from rpsd.services.access.service import SCOPES, Principal
 
         return Principal(BY, BY, frozenset(SCOPES))
 

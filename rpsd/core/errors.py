@@ -1,5 +1,15 @@
 """Every error that a client or an operator can meet: one class, one code, one hint."""
 
+from rpsd.core.access_errors import (
+    BadDestination,
+    BadFrame,
+    Forbidden,
+    LockedOut,
+    RateLimited,
+    Unauthenticated,
+    UnknownChannel,
+    UnknownKey,
+)
 from rpsd.core.fault import Fault, Kind, RpsdError
 from rpsd.core.model_errors import (
     BadModelFile,
@@ -19,19 +29,27 @@ from rpsd.core.model_errors import (
 
 __all__ = [
     "ERRORS",
+    "BadDestination",
+    "BadFrame",
     "BadModelFile",
     "BadView",
     "DegenerateFit",
     "Fault",
     "FeatureGraphChanged",
+    "Forbidden",
     "GateRefused",
     "Kind",
+    "LockedOut",
     "NoModel",
     "RandomSplitRefused",
+    "RateLimited",
     "RpsdError",
     "SourceFailed",
+    "Unauthenticated",
+    "UnknownChannel",
     "UnknownExperiment",
     "UnknownFeature",
+    "UnknownKey",
     "UnknownModel",
     "UnknownRun",
     "UnknownView",
@@ -224,13 +242,6 @@ class UnknownJob(RpsdError):
     hint = "GET /api/v1/jobs or `rpsd jobs list` shows the runs; jobs are retrain, search, book_train, book_backtest, upkeep and backup."
 
 
-class UnknownKey(RpsdError):
-    """An API key id that does not exist."""
-
-    code, kind, title = "unknown_key", Kind.MISSING, "No such key"
-    hint = "`rpsd keys list` shows the keys."
-
-
 class UnknownFile(RpsdError):
     """A file named on the command line that does not exist or cannot be read."""
 
@@ -271,27 +282,6 @@ class BadBackup(RpsdError):
 
     code, kind, title = "bad_backup", Kind.CONFLICT, "The backup cannot be used"
     hint = "Run `rpsd backup verify FILE`; take another backup; upgrade rpsd for a newer schema."
-
-
-class Unauthenticated(RpsdError):
-    """No key, or a key that is unknown, expired or revoked."""
-
-    code, kind, title, status = "unauthenticated", Kind.DENIED, "A valid API key is needed", 401
-    hint = "Send X-API-Key: rpsd_<id>_<secret>, or Authorization: Bearer <key>; `rpsd keys create` makes one."
-
-
-class Forbidden(RpsdError):
-    """A valid key without the scope that the operation declares, or a host that is not allowed."""
-
-    code, kind, title, status = "forbidden", Kind.DENIED, "The key may not do this", 403
-    hint = "Ask the operator for a key with the scope named in the detail."
-
-
-class RateLimited(RpsdError):
-    """More calls than the limit of the key or peer; limits are not yet enforced."""
-
-    code, kind, title, status = "rate_limited", Kind.BUSY, "Too many requests", 429
-    hint = "Wait for Retry-After seconds; `rpsd keys create --limit` raises the limit of a key."
 
 
 class Unavailable(RpsdError):
@@ -385,7 +375,8 @@ ERRORS: tuple[type[RpsdError], ...] = (
     UnknownRegimeType, BadBook, RandomSplitRefused, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
     UnknownModel, UnknownFeature, BadView, UnknownView, FeatureGraphChanged, BadModelFile, UnknownExperiment, UnknownRun, UnknownBook,
     UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BookGap, BookNotValid, BadBackup, Unauthenticated,
-    Forbidden, RateLimited, Unavailable, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
+    Forbidden, RateLimited, LockedOut, UnknownChannel, BadFrame, BadDestination,
+    Unavailable, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
     MissingExtra, BadConfig, NewerSchema, UnsafeStorage, CorruptData,
 )
 # fmt: on

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rpsd.config import Settings
-from rpsd.services.access import AccessService, read_pepper
+from rpsd.services.access.service import AccessService, read_pepper
 from rpsd.services.alert import AlertService
 from rpsd.services.backup.service import BackupService
 from rpsd.services.book.forecast import ForecastService

@@ -32,8 +32,8 @@ async def authorised(connection: "ASGIConnection[Any, Any, Any, Any]", handler: 
 
 def principal_of(exchange: Exchange) -> Any:
     """Who calls. Raises Unauthenticated without a valid key, unless auth.required is off or the call came over the admin socket."""
-    from rpsd.services.access import SCOPES as EVERY
-    from rpsd.services.access import Principal
+    from rpsd.services.access.service import SCOPES as EVERY
+    from rpsd.services.access.service import Principal
 
     if exchange.admin:
         return Principal("admin-socket", "admin socket", frozenset(EVERY))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rpsd.core.errors import Fault, InvalidRequest
 
 if TYPE_CHECKING:
-    from rpsd.services.access import Principal
+    from rpsd.services.access.service import Principal
     from rpsd.services.idempotency import Once
     from rpsd.services.wiring import Services
 

@@ -86,6 +86,7 @@ def test_every_dependency_has_a_home() -> None:
         "prometheus-client": "prometheus_client",
         "markdown-it-py": "markdown_it",
         "scikit-learn": "sklearn",
+        "pyjwt": "jwt",
     }
     unhoused = {"numpy", "tzdata", "zstandard", "brotli"}
     missing = {modules.get(name, name) for name in distributions - unhoused} - set(HOMES["forbidden_modules"])

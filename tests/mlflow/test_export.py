@@ -11,7 +11,7 @@ import pytest
 
 from rpsd.config import read
 from rpsd.core.experiment import RunState
-from rpsd.services.access import SCOPES, Principal
+from rpsd.services.access.service import SCOPES, Principal
 from rpsd.services.experiment.mlflow_export import unpacked
 from rpsd.services.experiment.run_log import Begun, Point
 from rpsd.services.wiring import Services, open_services

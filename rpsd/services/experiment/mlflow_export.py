@@ -20,7 +20,7 @@ from rpsd.store import run_metric
 from rpsd.store.db import Connection, Database
 
 if TYPE_CHECKING:
-    from rpsd.services.access import Principal
+    from rpsd.services.access.service import Principal
 
 Member = tuple[str, bytes]
 """A file of the export: its path below the store, with slashes, and what it holds; a path that ends with a slash is a directory."""

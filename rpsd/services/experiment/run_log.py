@@ -19,7 +19,7 @@ from rpsd.store.db import Connection, Database
 from rpsd.store.idempotency import run_once
 
 if TYPE_CHECKING:
-    from rpsd.services.access import Principal
+    from rpsd.services.access.service import Principal
 
 MOST_NAMES: Final = 1000
 """Parameters of a run; its metrics, its tags and its artifacts may be as many each."""

@@ -18,7 +18,7 @@ from rpsd.store.artifact import Artifact
 from rpsd.store.db import Connection, Database
 
 if TYPE_CHECKING:
-    from rpsd.services.access import Principal
+    from rpsd.services.access.service import Principal
 
 MOST_COMPARED: Final = 100
 """Runs of one table."""

@@ -15,7 +15,7 @@ from rpsd.store.db import Connection, Database
 from rpsd.store.idempotency import run_once
 
 if TYPE_CHECKING:
-    from rpsd.services.access import Principal
+    from rpsd.services.access.service import Principal
 
 OWN: Final = "rpsd"
 """Owner of the experiments of the product itself, and the beginning of their names, which nobody else may take."""

@@ -8,7 +8,7 @@ import pytest
 
 from rpsd.config import read
 from rpsd.core.experiment import RunState
-from rpsd.services.access import SCOPES, Principal
+from rpsd.services.access.service import SCOPES, Principal
 from rpsd.services.experiment.run_log import Begun, Point
 from rpsd.services.wiring import open_services
 

@@ -10,7 +10,7 @@ import pytest
 
 from rpsd.config import read
 from rpsd.core.errors import BadModelFile, Cancelled, GateRefused, TooShort
-from rpsd.services.access import Principal
+from rpsd.services.access.service import Principal
 from rpsd.services.book.backtest import Asked
 from rpsd.services.model import file as model_file
 from rpsd.services.wiring import Services, open_services

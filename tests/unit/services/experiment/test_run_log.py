@@ -6,7 +6,7 @@ import pytest
 
 from rpsd.core.errors import BodyTooLarge, Forbidden, InvalidRequest, NotFinite, StateConflict, UnknownExperiment, UnknownFile, UnknownRun
 from rpsd.core.experiment import RunState, Visibility
-from rpsd.services.access import SCOPES, Principal
+from rpsd.services.access.service import SCOPES, Principal
 from rpsd.services.experiment.run_log import Begun, Point
 from rpsd.store.idempotency import Once
 

@@ -4,7 +4,7 @@ import pytest
 
 from rpsd.core.errors import Cancelled, StateConflict, TooShort
 from rpsd.core.experiment import RunState
-from rpsd.services.access import SCOPES, Principal
+from rpsd.services.access.service import SCOPES, Principal
 from rpsd.services.experiment.run_log import Begun
 from rpsd.services.upkeep import LEASE_NS, keep_trim
 from tests.unit.services.conftest import daily, two_moods

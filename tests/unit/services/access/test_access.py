@@ -8,7 +8,7 @@ import pytest
 
 from rpsd.core.errors import BadConfig, Forbidden, InvalidRequest, StateConflict, Unauthenticated, UnknownKey
 from rpsd.core.market import SECOND_NS
-from rpsd.services.access import AccessService, read_pepper
+from rpsd.services.access.service import AccessService, read_pepper
 from rpsd.store import audit
 
 

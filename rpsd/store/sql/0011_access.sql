@@ -1,0 +1,1 @@
+-- Access: rotation of keys, tokens that were called back, and peers that failed too often.
