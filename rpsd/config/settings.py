@@ -254,10 +254,11 @@ class Auth:
 class Limits:
     """Calls per key."""
 
-    read: Rate = setting("120000/min", kinds.RATE, "Reads of one key.", room="access")
-    predict: Rate = setting("120000/min", kinds.RATE, "Predictions of one key.", room="access")
-    ingest: Rate = setting("120000/min", kinds.RATE, "Ingest requests of one key.", room="access")
-    train: Rate = setting("600/min", kinds.RATE, "Fits of one key.", room="access")
+    read: Rate = setting("120000/min", kinds.RATE, "Reads of one key.")
+    predict: Rate = setting("120000/min", kinds.RATE, "Predictions of one key.")
+    ingest: Rate = setting("120000/min", kinds.RATE, "Ingest requests of one key.")
+    train: Rate = setting("600/min", kinds.RATE, "Fits of one key.")
+    public: Rate = setting("600/min", kinds.RATE, "Calls without a valid key, of one address.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rpsd.config import Settings
+from rpsd.services.access.limiter import Limiter
 from rpsd.services.access.service import AccessService, read_pepper
 from rpsd.services.alert import AlertService
 from rpsd.services.backup.service import BackupService
@@ -49,6 +50,7 @@ class Services(OnDemand):
     events: EventHub
     alert: AlertService
     access: AccessService
+    limiter: Limiter
     series: SeriesService
     book: BookService
     denoise: DenoiseService
@@ -162,6 +164,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         events=events,
         alert=alert,
         access=access,
+        limiter=Limiter(settings.limits, metrics),
         series=series,
         book=book,
         denoise=denoise,

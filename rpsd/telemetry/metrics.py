@@ -60,6 +60,7 @@ class Metrics:
             "rpsd_http_request_duration_seconds", "Time to answer an HTTP request.", _REQUEST_BUCKETS, "method", "route"
         )
         self.errors_total = self._counter("rpsd_errors_total", "Errors answered or recorded, by code.", "code")
+        self.rate_limited_total = self._counter("rpsd_rate_limited_total", "Calls refused because their limit was used up.", "kind")
         self.ingest_rows_total = self._counter("rpsd_ingest_rows_total", "Sample rows accepted and committed.")
         self.book_events_total = self._counter("rpsd_book_events_total", "Order book events accepted and committed.", "kind")
         self.book_faults_total = self._counter("rpsd_book_faults_total", "Order book records refused, skipped or put aside.", "rule")

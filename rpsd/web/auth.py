@@ -20,14 +20,25 @@ _OPEN: Final = frozenset({"read", "ingest", "predict", "train"})  # what auth.re
 async def authorised(connection: "ASGIConnection[Any, Any, Any, Any]", handler: "BaseRouteHandler") -> None:
     """Litestar's guard: the principal of the request, holding the operation's scope. Raises Unauthenticated, Forbidden."""
     operation: Operation | None = handler.opt.get(OPT)
-    if operation is None or operation.scope == PUBLIC:  # only OPTIONS handlers have no declaration: check() saw to it
-        return
     exchange = of(connection)
-    client = connection.scope.get("client")  # a UNIX socket has none
-    if operation.monitoring and client and within(client[0], exchange.services.settings.monitoring.metrics_allow):
+    watched = operation is not None and operation.monitoring
+    if operation is None or operation.scope == PUBLIC:  # only OPTIONS handlers have no declaration: check() saw to it
+        if not (watched and _is_watching(exchange)):
+            exchange.charge("public")
         return
-    exchange.principal = principal = principal_of(exchange)
+    if watched and _is_watching(exchange):
+        return
+    try:
+        exchange.principal = principal = principal_of(exchange)
+    except Unauthenticated:
+        exchange.charge("public")
+        raise
+    exchange.charge(operation.limit)
     principal.require(operation.scope)
+
+
+def _is_watching(exchange: Exchange) -> bool:
+    return within(exchange.peer, exchange.services.settings.monitoring.metrics_allow)
 
 
 def principal_of(exchange: Exchange) -> Any:

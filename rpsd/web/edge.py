@@ -17,6 +17,7 @@ from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
 
 if TYPE_CHECKING:
+    from rpsd.services.access.limiter import Standing
     from rpsd.services.wiring import Services
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -61,11 +62,12 @@ class Edge:
         started = perf_counter()
         method = scope["method"]
         headers = dict(scope["headers"])
-        exchange = Exchange(self._services, _request_id(headers), headers, method, admin=self._admin)
+        client = scope.get("client")
+        who = client_ip(client, headers, self._server.trusted_proxies)
+        exchange = Exchange(self._services, _request_id(headers), headers, method, admin=self._admin, peer=who)
         scope[KEY] = exchange
         if method == "HEAD":  # a GET whose body is not sent
             scope["method"] = "GET"
-        client = scope.get("client")
         peer = (client[0], str(client[1])) if client else ("", "")
         self.in_flight.add(peer)
         reply = Reply(exchange, send, started, secure=self._is_secure(scope, headers))
@@ -81,6 +83,8 @@ class Edge:
             self._check_host(exchange)
             if (probe := self._probes.get(scope["path"])) is not None:
                 scope["path_template"] = scope["path"]
+                if not within(exchange.peer, self._services.settings.monitoring.metrics_allow):
+                    exchange.charge("public")
                 await probe(scope, receive, reply)
                 return
             app = await self._built() if asyncio.isfuture(self._app) else self._app
@@ -144,9 +148,9 @@ class Edge:
             )
         pair[0].inc()
         pair[1].observe(seconds)
-        self._write_log(scope, exchange, route, seconds)
+        self._write_log(exchange, route, seconds)
 
-    def _write_log(self, scope: Any, exchange: Exchange, route: str, seconds: float) -> None:
+    def _write_log(self, exchange: Exchange, route: str, seconds: float) -> None:
         if self._log is None:
             from rpsd.telemetry import logger
 
@@ -165,7 +169,7 @@ class Edge:
             method=exchange.method,
             route=route,
             status=exchange.status,
-            client_ip=client_ip(scope.get("client"), exchange, self._server.trusted_proxies),
+            client_ip=exchange.peer,
             **exchange.extra,
         )
 
@@ -220,6 +224,8 @@ class Reply:
             headers.append(_NO_STORE)
         if self._secure:
             headers.append(_HSTS)
+        if (standing := exchange.standing) is not None:
+            headers += _limit_headers(standing)
         content_type = next((value for name, value in headers if name == b"content-type"), b"")
         if long and b"content-encoding" not in names and exchange.method != "HEAD":
             encoding = compression.chosen(exchange.headers.get(b"accept-encoding", b""), content_type)
@@ -241,6 +247,16 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     """The client's own id when it is a sane token, else 64 random bits."""
     given = headers.get(b"x-request-id")
     return given.decode() if given and _TOKEN.fullmatch(given) else os.urandom(8).hex()
+
+
+def _limit_headers(standing: "Standing") -> tuple[tuple[bytes, bytes], ...]:
+    """What is left of the caller's limit, as draft-ietf-httpapi-ratelimit-headers-06 says it."""
+    return (
+        (b"ratelimit-limit", b"%d" % standing.limit),
+        (b"ratelimit-remaining", b"%d" % standing.remaining),
+        (b"ratelimit-reset", b"%d" % standing.reset_seconds),
+        (b"ratelimit-policy", b"%d;w=%d" % (standing.limit, standing.window_seconds)),
+    )
 
 
 async def _send_problem(reply: Reply, exchange: Exchange, error: RpsdError) -> None:

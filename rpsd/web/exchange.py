@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rpsd.core.errors import Fault, InvalidRequest
 
 if TYPE_CHECKING:
+    from rpsd.services.access.limiter import Standing
     from rpsd.services.access.service import Principal
     from rpsd.services.idempotency import Once
     from rpsd.services.wiring import Services
@@ -17,17 +18,24 @@ KEY = "rpsd.exchange"
 class Exchange:
     """A request's id, headers (lower-case names), peer and, once the guard has run, its principal.
 
-    `admin` marks requests that came over the admin socket. `route` is the template, for labels and logs.
+    `admin` marks requests that came over the admin socket, `peer` is the address of the client behind any trusted proxy, and `standing`
+    what it has left of its limit. `route` is the template, for labels and logs.
     """
 
-    __slots__ = ("admin", "extra", "headers", "method", "operation", "principal", "request_id", "samples", "services", "status")
+    __slots__ = (
+        "admin", "extra", "headers", "method", "operation", "peer", "principal", "request_id", "samples", "services", "standing", "status",
+    )  # fmt: skip
 
-    def __init__(self, services: "Services", request_id: str, headers: dict[bytes, bytes], method: str, *, admin: bool) -> None:
+    def __init__(
+        self, services: "Services", request_id: str, headers: dict[bytes, bytes], method: str, *, admin: bool, peer: str = ""
+    ) -> None:
         self.services = services
         self.request_id = request_id
         self.headers = headers
         self.method = method
         self.admin = admin
+        self.peer = peer
+        self.standing: Standing | None = None
         self.principal: Principal | None = None
         self.status = 500
         self.samples = 0
@@ -48,6 +56,14 @@ class Exchange:
         """Who acts, with the scopes held; only where the guard has let the request through."""
         assert self.principal is not None
         return self.principal
+
+    def charge(self, kind: str) -> None:
+        """Count this call against the limit of who makes it; on the loop, or for `train` in any thread. Raises RateLimited."""
+        if self.admin:
+            return
+        limiter = self.services.limiter
+        self.standing = limiter.ask_peer(self.peer) if self.principal is None else limiter.ask(self.principal, kind, self.peer)
+        self.standing.require()
 
     def once(self, route: str, digest: str) -> "Once | None":
         """The idempotency key of a write with the digest of its body, or None without the header. Raises InvalidRequest."""

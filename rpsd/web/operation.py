@@ -14,7 +14,8 @@ OPT: Final = "operation"
 class Operation:
     """One operation. `reads` and `writes` map media types to structs (None: bytes that the summary describes).
 
-    `monitoring` opens a `read` operation to the networks of monitoring.metrics_allow; `once` says that it takes an Idempotency-Key.
+    `monitoring` opens a `read` operation to the networks of monitoring.metrics_allow, and from there it counts against no limit; `kind` is
+    the limit it counts against, where that is not its scope's own; `once` says that it takes an Idempotency-Key.
     """
 
     scope: str
@@ -26,6 +27,12 @@ class Operation:
     status: int = 200
     monitoring: bool = False
     once: bool = False
+    kind: str = ""
+
+    @property
+    def limit(self) -> str:
+        """The kind of call in services/access/limiter.py."""
+        return self.kind or ("read" if self.scope == "admin" else self.scope)
 
 
 def declare(scope: str, summary: str, tag: str, **more: Any) -> dict[str, Any]:

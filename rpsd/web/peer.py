@@ -1,11 +1,10 @@
 """Whose address a request came from: the socket's peer, or what a trusted proxy says."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rpsd.core.errors import Forbidden
-from rpsd.web.exchange import Exchange
 
 _REMEMBERED = 4096
 
@@ -31,24 +30,26 @@ class PlainHttp:
         self._admitted.add(host)
 
 
-def client_ip(client: Any, exchange: Exchange, trusted: Iterable[Any]) -> str:
-    """The address for the log: of the peer, or the last one before the trusted proxies in X-Forwarded-For; `unix` for the admin socket."""
+def client_ip(client: Any, headers: Mapping[bytes, bytes], trusted: Iterable[Any]) -> str:
+    """Who calls: the peer, or the last address before the trusted proxies in X-Forwarded-For; `unix` for the admin socket."""
     if not client or not client[0]:  # granian gives the peer of a UNIX socket an empty name
         return "unix"
     peer = str(client[0])
-    forwarded = exchange.header(b"x-forwarded-for")
+    if peer.startswith("::ffff:"):  # an IPv4 client of a socket for both
+        peer = str(_plain_address(peer))
+    forwarded = headers.get(b"x-forwarded-for")
     if not forwarded or not within(peer, trusted):
         return peer
-    hops = [hop.strip() for hop in forwarded.split(",")][-20:]
-    return next((hop for hop in reversed(hops) if not within(hop, trusted) and _is_address(hop)), peer)
+    hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",")][-20:]
+    return next((address for hop in reversed(hops) if (address := _address(hop)) and not within(hop, trusted)), peer)
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str:
+    """The address as it is usually written, or nothing when the text is none."""
     try:
-        ipaddress.ip_address(text)
+        return str(_plain_address(text))
     except ValueError:
-        return False
-    return True
+        return ""
 
 
 def _is_this_machine(text: str) -> bool:

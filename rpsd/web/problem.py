@@ -11,6 +11,7 @@ from rpsd.core.errors import (
     Kind,
     MalformedBody,
     MethodNotAllowed,
+    RateLimited,
     RpsdError,
     UnknownRoute,
 )
@@ -130,9 +131,19 @@ def respond(request: "Request[Any, Any, Any]", exception: Exception) -> "Respons
     from litestar.response import Response
 
     exchange = of(request)
-    error = understood(exception)
+    error = _counted(exchange, understood(exception))
     record(exchange, error, exception)
     return Response(body_of(error, exchange.request_id), status_code=status_of(error), media_type=MEDIA_TYPE, headers=headers_of(error))
+
+
+def _counted(exchange: Any, error: RpsdError) -> RpsdError:
+    """The error, or RateLimited: a path or method that does not exist has met no guard, and counts as a call without a key."""
+    if exchange.standing is None and isinstance(error, UnknownRoute | MethodNotAllowed):
+        try:
+            exchange.charge("public")
+        except RateLimited as refusal:
+            return refusal
+    return error
 
 
 def record(exchange: Any, error: RpsdError, exception: Exception) -> None:

@@ -72,13 +72,17 @@ class Ready(msgspec.Struct):
     checks: list[dict[str, Any]]
 
 
-_BASIC: Final = declare(PUBLIC, "Health of the appliance from cached facts; 503 when unhealthy.", "system", writes={JSON: Health})
-_LIVE: Final = declare(PUBLIC, "The process is alive.", "system", writes={JSON: Live})
+_BASIC: Final = declare(
+    PUBLIC, "Health of the appliance from cached facts; 503 when unhealthy.", "system", writes={JSON: Health}, monitoring=True
+)
+_LIVE: Final = declare(PUBLIC, "The process is alive.", "system", writes={JSON: Live}, monitoring=True)
 
 
 @get(
     "/api/v1/health",
-    opt=declare(PUBLIC, "Health with the state of every service; 503 when unhealthy.", "system", writes={JSON: FullHealth}),
+    opt=declare(
+        PUBLIC, "Health with the state of every service; 503 when unhealthy.", "system", writes={JSON: FullHealth}, monitoring=True
+    ),
     sync_to_thread=False,
 )
 def full_health(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -182,7 +186,9 @@ def manual_chapter(chapter: FromPath[str]) -> Response[bytes]:
     return Response(page(chapter), media_type=_HTML, headers=_PAGE_POLICY)
 
 
-_READY: Final = declare(PUBLIC, "200 when requests are welcome, 503 with the failing checks when not.", "system", writes={JSON: Ready})
+_READY: Final = declare(
+    PUBLIC, "200 when requests are welcome, 503 with the failing checks when not.", "system", writes={JSON: Ready}, monitoring=True
+)
 _DETAILED: Final = declare(
     "read", "Health with readings of the machine and of every part.", "system", writes={JSON: DetailedHealth}, monitoring=True
 )
