@@ -42,7 +42,10 @@ class UnknownChannel(RpsdError):
     """A channel that no stream has."""
 
     code, kind, title = "unknown_channel", Kind.MISSING, "No such channel"
-    hint = "Channels are drift, jobs, alerts, denoise:SYMBOL:INTERVAL, regime:SYMBOL:INTERVAL and prediction:SYMBOL."
+    hint = (
+        "Channels are jobs, alerts, drift, models, samples:SYMBOL:INTERVAL, denoise:SYMBOL:INTERVAL, regime:SYMBOL:INTERVAL, book:SYMBOL "
+        "and prediction:SYMBOL."
+    )
 
 
 class BadFrame(RpsdError):
