@@ -237,8 +237,8 @@ class Inbox:
 class Lockout:
     """When failed logins lock a peer out."""
 
-    failures: int = setting(10, kinds.integer(1, 10_000), "Failed logins that lock a peer out.", room="access")
-    window: float = setting("5m", kinds.DURATION, "Stretch of time in which they are counted.", room="access")
+    failures: int = setting(10, kinds.integer(1, 10_000), "Failed logins that lock a peer out.")
+    window: float = setting("5m", kinds.DURATION, "Stretch of time in which they are counted.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,7 @@ class Auth:
     """Who may call."""
 
     required: bool = setting(True, kinds.FLAG, "Ask for an API key; false only on loopback.")
-    jwt_ttl: float = setting("15m", kinds.DURATION, "Life of a token made from a key.", room="access")
+    jwt_ttl: float = setting("15m", kinds.DURATION, "Life of a token made from a key.")
     lockout: Lockout = section(Lockout, "When failed logins lock a peer out.")
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from rpsd.config import Settings
 from rpsd.services.access.limiter import Limiter
-from rpsd.services.access.service import AccessService, read_pepper
+from rpsd.services.access.pepper import read_pepper
+from rpsd.services.access.service import AccessService
 from rpsd.services.alert import AlertService
 from rpsd.services.backup.service import BackupService
 from rpsd.services.book.forecast import ForecastService
@@ -85,6 +86,7 @@ class Services(OnDemand):
             from rpsd.regime import standing as _standing  # noqa: F401 - loads the family
 
             jit.warm(skip=jit.FITS)
+            self.access.prepare()
             self.health.kernels_warm = True
             self.keeper.begin()
             self.feature.materialiser.begin()
@@ -133,7 +135,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
     events = EventHub(clock)
     alert = AlertService(database, metrics, clock, events)
-    access = AccessService(database, metrics, clock, pepper)
+    access = AccessService(settings, database, metrics, clock, pepper, os.environ.get("CREDENTIALS_DIRECTORY"))
     quarantine = Quarantine(database, clock, alert)
     served = ServedModels(quarantine)
     standings = Standings(served, clock, ready=not worker)

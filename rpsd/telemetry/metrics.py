@@ -118,6 +118,8 @@ class Metrics:
         self.config_last_reload_successful.set(1)
         self.alerts_active = self._gauge("rpsd_alerts_active", "Alerts that are active, by name.", "name")
         self.active_keys = self._gauge("rpsd_active_keys", "API keys that are neither expired nor revoked.")
+        self.logins_failed_total = self._counter("rpsd_logins_failed_total", "Keys, tokens and tickets that were refused, by kind.", "kind")
+        self.lockouts_total = self._counter("rpsd_lockouts_total", "Peers locked out after too many failed logins.")
 
     def _machine(self) -> None:
         self.system_cpu_ratio = self._gauge("rpsd_system_cpu_ratio", "Share of CPU time in use, without niced work.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core.errors import Unauthenticated
+from rpsd.core.errors import LockedOut, Unauthenticated
 from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import OPT, PUBLIC, Operation
 from rpsd.web.peer import within
@@ -30,7 +30,7 @@ async def authorised(connection: "ASGIConnection[Any, Any, Any, Any]", handler: 
         return
     try:
         exchange.principal = principal = principal_of(exchange)
-    except Unauthenticated:
+    except (Unauthenticated, LockedOut):
         exchange.charge("public")
         raise
     exchange.charge(operation.limit)
@@ -42,18 +42,24 @@ def _is_watching(exchange: Exchange) -> bool:
 
 
 def principal_of(exchange: Exchange) -> Any:
-    """Who calls. Raises Unauthenticated without a valid key, unless auth.required is off or the call came over the admin socket."""
-    from rpsd.services.access.service import SCOPES as EVERY
-    from rpsd.services.access.service import Principal
+    """Who calls. Raises Unauthenticated without a valid key or token, unless auth.required is off or the call came over the admin socket;
+    LockedOut where too many logins have failed.
+    """
+    from rpsd.services.access.principal import ADMIN_SOCKET, ANONYMOUS, Principal
+    from rpsd.services.access.principal import SCOPES as EVERY
 
     if exchange.admin:
-        return Principal("admin-socket", "admin socket", frozenset(EVERY))
-    token = exchange.header(b"x-api-key") or _bearer(exchange.header(b"authorization"))
-    if token:
-        return exchange.services.access.authenticate(token)
+        return Principal(ADMIN_SOCKET, "admin socket", frozenset(EVERY))
+    if token := token_of(exchange):
+        return exchange.services.access.authenticate(token, exchange.peer)
     if not exchange.services.settings.auth.required:
-        return Principal("anonymous", "anonymous", _OPEN)
+        return Principal(ANONYMOUS, ANONYMOUS, _OPEN)
     raise Unauthenticated("no API key was sent")
+
+
+def token_of(exchange: Exchange) -> str:
+    """The API key or token that the request carries, or nothing."""
+    return exchange.header(b"x-api-key") or _bearer(exchange.header(b"authorization"))
 
 
 def _bearer(header: str) -> str:

@@ -13,16 +13,14 @@ from rpsd.config.kinds import Rate
 from rpsd.config.settings import Limits
 from rpsd.core.errors import RateLimited
 from rpsd.core.market import SECOND_NS
+from rpsd.services.access.principal import ANONYMOUS
 
 if TYPE_CHECKING:
-    from rpsd.services.access.service import Principal
+    from rpsd.services.access.principal import Principal
     from rpsd.telemetry import Metrics
 
 KINDS: Final = ("read", "predict", "ingest", "train", "public")
 """What a call counts as; `admin` counts as read, a call without a key as public."""
-
-ANONYMOUS: Final = "anonymous"
-"""The id of whoever calls an appliance that asks for no keys."""
 
 _OWN: Final = "own"
 """The table of keys with a limit of their own, which counts their calls of every kind together."""

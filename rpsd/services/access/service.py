@@ -1,149 +1,227 @@
-"""Who may do what: API keys rpsd_<id>_<secret>, their scopes, and the audit of their making and misuse."""
+"""Who may do what: API keys rpsd_<id>_<secret>, tokens and tickets made from them, their ends, and the audit of it all."""
 
-import hashlib
-import hmac
-import os
-import re
-import secrets
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.config import kinds
 from rpsd.core import instant
 from rpsd.core.cursor import row_after
-from rpsd.core.errors import BadConfig, Fault, Forbidden, InvalidRequest, StateConflict, Unauthenticated, Unavailable
-from rpsd.core.market import SECOND_NS
-from rpsd.store import audit
+from rpsd.core.errors import InvalidRequest, LockedOut, RateLimited, Unauthenticated
+from rpsd.core.market import DAY_NS, SECOND_NS
+from rpsd.services.access.key import PREFIX, Keys
+from rpsd.services.access.keyring import Keyring
+from rpsd.services.access.lockout import Lockout, network_of
+from rpsd.services.access.principal import KEYLESS, SCOPES, Principal
+from rpsd.services.access.signing import SigningKeys
+from rpsd.services.access.sums import QUIET_NS, Sums
+from rpsd.services.access.ticket import Tickets
+from rpsd.services.access.token import Outlived, Tokens
+from rpsd.store import audit, denied
 from rpsd.store import key as keys
 from rpsd.store.db import Connection, Database
-from rpsd.store.key import KeyRow
 from rpsd.telemetry import Metrics
 
-SCOPES: Final = ("read", "ingest", "predict", "train", "admin")
-"""Each operation declares one of them; a key holds some, and `admin` holds them all."""
+if TYPE_CHECKING:
+    from rpsd.config import Settings
 
-_TOKEN: Final = re.compile(r"rpsd_([0-9a-f]{8})_([0-9a-f]{32})", re.ASCII)
-_NAME: Final = re.compile(r"\w[\w .@:-]{0,63}")
-_MOST_A_MINUTE: Final = 1_000_000_000
-_QUIET_NS: Final = 60 * SECOND_NS
-"""Last use is written, and failures are audited, at most once in this time."""
-_NOBODY: Final = bytes(32)
-_PEPPER_BYTES: Final = 32
+__all__ = ["SCOPES", "AccessService", "Principal"]
 
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls: the key's id, its name, its scopes with all that they imply, and its own limit in requests a minute."""
-
-    id: str
-    name: str
-    scopes: frozenset[str]
-    limit: int | None = None
-
-    def require(self, scope: str) -> None:
-        """Raise Forbidden unless the key has the scope."""
-        if scope not in self.scopes:
-            raise Forbidden(f"this needs the scope {scope}; the key has {', '.join(sorted(self.scopes)) or 'none'}")
+_REFUSED: Final = "the API key is unknown, expired or revoked"
+SIGNING_DAYS: Final = 30
+"""Signing keys older than this are rotated by the nightly upkeep."""
+_MOST_DENIED: Final = 4096
+"""Tokens of one key that can be called back within their life."""
 
 
-def read_pepper(secrets_dir: Path, credentials: str | None = None) -> bytes:
-    """The secret that all key hashes depend on: systemd's credential `pepper`, else secrets_dir/pepper (0600), made when missing.
-
-    Raises BadConfig when it is readable by others or too short. A new pepper ends every key that was made with another.
-    """
-    if credentials and (given := Path(credentials) / "pepper").is_file():
-        return _checked(given)
-    path = secrets_dir / "pepper"
-    if not path.exists():
-        secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_PEPPER_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    if path.stat().st_mode & 0o077:
-        raise BadConfig(f"{path} is readable by others", hint=f"chmod 600 {path}")
-    return _checked(path)
-
-
-def _checked(path: Path) -> bytes:
-    pepper = path.read_bytes()
-    if len(pepper) < _PEPPER_BYTES:
-        raise BadConfig(f"{path} holds fewer than {_PEPPER_BYTES} bytes", hint=f"Put {_PEPPER_BYTES} random bytes there.")
-    return pepper
-
-
-class AccessService:
+class AccessService(Keys):
     """The keys of this data directory. All of them are held in memory: this process alone writes them."""
 
-    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], pepper: bytes) -> None:
-        self._database, self._metrics, self._clock = database, metrics, clock
-        self._pepper = hashlib.blake2b(pepper, digest_size=64).digest()  # any length becomes a BLAKE2b key
-        self._lock = threading.Lock()
-        self._failures, self._failed_ns = 0, -_QUIET_NS
+    def __init__(
+        self,
+        settings: "Settings",
+        database: Database,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        pepper: bytes,
+        credentials: str | None = None,
+    ) -> None:
+        super().__init__(database, clock, Keyring(database, pepper, self._tell))
+        self._auth, self._metrics = settings.auth, metrics
+        now_ns, lockout = clock(), settings.auth.lockout
+        self._listeners: list[Callable[[str], None]] = []
+        self._sums = Sums(database)
+        self._lockout = Lockout(
+            database, self._sums.write, failures=lockout.failures, window_ns=int(lockout.window * SECOND_NS), now_ns=now_ns
+        )
+        self._tickets = Tickets(clock)
+        self._tokens = Tokens(SigningKeys(settings.storage.secrets_dir, credentials), clock)
+        self._denied = database.read(lambda c: denied.denied(c, now_ns))
         self._used: dict[str, int] = {}
-        self._known: dict[str, tuple[KeyRow, Principal]] = {}
-        self._load()
+        self._keyring.load(now_ns)
+        metrics.active_keys.set_function(lambda: self._keyring.count(clock()))
 
-    def _load(self) -> None:
-        rows = self._database.read(keys.list_keys)
-        self._known = {row.id: (row, _principal(row)) for row in rows if row.revoked_ns is None}
-        now_ns = self._clock()
-        self._metrics.active_keys.set(sum(not _expired(row, now_ns) for row, _ in self._known.values()))
+    def prepare(self) -> None:
+        """Load what verifies tokens, if any were ever made, so that the first request with one does not wait. Raises BadConfig."""
+        self._tokens.prepare()
 
-    def authenticate(self, token: str) -> Principal:
-        """The principal of a token, without touching the database. Raises Unauthenticated, always after the same work."""
-        match = _TOKEN.fullmatch(token)
-        key_id, secret = match.groups() if match else ("", "")
-        row, principal = self._known.get(key_id, (None, None))
-        same = hmac.compare_digest(self._hash(secret), row.hash if row else _NOBODY)
+    def authenticate(self, token: str, peer: str = "") -> Principal:
+        """The principal of an API key or a token, without touching the database; `peer` is the address that the failure counts for.
+
+        Raises Unauthenticated, for API keys always after the same work; LockedOut where too many have failed.
+        """
         now_ns = self._clock()
-        if principal is None or row is None or not same or _expired(row, now_ns):
-            self._note_failure(key_id, now_ns)
-            raise Unauthenticated("the API key is unknown, expired or revoked")
-        if now_ns - self._used.get(key_id, -_QUIET_NS) >= _QUIET_NS:
+        if token.startswith(PREFIX):
+            principal = self._keyring.verified(token, now_ns)
+            if principal is None:
+                self._fail("key", token[5:13], peer, now_ns)
+                raise Unauthenticated(_REFUSED)
+        else:
+            principal = self._of_token(token, peer, now_ns)
+        return self._let_in(principal, peer, now_ns)
+
+    def _of_token(self, token: str, peer: str, now_ns: int) -> Principal:
+        try:
+            return self._verified(token, now_ns)
+        except Outlived:
+            self._refuse_locked(peer, now_ns)
+            raise
+        except Unauthenticated:
+            self._fail("token", "none", peer, now_ns)
+            raise
+
+    def _verified(self, token: str, now_ns: int) -> Principal:
+        if token.count(".") != 2:
+            raise Unauthenticated(_REFUSED)
+        claims = self._tokens.verified(token, now_ns)
+        key = self._keyring.find(claims.key_id, now_ns)
+        if key is None or claims.token_id in self._denied:
+            raise Outlived("the token or its key has ended", hint="Log in again with a key that works.")
+        ends_ns = claims.expires_ns if key.expires_ns is None else min(claims.expires_ns, key.expires_ns)
+        return Principal(key.id, key.name, claims.scopes & key.scopes, key.limit, ends_ns, claims.token_id)
+
+    def _let_in(self, principal: Principal, peer: str, now_ns: int) -> Principal:
+        """Note that the key has worked. Raises LockedOut where its peer is locked out and the key is new there."""
+        if network := network_of(peer):
+            left = self._lockout.seconds_left(network, now_ns)
+            if left and not self._lockout.knows(network, principal.id, now_ns):
+                raise _locked_out(left)
+            self._lockout.worked(network, principal.id, now_ns)
+        key_id = principal.id
+        if now_ns - self._used.get(key_id, -QUIET_NS) >= QUIET_NS:
             self._used[key_id] = now_ns
-            self._write_later(lambda c: keys.touch(c, key_id, now_ns))
+            self._sums.write(lambda c: keys.touch(c, key_id, now_ns))
         return principal
 
-    def create(
-        self, name: str, scopes: Sequence[str], *, by: str, expires_ns: int | None = None, limit: int | str | None = None
-    ) -> tuple[dict[str, Any], str]:
-        """A new key and its token, which cannot be shown again; audited. Raises InvalidRequest, StateConflict for a name in use."""
-        now_ns, per_minute = self._clock(), _per_minute(limit)
-        faults = _faults(name, scopes, expires_ns, per_minute, now_ns)
-        if faults:
-            raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults)
-        key_id, secret = secrets.token_hex(4), secrets.token_hex(16)
-        ordered = tuple(scope for scope in SCOPES if scope in scopes)
-        row = KeyRow(key_id, name, self._hash(secret), ordered, now_ns, expires_ns, None, None, per_minute)
+    def _refuse_locked(self, peer: str, now_ns: int) -> None:
+        if (network := network_of(peer)) and (left := self._lockout.seconds_left(network, now_ns)):
+            raise _locked_out(left)
+
+    def _fail(self, what: str, subject: str, peer: str, now_ns: int) -> None:
+        """Count a failed login. Raises LockedOut where its peer is locked out already."""
+        self._metrics.logins_failed_total.labels(what).inc()
+        self._refuse_locked(peer, now_ns)
+        network = network_of(peer)
+        told = subject if subject.isalnum() and subject.isascii() else "none"
+        self._sums.note("anonymous", f"{what}.refused", told, {"from": network or "here"}, now_ns)
+        if network and (locked := self._lockout.failed(network, now_ns)):
+            self._metrics.lockouts_total.inc()
+            detail = {"round": locked.rounds, "until": instant.text(locked.until_ns)}
+            self._sums.note("anonymous", "peer.locked", network, detail, now_ns)
+
+    def token(self, key: str, peer: str = "", scopes: Sequence[str] | None = None) -> dict[str, Any]:
+        """A token made from an API key: {"token", "type", "expires", "scopes"}, for some of its scopes or all.
+
+        Raises Unauthenticated for what is no API key that works, LockedOut, Forbidden for a scope that the key has not, BadConfig.
+        """
+        if not key.startswith(PREFIX):
+            raise Unauthenticated("an API key is needed to make a token")
+        principal = self.authenticate(key, peer)
+        for scope in scopes or ():
+            principal.require(scope)
+        ends_ns = self._clock() + int(self._auth.jwt_ttl * SECOND_NS)
+        ends_ns = ends_ns if principal.expires_ns is None else min(ends_ns, principal.expires_ns)
+        made, claims = self._tokens.issue(principal.id, scopes or principal.scopes, ends_ns)
+        listed = [scope for scope in SCOPES if scope in claims.scopes]
+        return {"token": made, "type": "Bearer", "expires": instant.text(claims.expires_ns), "scopes": listed}
+
+    def end_token(self, principal: Principal) -> None:
+        """End the token that the principal came with, for good. Raises InvalidRequest when it came with none, RateLimited."""
+        token_id, expires_ns, now_ns = principal.token_id, principal.expires_ns, self._clock()
+        if token_id is None or expires_ns is None:
+            raise InvalidRequest("no token was sent", hint="Send the token that shall end; keys are revoked at /api/v1/admin/keys.")
 
         def write(c: Connection) -> None:
-            if any(held.name == name and held.revoked_ns is None for held in keys.list_keys(c)):
-                raise StateConflict(f"there is a key named {name!r} already", hint="Choose another name, or revoke that key first.")
-            keys.add(c, row)
-            audit.append(c, by, "key.create", key_id, {"name": name, "scopes": list(ordered), "limit": per_minute}, now_ns)
+            if denied.count(c, principal.id, now_ns) >= _MOST_DENIED:
+                raise RateLimited("the key has called back too many tokens", retry_after=self._auth.jwt_ttl)
+            denied.deny(c, token_id, principal.id, expires_ns)
 
         self._database.write(write).result()
-        self._load()
-        return _described(row), f"rpsd_{key_id}_{secret}"
+        self._denied[token_id] = expires_ns
+        self._sums.note(principal.id, "token.end", token_id, {}, now_ns)
+        self._tell(token_id)
 
-    def revoke(self, key_id: str, by: str) -> dict[str, Any]:
-        """End a key at once; audited. Raises UnknownKey."""
+    def ticket(self, principal: Principal) -> dict[str, Any]:
+        """A ticket that opens one WebSocket, soon: {"ticket", "expires"}."""
+        ticket, expires_ns = self._tickets.issue(principal)
+        return {"ticket": ticket, "expires": instant.text(expires_ns)}
+
+    def redeem(self, ticket: str, peer: str = "") -> Principal:
+        """Who a ticket was made for; it opens nothing more. Raises Unauthenticated, LockedOut."""
+        now_ns, principal = self._clock(), self._tickets.redeem(ticket)
+        if principal is None or not self.is_alive(principal):
+            self._fail("ticket", "none", peer, now_ns)
+            raise Unauthenticated("the ticket is unknown, used or too old", hint="POST /api/v1/auth/ws-ticket gives a new one.")
+        return principal if principal.id in KEYLESS else self._let_in(principal, peer, now_ns)
+
+    def is_alive(self, principal: Principal) -> bool:
+        """Whether what the principal came with still works: cheap enough to ask of every open socket twice a second."""
         now_ns = self._clock()
+        if principal.expires_ns is not None and principal.expires_ns <= now_ns:
+            return False
+        if principal.token_id is not None and principal.token_id in self._denied:
+            return False
+        return principal.id in KEYLESS or self._keyring.find(principal.id, now_ns) is not None
 
-        def write(c: Connection) -> KeyRow:
-            row = keys.revoke(c, key_id, now_ns)
-            audit.append(c, by, "key.revoke", key_id, {"name": row.name}, now_ns)
-            return row
+    def ended(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Let the callback hear the id of each key, and the `jti` of each token, that ends; the returned function stops that.
 
-        row = self._database.write(write).result()
-        self._load()
-        return _described(row)
+        It is called in whatever thread ends them and must neither wait nor raise. That a key has expired is told when somebody next
+        looks: by a request with it, is_alive() or end_expired().
+        """
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def end_expired(self) -> None:
+        """Tell of the keys that have expired by now. O(keys)."""
+        self._keyring.end_expired(self._clock())
+
+    def _tell(self, ended: str) -> None:
+        for callback in tuple(self._listeners):
+            callback(ended)
+
+    def signing_keys(self) -> list[dict[str, Any]]:
+        """The keys that sign tokens, without their secrets. Raises BadConfig."""
+        return [_signing(key) for key in self._tokens.described()]
+
+    def rotate_signing(self, by: str) -> list[dict[str, Any]]:
+        """Sign tokens with a new key; those that the last one signed work until their time is over. Audited.
+
+        Raises BadConfig, StateConflict when the keys are systemd's.
+        """
+        held = self._tokens.rotate()
+        now_ns, kid = self._clock(), held[-1]["kid"]
+        self._database.write(lambda c: audit.append(c, by, "signing_key.rotate", kid, {}, now_ns)).result()
+        return [_signing(key) for key in held]
+
+    def upkeep(self, by: str = "rpsd") -> dict[str, int]:
+        """Drop what no longer counts, and rotate the signing keys when they are old; how many of each."""
+        now_ns, age_ns = self._clock(), self._tokens.age_ns()
+        self._denied = {token_id: ends_ns for token_id, ends_ns in self._denied.items() if ends_ns > now_ns}
+        dropped = self._database.write(lambda c: denied.prune(c, now_ns) + self._lockout.prune(c, now_ns)).result()
+        self.end_expired()
+        due = age_ns is not None and age_ns >= SIGNING_DAYS * DAY_NS and not self._tokens.is_given
+        if due:
+            self.rotate_signing(by)
+        return {"access_rows": dropped, "signing_keys_rotated": int(due)}
 
     def audit(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Rows of the audit log, newest first, and the cursor of the next page. Raises InvalidRequest for a cursor that is none."""
@@ -170,65 +248,15 @@ class AccessService:
     def record(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
         """Put an event of the edge, such as a denied request, into the audit log without waiting for it."""
         now_ns = self._clock()
-        self._write_later(lambda c: audit.append(c, actor, action, subject, detail, now_ns))
-
-    def _write_later(self, fn: Callable[[Connection], object]) -> None:
-        """Queue a write that nobody waits for; when the store takes none, the request goes on without it."""
-        with suppress(Unavailable):
-            self._database.write(fn)
-
-    def list(self) -> list[dict[str, Any]]:
-        """All keys without their secrets, oldest first, revoked ones too."""
-        return [_described(row) for row in self._database.read(keys.list_keys)]
-
-    def _note_failure(self, key_id: str, now_ns: int) -> None:
-        """Audit failures in sums, so that a flood of them cannot fill the disk."""
-        with self._lock:
-            self._failures += 1
-            if now_ns - self._failed_ns < _QUIET_NS:
-                return
-            count, self._failures, self._failed_ns = self._failures, 0, now_ns
-        self._write_later(lambda c: audit.append(c, "anonymous", "key.refused", key_id or "none", {"since_last": count}, now_ns))
-
-    def _hash(self, secret: str) -> bytes:
-        return hashlib.blake2b(secret.encode(), digest_size=32, key=self._pepper).digest()
+        self._sums.write(lambda c: audit.append(c, actor, action, subject, detail, now_ns))
 
 
-def _expired(row: KeyRow, now_ns: int) -> bool:
-    return row.expires_ns is not None and row.expires_ns <= now_ns
+def _locked_out(seconds: float) -> LockedOut:
+    return LockedOut("too many logins from this address have failed", retry_after=seconds)
 
 
-def _principal(row: KeyRow) -> Principal:
-    return Principal(row.id, row.name, frozenset(SCOPES if "admin" in row.scopes else row.scopes), row.limit)
-
-
-def _per_minute(limit: int | str | None) -> int | None:
-    """A limit in requests a minute, from a number of them or from words such as 100/s. Raises InvalidRequest."""
-    if not isinstance(limit, str):
-        return limit
-    try:
-        rate: kinds.Rate = kinds.RATE.parse(limit)
-    except kinds.Unfit as error:
-        raise InvalidRequest(f"/limit: {error}", errors=[Fault("/limit", str(error))]) from error
-    return max(1, round(rate.count * 60 / rate.per_seconds))
-
-
-def _faults(name: str, scopes: Sequence[str], expires_ns: int | None, limit: int | None, now_ns: int) -> list[Fault]:
-    """What is wrong with the wish for a key."""
-    faults = []
-    if not _NAME.fullmatch(name):
-        faults.append(Fault("/name", "expected 1 to 64 letters, digits, spaces or . _ @ : -, beginning with a letter or digit"))
-    if not scopes or not set(scopes) <= set(SCOPES):
-        faults.append(Fault("/scopes", f"expected at least one of {', '.join(SCOPES)}"))
-    if expires_ns is not None and expires_ns <= now_ns:
-        faults.append(Fault("/expires", "expected a time in the future"))
-    if limit is not None and not 1 <= limit <= _MOST_A_MINUTE:
-        faults.append(Fault("/limit", f"expected 1 to {_MOST_A_MINUTE:,} requests a minute"))
-    return faults
-
-
-def _described(row: KeyRow) -> dict[str, Any]:
-    """A key as clients see it."""
-    times = {"created": row.created_ns, "expires": row.expires_ns, "revoked": row.revoked_ns, "last_used": row.last_used_ns}
-    shown = {name: None if ns is None else instant.text(ns) for name, ns in times.items()}
-    return {"id": row.id, "name": row.name, "scopes": list(row.scopes), "limit": row.limit, **shown}
+def _signing(key: dict[str, Any]) -> dict[str, Any]:
+    """A signing key as clients see it."""
+    created_ns = key["created_ns"]
+    created = None if created_ns is None else instant.text(created_ns)
+    return {"kid": key["kid"], "algorithm": key["algorithm"], "created": created, "signs": key["signs"]}

@@ -8,7 +8,8 @@ import pytest
 
 from rpsd.core.errors import BadConfig, Forbidden, InvalidRequest, StateConflict, Unauthenticated, UnknownKey
 from rpsd.core.market import SECOND_NS
-from rpsd.services.access.service import AccessService, read_pepper
+from rpsd.services.access.pepper import read_pepper
+from rpsd.services.access.service import AccessService
 from rpsd.store import audit
 
 
@@ -129,9 +130,9 @@ def test_two_living_keys_never_share_a_name(services) -> None:
 def test_keys_live_on_with_their_pepper_and_die_with_another(services, clock) -> None:
     _, token = services.access.create("desk", ["read"], by="admin")
     pepper = read_pepper(services.settings.storage.secrets_dir)
-    assert AccessService(services.database, services.metrics, clock, pepper).authenticate(token).name == "desk"
+    assert AccessService(services.settings, services.database, services.metrics, clock, pepper).authenticate(token).name == "desk"
     with pytest.raises(Unauthenticated):
-        AccessService(services.database, services.metrics, clock, b"x" * 32).authenticate(token)
+        AccessService(services.settings, services.database, services.metrics, clock, b"x" * 32).authenticate(token)
 
 
 def test_the_pepper_is_made_once_and_kept_close(tmp_path: Path) -> None:
