@@ -14,6 +14,14 @@ from rpsd.core.errors import AddressTaken, BadConfig, Fault, RpsdError
 BACKLOG: Final = 4096  # what the kernel allows by default (net.core.somaxconn); 128 drops bursts
 _FIRST: Final = 3  # SD_LISTEN_FDS_START
 _LONGEST: Final = 107  # bytes of a UNIX socket's path
+_OF_CONNECTIONS: Final = (  # set on the listening socket, inherited by each connection
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),  # no 40 ms wait for a delayed ACK
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000),  # milliseconds: what a peer does not acknowledge, or make room for
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),  # a peer that vanished with nothing to acknowledge is gone in 10 s as well
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ def listen(host: str, port: int, admin_socket: Path | None, monitoring_port: int
     listeners = Listeners(tcp, admin, own, monitoring)
     for listener in (tcp, admin, monitoring):
         if listener is not None:
+            if listener.family != socket.AF_UNIX:
+                _dress(listener)
             listener.listen(BACKLOG)
             listener.setblocking(False)
     return listeners
@@ -92,7 +102,6 @@ def bind_tcp(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by connections: no 40 ms wait for a delayed ACK
         bound.bind(address)
     except OSError as error:
         if bound is not None:
@@ -102,6 +111,12 @@ def bind_tcp(host: str, port: int) -> socket.socket:
         reason = f"cannot listen on {host}:{port}: {error.strerror or error}"
         raise BadConfig(reason, errors=[Fault("server.host", reason)]) from error
     return bound
+
+
+def _dress(listener: socket.socket) -> None:
+    """Set what its connections inherit; also on a socket that systemd bound."""
+    for level, option, value in _OF_CONNECTIONS:
+        listener.setsockopt(level, option, value)
 
 
 def bind_unix(path: Path) -> socket.socket:

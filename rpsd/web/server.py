@@ -16,7 +16,8 @@ import uvloop
 from rpsd.web.edge import Edge
 from rpsd.web.listen import Listeners, listen
 from rpsd.web.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
-from rpsd.web.reaper import Patience, Reaper
+from rpsd.web.reaper import Reaper
+from rpsd.web.silence import Patience
 
 if TYPE_CHECKING:
     from rpsd.services.wiring import Services
@@ -80,8 +81,8 @@ class Server:
         serving = [loop.create_task(engine.serve()) for engine in engines]
         self._catch_signals(loop)
         server = self._services.settings.server
-        patience = Patience(server.first_byte_timeout, server.header_timeout, server.keepalive)
-        reaper = Reaper(listeners.ports, patience, lambda: (*edge.in_flight, *monitoring.in_flight))
+        patience = Patience(server.first_byte_timeout, server.header_timeout, server.keepalive, server.body_timeout)
+        reaper = Reaper(listeners.ports, patience, lambda peer: peer in edge.in_flight or peer in monitoring.in_flight)
         reaper.start()
         self.port, self.monitoring_port = listeners.ports[0], listeners.ports[-1]
         await inner

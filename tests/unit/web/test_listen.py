@@ -80,3 +80,20 @@ def test_sockets_that_systemd_passes_are_taken(tmp_path: Path) -> None:
             [sys.executable, "-c", _INHERITING], preexec_fn=place, close_fds=False, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.stdout.split() == [str(tcp.getsockname()[1]), str(tmp_path / "a"), "None", "False", "False"], done.stderr
+
+
+def test_connections_inherit_that_a_vanished_peer_is_gone_in_ten_seconds() -> None:
+    found = listen("127.0.0.1", 0, None)
+    try:
+        with socket.create_connection(("127.0.0.1", found.port)):
+            found.tcp.setblocking(True)
+            connection, _ = found.tcp.accept()
+        with connection:
+            tcp = {
+                name: connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+                for name in ("TCP_NODELAY", "TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+            }
+            assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert tcp == {"TCP_NODELAY": 1, "TCP_USER_TIMEOUT": 10_000, "TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 2}
+    finally:
+        found.close()

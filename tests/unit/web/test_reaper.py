@@ -1,16 +1,25 @@
-"""Silent connections are shut, busy and talking ones are not; on real sockets with real TCP_INFO."""
+"""Connections of no use are shut, busy and talking ones are not; on real sockets with real TCP_INFO."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from rpsd.web.reaper import Patience, Reaper, Silence, silence
+from rpsd.web.reaper import Peer, Reaper
+from rpsd.web.silence import Patience, Silence, cookie, silence
+
+Pair = tuple[socket.socket, socket.socket, int]
+PATIENT = Patience(60, 60, 60, 60)
+
+
+def idle(_: Peer) -> bool:
+    return False
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket, int]]:
+def pair() -> Iterator[Pair]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -21,38 +30,128 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket, int]]:
                 yield client, server, listener.getsockname()[1]
 
 
-def test_the_kernel_counts(pair: tuple[socket.socket, socket.socket, int]) -> None:
+def fill(server: socket.socket) -> None:
+    """Send until nothing more goes in, and until what is on its way has arrived."""
+    server.setblocking(False)
+    taken = -1
+    while taken != silence(server).taken:
+        taken = silence(server).taken
+        with pytest.raises(BlockingIOError):
+            while True:
+                server.send(bytes(1 << 20))
+        time.sleep(0.1)
+
+
+def drain(client: socket.socket, n: int) -> None:
+    while n > 0:
+        n -= len(client.recv(n))
+
+
+def test_the_kernel_counts(pair: Pair) -> None:
     client, server, _ = pair
     assert silence(server).received == 0
     client.sendall(b"GET")
     server.recv(10)
     seen = silence(server)
-    assert (seen.established, seen.received, seen.answered) == (True, 3, False)
+    assert (seen.established, seen.received, seen.answered, seen.waiting) == (True, 3, False, 0)
     server.sendall(b"HTTP/1.1 200")
     assert silence(server).answered
+    assert cookie(server) == cookie(server) != cookie(client)
 
 
-def test_a_silent_connection_is_shut(pair: tuple[socket.socket, socket.socket, int]) -> None:
+def test_what_a_reader_leaves_is_counted_as_waiting(pair: Pair) -> None:
+    client, server, _ = pair
+    fill(server)
+    seen = silence(server)
+    assert seen.waiting > 0
+    while client.recv(1 << 20) and silence(server).waiting:
+        pass
+    assert silence(server).taken > seen.taken
+
+
+def test_a_silent_connection_is_shut(pair: Pair) -> None:
     client, _, port = pair
-    patient = Reaper([port], Patience(60, 60, 60), set)
-    assert patient.walk() == 0
+    assert Reaper([port], PATIENT, idle).walk() == 0
     time.sleep(0.02)
-    assert Reaper([port], Patience(0.001, 60, 60), set).walk() == 1
+    assert Reaper([port], Patience(0.001, 60, 60), idle).walk() == 1
     assert client.recv(1) == b""
 
 
-def test_a_request_in_flight_is_left_alone(pair: tuple[socket.socket, socket.socket, int]) -> None:
+def test_a_request_in_flight_is_left_alone(pair: Pair) -> None:
     client, _, port = pair
     client.sendall(b"POST")
     time.sleep(0.02)
     host, own = client.getsockname()
-    assert Reaper([port], Patience(0.001, 0.001, 0.001), lambda: {(host, str(own))}).walk() == 0
-    assert Reaper([port], Patience(0.001, 0.001, 0.001), set).walk() == 1
+    hasty = Patience(0.001, 0.001, 0.001)
+    busy = Reaper([port], hasty, lambda peer: peer == (host, str(own)))
+    assert [busy.walk(), busy.walk()] == [0, 0]
+    assert Reaper([port], hasty, idle).walk() == 1
 
 
-def test_other_ports_are_left_alone(pair: tuple[socket.socket, socket.socket, int]) -> None:
+def test_headers_that_drip_for_ever_are_shut(pair: Pair) -> None:
+    client, _, port = pair
+    reaper = Reaper([port], Patience(60, 0.3, 60), idle)
+    until, shut = time.monotonic() + 5, 0
+    while not shut and time.monotonic() < until:
+        client.sendall(b"x")
+        time.sleep(0.02)
+        shut = reaper.walk()
+    assert shut == 1
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_reader_that_takes_nothing_is_reset_also_in_a_request(pair: Pair, busy: bool) -> None:
+    client, server, port = pair
+    fill(server)
+    reaper = Reaper([port], Patience(60, 60, 60, 0.1), lambda _: busy)
+    assert reaper.walk() == 0
+    time.sleep(0.11)
+    assert reaper.walk() == 1
+    with pytest.raises(BrokenPipeError):
+        server.send(b"more")
+    server.close()
+    with pytest.raises(ConnectionResetError):
+        while client.recv(1 << 20):
+            pass
+
+
+def test_a_reader_that_takes_its_time_is_left_alone(pair: Pair) -> None:
+    client, server, port = pair
+    fill(server)
+    reaper = Reaper([port], Patience(60, 60, 60, 0.1), idle)
+    for _ in range(4):
+        assert reaper.walk() == 0
+        time.sleep(0.06)
+        drain(client, 1 << 18)
+
+
+def test_other_ports_are_left_alone(pair: Pair) -> None:
     time.sleep(0.02)
-    assert Reaper([pair[2] + 1], Patience(0.001, 0.001, 0.001), set).walk() == 0
+    assert Reaper([pair[2] + 1], Patience(0.001, 0.001, 0.001), idle).walk() == 0
+
+
+def test_condemned_connections_are_cut_at_once_and_no_others(pair: Pair) -> None:
+    client, server, port = pair
+    reaper = Reaper([port], PATIENT, idle)
+    reaper.start()
+    try:
+        host, own = client.getsockname()
+        with socket.create_connection((host, port)) as other:
+            reaper.cut([(host, str(own)), ("203.0.113.1", "1")])
+            assert server.recv(1) == b""
+            other.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                other.recv(1)
+    finally:
+        reaper.stop()
+    assert reaper.reaped == 1
+
+
+def test_it_stops_while_it_waits() -> None:
+    reaper = Reaper([1], PATIENT, idle)
+    reaper.start()
+    reaper.stop()
+    assert not any(thread.name == "reaper" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(
@@ -69,3 +168,18 @@ def test_other_ports_are_left_alone(pair: tuple[socket.socket, socket.socket, in
 )
 def test_patience(seen: Silence, over: bool) -> None:
     assert Patience(15, 15, 60).is_over(seen) is over
+
+
+def test_patience_ends_ahead_of_the_limit_and_for_headers_by_their_age() -> None:
+    silent, dripping = Silence(True, 0, False, 14.0, 14.0), Silence(True, 10, False, 1.0, 1.0)
+    assert Patience(15, 15, 60, ahead=1.2).is_over(silent)
+    assert not Patience(15, 15, 60, ahead=1.2).is_over(dripping, 13.0)
+    assert Patience(15, 15, 60, ahead=1.2).is_over(dripping, 14.0)
+
+
+@pytest.mark.parametrize(
+    ("taken", "waiting", "seconds", "stuck"), [(0, 1, 16.0, True), (0, 1, 14.0, False), (1 << 16, 1, 16.0, False), (0, 0, 16.0, False)]
+)
+def test_patience_with_readers(taken: int, waiting: int, seconds: float, stuck: bool) -> None:
+    was = Silence(True, 10, True, 1.0, 1.0, 1000, 1)
+    assert Patience(15, 15, 60).is_stuck(Silence(True, 10, True, 1.0, 1.0, 1000 + taken, waiting), was, seconds) is stuck
