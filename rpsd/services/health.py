@@ -56,7 +56,7 @@ class _Facts:
 class HealthService:
     """`kernels_warm` is set by the warm-up, `scheduler_beat_ns` (services' clock) by the scheduler, `maintenance` by the operator.
 
-    `alerts` tells the active alerts; the composition root sets it.
+    `alerts` tells the active alerts, `certificate` state and code of the certificate; the composition root sets both.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class HealthService:
         self._settings, self._database, self._compute, self._metrics, self._clock = settings, database, compute, metrics, clock
         self._denoise, self._backup, self._monitor, self._cached = denoise, backup, monitor, cached
         self.alerts: Callable[[], list[dict[str, Any]]] = list
+        self.certificate: Callable[[], tuple[str, str]] = lambda: ("disabled", "")
         self._breakers, self._beyond = outside.breakers, outside
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
@@ -212,6 +213,7 @@ class HealthService:
             "cache": ("healthy", ""),  # it lies in memory: it cannot fail on its own
             "sources": self._outside("source:"),
             "webhooks": self._outside("webhook:"),
+            "certificate": self.certificate(),
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
             "maintenance": ("degraded" if self.maintenance else "healthy", "maintenance" if self.maintenance else ""),
         }

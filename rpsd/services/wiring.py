@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rpsd.config import Settings
+from rpsd.services.access.certificate import CertificateWatch
 from rpsd.services.access.limiter import Limiter
 from rpsd.services.access.pepper import read_pepper
 from rpsd.services.access.service import AccessService
@@ -52,6 +53,7 @@ class Services(OnDemand):
     alert: AlertService
     access: AccessService
     limiter: Limiter
+    certificate: CertificateWatch
     series: SeriesService
     book: BookService
     denoise: DenoiseService
@@ -156,6 +158,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         outside=outside,
     )  # fmt: skip
     health.alerts = alert.active
+    certificate = CertificateWatch(settings.server.tls_cert, settings.server.tls_key, metrics, clock)
+    health.certificate = certificate.part
     return Services(
         settings=settings,
         clock=clock,
@@ -167,6 +171,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         alert=alert,
         access=access,
         limiter=Limiter(settings.limits, metrics),
+        certificate=certificate,
         series=series,
         book=book,
         denoise=denoise,

@@ -117,6 +117,9 @@ class Metrics:
         )
         self.config_last_reload_successful.set(1)
         self.alerts_active = self._gauge("rpsd_alerts_active", "Alerts that are active, by name.", "name")
+        self.tls_certificate_expiry_timestamp_seconds = self._gauge(
+            "rpsd_tls_certificate_expiry_timestamp_seconds", "When the certificate being served ends, in seconds since 1970; 0 without TLS."
+        )
         self.active_keys = self._gauge("rpsd_active_keys", "API keys that are neither expired nor revoked.")
         self.logins_failed_total = self._counter("rpsd_logins_failed_total", "Keys, tokens and tickets that were refused, by kind.", "kind")
         self.lockouts_total = self._counter("rpsd_lockouts_total", "Peers locked out after too many failed logins.")

@@ -44,8 +44,18 @@ class Uvicorn:
 
     async def serve(self) -> None:
         """Serve until stop(), then finish what is in flight."""
-        await self._server.serve(sockets=[self._listener])
+        await self._server.serve(sockets=[self._listener.dup()])  # it closes its own: another engine may take over the listener
+
+    @property
+    def open(self) -> int:
+        """Requests and streams that are being served."""
+        return len(self._server.server_state.tasks)
+
+    def leave(self) -> None:
+        """Accept no more, and let go on what is there."""
+        for server in getattr(self._server, "servers", ()):
+            server.close()
 
     def stop(self) -> None:
-        """Accept no more."""
+        """Accept no more, and end when what is in flight is finished."""
         self._server.should_exit = True

@@ -17,6 +17,7 @@ from rpsd.web.edge import Edge
 from rpsd.web.listen import Listeners, listen
 from rpsd.web.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
 from rpsd.web.reaper import Reaper
+from rpsd.web.renewal import Renewal
 from rpsd.web.silence import Patience
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rpsd.web.engine import Engine
 
 EngineName = Literal["granian", "uvicorn"]
+_CERTIFICATE_SECONDS: Final = 60.0  # between two looks at the files of the certificate
 _THREADS: Final = 32  # calls that compute or read, at a time; more would only wait for the two locks, GIL and disk
 
 
@@ -45,6 +47,8 @@ class Server:
         self._services, self._started, self._reload, self._engine = services, started, reload, engine
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._renewing = asyncio.Lock()
+        self._renewals: list[Renewal] = []
         self.ready = threading.Event()
         self.port = self.monitoring_port = 0
         self.exit_code = 0
@@ -87,7 +91,7 @@ class Server:
         self.port, self.monitoring_port = listeners.ports[0], listeners.ports[-1]
         await inner
         threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
-        watchdog = loop.create_task(self._feed_watchdog())
+        tasks = [loop.create_task(self._feed_watchdog()), loop.create_task(self._watch_certificate())]
         await asyncio.to_thread(self._started)
         notify("READY=1", f"STATUS=serving on port {listeners.port}")
         self.ready.set()
@@ -95,7 +99,8 @@ class Server:
         notify("STOPPING=1", "STATUS=finishing requests")
         await self._finish(engines, serving, listeners)
         reaper.stop()
-        watchdog.cancel()
+        for task in tasks:
+            task.cancel()
 
     def _build(self) -> Any:
         """The application; the framework takes its time to load and to look at every route."""
@@ -109,8 +114,36 @@ class Server:
             from rpsd.web.plan_b import Uvicorn as Chosen
         else:
             from rpsd.web.engine import Granian as Chosen
-        engine: Engine = Chosen(app, listener, settings, tls=settings.tls_cert is not None and listener.family != socket.AF_UNIX)
-        return engine
+        if settings.tls_cert is None or listener.family == socket.AF_UNIX:
+            plain: Engine = Chosen(app, listener, settings)
+            return plain
+        self._renewals.append(Renewal(lambda: Chosen(app, listener, settings, tls=True)))
+        return self._renewals[-1]
+
+    async def _watch_certificate(self) -> None:
+        """Take up a renewed certificate within a minute of its coming."""
+        if not self._renewals:
+            return
+        await asyncio.to_thread(self._services.certificate.take)
+        while True:
+            await asyncio.sleep(_CERTIFICATE_SECONDS)
+            await self.renew_certificate()
+
+    async def renew_certificate(self) -> None:
+        """Take up the certificate if other files lie there that can serve; no connection is refused or cut, whatever the files are."""
+        watch = self._services.certificate
+        async with self._renewing:
+            if not self._renewals or not await asyncio.to_thread(watch.look):
+                return
+            try:
+                good = all([await renewal.renew() for renewal in self._renewals])
+            except OSError as error:  # an SSLError is one
+                watch.refuse(str(error))
+                return
+            if good:
+                await asyncio.to_thread(watch.take)
+            elif not self._stop.is_set():
+                watch.refuse("the engine does not serve it")
 
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """SIGTERM and SIGINT end, SIGHUP reloads; only the main thread may catch them (a test runs the server in another)."""
@@ -123,6 +156,7 @@ class Server:
     async def _reload_now(self) -> None:
         reloading()
         outcome = await asyncio.to_thread(self._reload)
+        await self.renew_certificate()
         notify("READY=1", f"STATUS={outcome}")
 
     def _warm(self) -> None:
