@@ -51,7 +51,7 @@ class Scheduler:
         self._services = services
         self._jobs = {job.name: job for job in jobs}
         texts = {job.name: job.schedule(services.settings) for job in jobs}
-        self._queue = JobQueue(services.database)
+        self._queue = JobQueue(services.database, services.job.tell)
         self._schedules = {name: parse(text, services.settings.jobs.timezone) for name, text in texts.items() if text}
         if wandering := [job.name for job in jobs if job.jitter and job.name in self._schedules]:
             own = self._queue.installation()

@@ -1,21 +1,30 @@
 """Jobs as clients see them: ask for a run, look at runs, cancel one."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from rpsd.core.errors import Fault, InvalidRequest, Unavailable, UnknownJob
 from rpsd.core.job import JobRun, JobState
+from rpsd.core.market import SECOND_NS
+from rpsd.services.events import EventHub
 from rpsd.store import audit
 from rpsd.store import job as rows
 from rpsd.store.db import Database
 from rpsd.store.idempotency import Once, run_once
 from rpsd.store.practices import Connection
 
+CHANNEL: Final = "jobs"
+"""Events: {"event": queued | running | progress | ended, "job": …} with the job of GET /jobs/{id}, without its result."""
 _MOST_WITH_DATA: Final = 16
 """Runs that came with data and have not ended: their data, up to 16 MB each, lie in the database."""
 _LONGEST: Final = 200
 """Characters of an argument, which its row and the audit log keep."""
+_PACE_NS: Final = SECOND_NS
+"""Between two events on how far a run is."""
+_FOLLOWED: Final = 1024
+"""Runs whose progress is remembered; far fewer run at a time."""
 
 
 def _is_short(argument: Any) -> bool:
@@ -36,9 +45,11 @@ class JobService:
     and `arguments` the names that its args may have; the runner fills them in, and while they are empty anything is taken.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], int], events: EventHub) -> None:
         self._database = database
         self._clock = clock
+        self._events = events
+        self._followed: OrderedDict[int, tuple[int, float, str]] = OrderedDict()
         self.on_enqueue = threading.Event()
         self.offered: Mapping[str, str] = {}
         self.arguments: Mapping[str, tuple[str, ...]] = {}
@@ -53,11 +64,12 @@ class JobService:
         if self.offered and name not in self.offered:
             raise UnknownJob(f"there is no job {name[:40]!r}; there are {', '.join(self.offered)}")
         self._check(name, args)
-        now_ns = self._clock()
+        now_ns, queued = self._clock(), list[JobRun]()
 
         def write(c: Connection) -> dict[str, Any]:
             def add() -> dict[str, Any]:
                 run = rows.enqueue(c, name, dict(args), by, now_ns)
+                queued.append(run)
                 if data is not None:
                     _check_room(c, name)
                     rows.give(c, run.id, data)
@@ -66,9 +78,29 @@ class JobService:
 
             return run_once(c, once, now_ns, add)[0]
 
-        answer = self._database.write(write).result()
+        answer = self._database.write(write, lambda _: self.tell(queued)).result()
         self.on_enqueue.set()
         return answer
+
+    def tell(self, runs: Sequence[JobRun]) -> None:
+        """Say on the channel where these runs stand now; call it once that is durable, in the order of the commits.
+
+        How far a run is, is said when it has changed, and at most once a second.
+        """
+        for run in runs:
+            event = "ended" if run.state.final else run.state.value
+            if run.state is JobState.RUNNING:
+                held = self._followed.get(run.id)
+                if held is not None and not _is_news(held, run, self._clock()):
+                    continue
+                event = "running" if held is None and run.progress == 0.0 else "progress"
+                self._followed[run.id] = (self._clock(), run.progress, run.message)
+                while len(self._followed) > _FOLLOWED:
+                    self._followed.popitem(last=False)
+            else:
+                self._followed.pop(run.id, None)
+            told = {name: value for name, value in run.as_dict().items() if name != "result"}
+            self._events.publish(CHANNEL, {"event": event, "job": told})
 
     def given(self, job_id: int) -> bytes | None:
         """The data that came with the run, None without any; gone when the run has ended."""
@@ -114,6 +146,11 @@ class JobService:
             audit.append(c, by, "job.cancel", run.name, {"job": job_id}, now_ns)
             return run
 
-        answer = self._database.write(write).result()
+        answer = self._database.write(write, lambda run: self.tell([run])).result()
         self.on_enqueue.set()
         return answer.as_dict()
+
+
+def _is_news(held: tuple[int, float, str], run: JobRun, now_ns: int) -> bool:
+    """Whether the run has got on since it was last told, and that was long enough ago."""
+    return held[1:] != (run.progress, run.message) and abs(now_ns - held[0]) >= _PACE_NS

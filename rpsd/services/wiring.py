@@ -141,7 +141,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     quarantine = Quarantine(database, clock, alert)
     served = ServedModels(quarantine)
     standings = Standings(served, clock, ready=not worker)
-    job = JobService(database, clock)
+    job = JobService(database, clock, events)
     feature = FeatureStore(settings, database, metrics, job, alert, clock)
     keeper = Keeper(database, metrics, clock, standings, feature.materialiser, ready=not worker)
     series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)

@@ -75,13 +75,16 @@ class Database:
         with self._readers.reading(deadline_seconds) as connection:
             yield connection
 
-    def write(self, fn: Callable[[Connection], T]) -> "Future[T]":
+    def write(self, fn: Callable[[Connection], T], after: Callable[[T], None] | None = None) -> "Future[T]":
         """Queue fn for the writer thread; the future holds its value once the commit is on disk.
 
         fn runs in a savepoint of its own: its exception undoes its changes alone and is raised by its future. The future raises DiskFull
         or Unavailable when there was no commit. Raises Unavailable at once when the queue is full or the writer has stopped.
+
+        `after` is called with the value once the commit is on disk, before the future is answered, by the writer thread and so in the order
+        of the commits: it must return at once. It is not called when there was no commit.
         """
-        return self._writer.submit(fn)
+        return self._writer.submit(fn, after=after)
 
     @property
     def heartbeat_ns(self) -> int:

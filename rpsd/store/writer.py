@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from rpsd.core.errors import CorruptData, DiskFull, RpsdError, Unavailable
+from rpsd.core.errors import CorruptData, DiskFull, InternalError, RpsdError, Unavailable
 from rpsd.store.practices import Connection
 from rpsd.store.trouble import is_storage_failure, translated
+from rpsd.telemetry import logger
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class _Request:
     fn: Callable[[Connection], Any]
     future: "Future[Any]"
     alone: bool  # outside of any transaction: checkpoints
+    after: Callable[[Any], None] | None = None
 
 
 class Writer:
@@ -65,15 +67,18 @@ class Writer:
         """Requests that wait."""
         return len(self._queue)
 
-    def submit(self, fn: Callable[[Connection], T], *, alone: bool = False) -> "Future[T]":
-        """Queue fn; its future resolves after the commit. Raises Unavailable when the queue is full or the writer has ended."""
+    def submit(self, fn: Callable[[Connection], T], *, alone: bool = False, after: Callable[[T], None] | None = None) -> "Future[T]":
+        """Queue fn; its future resolves after the commit, and `after` has been called with its value by then: see Database.write.
+
+        Raises Unavailable when the queue is full or the writer has ended.
+        """
         future: Future[T] = Future()
         with self._wake:
             if self._stopped is not None or self._closing:
                 raise self._stopped or Unavailable("the store is closing")
             if len(self._queue) >= QUEUE_REQUESTS:
                 raise Unavailable(f"{QUEUE_REQUESTS} writes are waiting already", retry_after=1.0)
-            self._queue.append(_Request(fn, future, alone))
+            self._queue.append(_Request(fn, future, alone, after))
             self._wake.notify()
         return future
 
@@ -135,6 +140,7 @@ class Writer:
             return
         for request, (value, failure) in zip(group, outcomes, strict=True):
             if failure is None:
+                _tell(request, value)
                 request.future.set_result(value)
             else:
                 request.future.set_exception(failure)
@@ -204,6 +210,16 @@ class Writer:
             reason, may_go_on = translated(error, self._free_bytes())
             if not may_go_on:
                 self._stop(reason)
+
+
+def _tell(request: _Request, value: Any) -> None:
+    """Say that the request is durable. What goes wrong in saying so is a fault of this program, and no reason to fail what is on disk."""
+    if request.after is None:
+        return
+    try:
+        request.after(value)
+    except Exception:  # noqa: BLE001 - logged, and the next request must be answered
+        logger(operation="store").exception("what was committed could not be told", error_code=InternalError.code)
 
 
 def checkpoint(connection: Connection, *, truncate: bool) -> None:

@@ -20,6 +20,7 @@ from rpsd.jobs.schedule import parse
 from rpsd.jobs.upkeep import UPKEEP
 from rpsd.jobs.watch import WATCH
 from rpsd.services.backup.service import BackupService
+from rpsd.services.events import EventHub
 from rpsd.services.job import JobService
 from rpsd.services.upkeep import COLD_NS
 from rpsd.store import job as rows
@@ -103,7 +104,7 @@ def services(tmp_path):
             database=database,
             clock=lambda: NOW,
             backup=backup,
-            job=JobService(database, lambda: NOW),
+            job=JobService(database, lambda: NOW, EventHub(lambda: NOW)),
             retraining=Retraining(),
             watch=Watch(),
         )
@@ -175,7 +176,7 @@ def test_upkeep_folds_compresses_and_forgets(services):
         database.write(lambda c, samples=samples: series.upsert(c, "A", "1m", samples, now_ns=old)).result()
     late = Samples(np.array([NOW - 30 * DAY], np.int64), {"close": np.ones(1)})
     database.write(lambda c: series.upsert(c, "A", "1m", late, now_ns=old)).result()
-    JobService(database, lambda: old).enqueue("x", {}, by="x", once=Once("k", "x", "r", "h"))
+    JobService(database, lambda: old, EventHub(lambda: old)).enqueue("x", {}, by="x", once=Once("k", "x", "r", "h"))
     for _ in range(120):
         run = database.write(lambda c: rows.enqueue(c, "x", {}, "x", old)).result()
         database.write(lambda c, run=run: rows.cancel(c, run.id, old)).result()

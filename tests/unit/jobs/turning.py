@@ -8,6 +8,7 @@ from rpsd.config import read
 from rpsd.core.instant import parse as moment
 from rpsd.core.market import SECOND_NS
 from rpsd.jobs.job import Job
+from rpsd.services.events import EventHub
 from rpsd.services.job import JobService
 from rpsd.store.practices import WRITER, connect
 from rpsd.telemetry import Metrics
@@ -39,7 +40,7 @@ class OwnConnection:
         with self._lock:
             return fn(self._connection)
 
-    def write(self, fn):
+    def write(self, fn, after=None):
         future = Future()
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -50,6 +51,8 @@ class OwnConnection:
                 future.set_exception(error)
             else:
                 self._connection.execute("COMMIT")
+                if after is not None:
+                    after(answer)
                 future.set_result(answer)
         return future
 
@@ -61,7 +64,12 @@ def rooms(database, clock, directory, **flags):
     settings = read(None, {}, {"storage.data_dir": str(directory)} | flags)
     health = SimpleNamespace(scheduler_beat_ns=0, maintenance=False)
     return SimpleNamespace(
-        settings=settings, clock=clock, database=database, metrics=Metrics(), job=JobService(database, clock), health=health
+        settings=settings,
+        clock=clock,
+        database=database,
+        metrics=Metrics(),
+        job=JobService(database, clock, EventHub(clock)),
+        health=health,
     )
 
 

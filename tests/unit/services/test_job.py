@@ -4,7 +4,11 @@ import pytest
 
 from rpsd.core.errors import IdempotencyConflict, InvalidRequest, StateConflict, Unavailable, UnknownJob
 from rpsd.core.instant import parse as moment
-from rpsd.services.job import JobService
+from rpsd.core.job import JobState
+from rpsd.core.market import SECOND_NS
+from rpsd.services.events import EventHub
+from rpsd.services.job import CHANNEL, JobService
+from rpsd.services.queue import End, JobQueue, Sign
 from rpsd.store import audit
 from rpsd.store import job as rows
 from rpsd.store.db import Database
@@ -20,8 +24,13 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def jobs(database):
-    return JobService(database, lambda: NOW)
+def hub():
+    return EventHub(lambda: NOW)
+
+
+@pytest.fixture
+def jobs(database, hub):
+    return JobService(database, lambda: NOW, hub)
 
 
 def test_a_run_that_was_asked_for_is_queued_durable_and_wakes_the_runner(jobs):
@@ -112,3 +121,56 @@ def test_arguments_that_the_job_does_not_have_are_refused(jobs, args):
         jobs.enqueue("retrain", args, by="x")
     assert jobs.page()[0] == []
     assert jobs.enqueue("retrain", {"model": "m"}, by="x")["state"] == "queued"
+
+
+def test_a_run_is_told_from_its_queue_to_its_end_and_its_progress_once_a_second(database):
+    now = [NOW]
+    hub = EventHub(lambda: now[0])
+    jobs = JobService(database, lambda: now[0], hub)
+    queue = JobQueue(database, jobs.tell)
+    with hub.listen([CHANNEL]) as reader:
+        once = Once("k1", "key1", "POST /jobs/retrain/run", "abc")
+        asked = jobs.enqueue("retrain", {"model": "m"}, by="key1", once=once)
+        jobs.enqueue("retrain", {"model": "m"}, by="key1", once=once)  # told once
+        run = queue.claim(now[0], "owner")
+        for step in range(1, 8):
+            now[0] += SECOND_NS // 4
+            queue.renew([Sign(run.id, step / 10, f"step {step}", now[0] + SECOND_NS)])
+        now[0] += 5 * SECOND_NS
+        queue.renew([Sign(run.id, 0.7, "step 7", now[0] + SECOND_NS)])
+        queue.renew([Sign(run.id, 0.7, "step 7", now[0] + SECOND_NS)])  # the lease alone: no news
+        queue.end(run, End(JobState.FAILED, {"large": "x" * 1000}, "worker_failed", "it broke", may_pass=True), now[0])
+        told = [event.data for event in reader.take()]
+    found = [(data["event"], data["job"]["progress"], data["job"]["message"]) for data in told]
+    assert found == [
+        ("queued", 0.0, ""), ("running", 0.0, ""), ("progress", 0.4, "step 4"), ("progress", 0.7, "step 7"), ("ended", 0.7, "it broke"),
+    ]  # fmt: skip
+    assert told[0]["job"] == {name: value for name, value in asked.items() if name != "result"}
+    assert told[-1]["job"] == {name: value for name, value in jobs.find(run.id).items() if name != "result"}
+
+
+def test_what_the_scheduler_does_by_itself_is_told_too(database, hub, jobs):
+    class Every:
+        def after(self, instant_ns: int) -> int:
+            return instant_ns + 60 * SECOND_NS
+
+    queue = JobQueue(database, jobs.tell)
+    with hub.listen([CHANNEL]) as reader:
+        queue.queue_due({"backup": Every()}, NOW)  # the first look only notes when
+        queue.queue_due({"backup": Every()}, NOW + 60 * SECOND_NS)
+        run = queue.claim(NOW + 60 * SECOND_NS, "owner")
+        queue.interrupt_orphans(NOW + 61 * SECOND_NS)
+        waiting = jobs.page(state="queued")[0][0]
+        jobs.cancel(waiting["id"], by="key1")
+        told = [(event.data["event"], event.data["job"]["state"], event.data["job"]["id"]) for event in reader.take()]
+    assert told == [
+        ("queued", "queued", run.id), ("running", "running", run.id), ("ended", "interrupted", run.id),
+        ("queued", "queued", waiting["id"]), ("ended", "cancelled", waiting["id"]),
+    ]  # fmt: skip
+
+
+def test_what_was_refused_is_not_told(hub, jobs):
+    with hub.listen([CHANNEL]) as reader:
+        with pytest.raises(UnknownJob):
+            jobs.cancel(17, by="key1")
+        assert reader.take() == []

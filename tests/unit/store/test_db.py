@@ -193,6 +193,38 @@ def test_what_waits_shares_one_commit(database: Database) -> None:
     assert count(database) == 50
 
 
+def test_what_was_committed_is_told_in_order_and_nothing_else_is(database: Database) -> None:
+    gate, told = threading.Event(), list[tuple[str, int]]()
+
+    def tell(name: str) -> None:
+        told.append((name, count(database)))  # another connection sees it: the commit is done
+        if name == "n1":
+            raise RuntimeError("a fault of whoever tells")
+
+    def refuse(c: Connection) -> str:
+        put("n9")(c)
+        raise StateConflict("not this one")
+
+    held = database.write(lambda _: gate.wait(30))
+    futures = [database.write(lambda c, name=f"n{i}": (put(name)(c), name)[1], after=tell) for i in range(3)]
+    refused = database.write(refuse, after=tell)
+    gate.set()
+    assert held.result(30)
+    assert [future.result(30) for future in futures] == ["n0", "n1", "n2"]
+    with pytest.raises(StateConflict):
+        refused.result(30)
+    assert told == [("n0", 3), ("n1", 3), ("n2", 3)]
+    assert database.healthy
+
+
+def test_what_met_no_commit_is_not_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(database._writer, "_min_free_bytes", 1 << 62)
+    with pytest.raises(DiskFull):
+        database.write(put("n0"), after=told.append).result(30)
+    assert told == []
+
+
 def test_a_full_queue_sends_the_caller_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "QUEUE_REQUESTS", 2)
     gate, started = threading.Event(), threading.Event()
