@@ -89,6 +89,7 @@ class TransitionQuery(RegimeQuery):
         "regimes",
         reads={JSON: DetectBody},
         writes={JSON: dict[str, Any]},
+        kind="read",
     ),
     status_code=200,
     sync_to_thread=True,
@@ -114,6 +115,7 @@ def detect(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
         include=asked.include or (),
         ahead=asked.ahead,
         observations=_observed(asked.observations),
+        admit=lambda: exchange.charge("train"),
     )
     exchange.samples = len(found.get("regimes", ()))
     return answer(exchange, {**found, "processing_time": round(perf_counter() - started, 6)})

@@ -59,10 +59,19 @@ class RegimeDetection:
         """How many fits the cache holds."""
         return len(self._cache)
 
-    def detect(self, ticker: str, start_ns: int, end_ns: int, wish: Wish, observations: Any = None) -> dict[str, Any]:
+    def detect(
+        self,
+        ticker: str,
+        start_ns: int,
+        end_ns: int,
+        wish: Wish,
+        observations: Any = None,
+        admit: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
         """Regimes of exactly [start_ns, end_ns] of the stored series, or of `observations`; the answer but for processing_time.
 
-        The cache knows a fit by its data, its settings and the release of rpsd. Raises BadSymbol, BadRange (end not after start, or in the
+        The cache knows a fit by its data, its settings and the release of rpsd; `admit` is called before one that it does not hold, and may
+        refuse it by raising. Raises BadSymbol, BadRange (end not after start, or in the
         future), UnknownRegimeType, BadParameter, UnknownSeries, UnknownColumn, InvalidRequest, BadRows, NotFinite, NotPositive, TooShort,
         ConstantSeries, DegenerateFit, DeadlineExceeded, WorkerFailed.
         """
@@ -77,12 +86,13 @@ class RegimeDetection:
                 lambda c: stored_prices(c, rows.require(c, symbol, interval), start_ns, end_ns, wanted),
                 deadline_seconds=self._settings.server.request_timeout,
             )
-        packet, hit = self._cache.fetch(_key(head, prices), lambda: self._fit(head, prices))
+        packet, hit = self._cache.fetch(_key(head, prices), lambda: self._fit(head, prices, admit))
         (self._metrics.cache_hits_total if hit else self._metrics.cache_misses_total).labels("regime").inc()
         answer = detected(symbol, interval, packet, wish.ahead) | pictured(packet, prices.t, prices.values, wish.include)
         return answer | {"columns": head["columns"], "cache": "hit" if hit else "miss"}
 
-    def _fit(self, head: dict[str, Any], prices: Prices) -> Packet:
+    def _fit(self, head: dict[str, Any], prices: Prices, admit: Callable[[], None]) -> Packet:
+        admit()
         return self._compute.run("regime_detect", asked(head, prices), deadline_seconds=self._settings.server.request_timeout)
 
     def _check_range(self, start_ns: int, end_ns: int) -> None:

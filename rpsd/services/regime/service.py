@@ -47,13 +47,22 @@ class RegimeService:
         """How many fits the cache holds."""
         return self._detection.cached()
 
-    def detect(self, ticker: str, start_ns: int, end_ns: int, *, observations: Any = None, **options: Any) -> dict[str, Any]:
+    def detect(
+        self,
+        ticker: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        observations: Any = None,
+        admit: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> dict[str, Any]:
         """Regimes of exactly [start_ns, end_ns] of the stored series, or of `observations`; cached by data and settings, never registered.
 
-        The options are the fields of Wish. Raises as RegimeDetection.detect.
+        The options are the fields of Wish; `admit` is asked before a fresh fit. Raises as RegimeDetection.detect.
         """
         started = time.perf_counter()
-        answer = self._detection.detect(ticker, start_ns, end_ns, Wish(**options), observations)
+        answer = self._detection.detect(ticker, start_ns, end_ns, Wish(**options), observations, admit)
         self._count(answer["regime_type"], seconds := time.perf_counter() - started)
         return answer | {"processing_time": round(seconds, 6)}
 
