@@ -88,7 +88,7 @@ def _settings(config_file: Path | None, data_dir: Path | None, port: int | None)
 
 def _key(services: "Services", settings: "Settings") -> Path:
     """The file (0600) with a key for the curl commands; a new key when the file is gone."""
-    from rpsd.cli.init import write_secret
+    from rpsd.cli.secret import write_secret
     from rpsd.core.errors import Unauthenticated
 
     file = settings.storage.data_dir / KEY_FILE

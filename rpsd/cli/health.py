@@ -21,10 +21,11 @@ def health(
 
     settings = load(config_file)
     scheme = "http" if settings.server.tls_cert is None else "https"
-    base = url or f"{scheme}://{settings.server.host}:{settings.server.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.server.host, settings.server.host)  # noqa: S104 - asked, not bound
+    base = url or f"{scheme}://{host}:{settings.server.port}"
     socket = settings.server.admin_socket if url is None and settings.server.admin_socket.is_socket() else None
     try:
-        with Client(base, socket=socket, timeout=10.0) as client:
+        with Client(base, socket=socket, timeout=10.0, ca=settings.server.tls_cert if url is None and socket is None else None) as client:
             found = client.health()
     except (RpsdError, OSError) as error:
         found = {"status": "unreachable", "detail": str(error), "hint": getattr(error, "advice", "Is it running? `rpsd serve` starts it.")}

@@ -1,13 +1,12 @@
 """`rpsd init`: directories, the pepper and the first key; safe to repeat."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rpsd.cli.output import AsJson, ConfigFile, answer, pairs
-from rpsd.cli.reach import load, reached
+from rpsd.cli.reach import chosen, load, reached
 from rpsd.core.errors import UnsafeStorage
 
 if TYPE_CHECKING:
@@ -19,11 +18,24 @@ ADMIN = "admin"
 
 def init(
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Directory for the data; else storage.data_dir.")] = None,
+    lan: Annotated[
+        list[str] | None,
+        typer.Option("--lan", metavar="NAME", help="Serve the network over HTTPS by this host name or address; repeat it."),
+    ] = None,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make directories, secrets and the first admin key. What is there already stays as it is."""
-    settings = load(config_file, {"storage.data_dir": None if data_dir is None else data_dir.absolute()})
+    """Make directories, secrets and the first admin key. What is there already stays as it is.
+
+    With --lan also a self-signed certificate for the names, and the settings that open the server to the network.
+    """
+    from rpsd.cli.lan import begin_file, open_to_lan, settings_file, told
+
+    flags = {"storage.data_dir": None if data_dir is None else data_dir.absolute()}
+    file = settings_file(chosen(config_file)) if lan else None
+    if file is not None:
+        begin_file(file)
+    settings = load(file or config_file, flags)
     prepare(settings)
     key = first_key(settings, ADMIN, ["admin"])
     data: dict[str, Any] = {
@@ -32,7 +44,21 @@ def init(
         "admin_key": key,
     }
     note = "Keep the key now: it is not shown again." if key else "An admin key exists already; `rpsd keys create` makes more."
-    answer(data, as_json, lambda: f"{pairs(list(data.items()))}\n{note}")
+    said = f"{pairs(list(data.items()))}\n{note}"
+    if lan and file is not None:
+        data["lan"] = open_to_lan(settings, lan, file)
+        _refuse_faults(file, flags)
+        said += f"\n\n{told(data['lan'])}"
+    answer(data, as_json, said)
+
+
+def _refuse_faults(file: Path, flags: dict[str, Path | None]) -> None:
+    """Raise BadConfig when the server would not start with what was written: another setting may stand against it."""
+    from rpsd.config import validate
+    from rpsd.config.read import refused
+
+    if faults := validate(load(file, flags)):
+        raise refused(faults)
 
 
 def prepare(settings: "Settings") -> None:
@@ -44,17 +70,6 @@ def prepare(settings: "Settings") -> None:
     except OSError as error:
         hint = "Run it as the user who owns the directories (root for /var/lib/rpsd), or set RPSD_DATA_DIR."
         raise UnsafeStorage(f"{error.filename}: {error.strerror}", hint=hint) from error
-
-
-def write_secret(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    partial = file.with_name(f"{file.name}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
 
 
 def first_key(settings: "Settings", name: str, scopes: list[str]) -> str | None:

@@ -1,6 +1,7 @@
 """One connection pool to one server; errors come back as the classes that the server raised."""
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +27,17 @@ class Connection:
     """How every call travels. `key` is an API key; over `socket` (the admin socket) none is needed."""
 
     def __init__(
-        self, base_url: str = "http://127.0.0.1:8000", *, key: str | None = None, socket: Path | None = None, timeout: float = 60.0
-    ) -> None:
+        self, base_url: str = "http://127.0.0.1:8000", *, key: str | None = None, socket: Path | None = None, timeout: float = 60.0,
+        ca: Path | None = None,
+    ) -> None:  # fmt: skip
+        """`ca` is the certificate, or that of its authority, by which an https server is known where the system does not know it."""
+        verify = True if ca is None else ssl.create_default_context(cafile=ca)
         headers = {"X-API-Key": key} if key else {}
         transport = httpx.HTTPTransport(uds=str(socket)) if socket is not None else None
         base = "http://localhost" if socket is not None else base_url
-        self._http = httpx.Client(base_url=base, headers=headers, transport=transport, timeout=timeout, trust_env=socket is None)
+        self._http = httpx.Client(
+            base_url=base, headers=headers, transport=transport, timeout=timeout, trust_env=socket is None, verify=verify
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +100,11 @@ class Connection:
 def _silent(error: Exception) -> Unavailable:
     """What to say of a server that gives no answer at all."""
     reason = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    if "illegal status line: bytearray(b'\\x15" in reason:  # a TLS alert where an answer is expected
+        return Unavailable("the server speaks HTTPS", hint="Write https:// instead of http:// in its address.")
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        hint = "Give the client the server's certificate, ca=…, and call the server by a name that is in it."
+        return Unavailable(f"the server's certificate is not trusted: {reason.partition(': ')[2]}", hint=hint)
     return Unavailable(f"the server does not answer: {reason}", hint="Is it running? `systemctl status rpsd`, or `rpsd serve` by hand.")
 
 
