@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 from rpsd.config import kinds
 from rpsd.config.kinds import Kind, Rate, Unfit, shown
 from rpsd.core import market
-from rpsd.core.errors import BadTime, RpsdError
+from rpsd.core.errors import BadDestination, BadTime, RpsdError
 from rpsd.core.instant import zone
-from rpsd.core.source import Receiver, SourceSetting, Vendor
+from rpsd.core.source import FORMS, Receiver, SourceSetting, Vendor
 
 _NAME: Final = kinds.TEXT
 _MOST_SYMBOLS: Final = 10_000
 _MOST_RECEIVERS: Final = 20
+_LONGEST_TIMEOUT: Final = 60.0
 
 
 def _address(value: Any) -> str:
@@ -131,21 +132,67 @@ def _check(setting: SourceSetting, vendor: Vendor) -> None:
 
 
 def _webhooks(value: Any) -> tuple[Receiver, ...]:
-    """Addresses, or mappings with `url` and `timeout`."""
+    """Addresses, or mappings with `url` and what else a receiver needs."""
     given = kinds.TEXTS.parse(value) if isinstance(value, str) else value
     if not isinstance(given, list | tuple):
         raise Unfit(f"expected a list of addresses, got {shown(value)}")
     if len(given) > _MOST_RECEIVERS:
         raise Unfit(f"expected {_MOST_RECEIVERS} or fewer, got {len(given)}")
-    return tuple(_receiver(item) for item in given)
+    found = []
+    for number, item in enumerate(given, 1):
+        try:
+            found.append(_receiver(item))
+        except Unfit as unfit:
+            raise Unfit(f"webhook {number}: {unfit}") from unfit
+    return tuple(found)
+
+
+_RECEIVER: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
+    "url": ("url", lambda value: str(kinds.TEXT.parse(value))),
+    "timeout": ("timeout_seconds", kinds.DURATION.parse),
+    "secret_file": ("secret_file", lambda value: str(kinds.TEXT.parse(value))),
+    "format": ("form", kinds.word(*FORMS).parse),
+    "private": ("private", kinds.NETWORKS.parse),
+}
+"""What an entry of `alerts.webhooks` may say -> the attribute of Receiver and how it is read."""
 
 
 def _receiver(item: Any) -> Receiver:
-    if isinstance(item, str):
-        return Receiver(_address(item))
-    if not isinstance(item, dict) or "url" not in item or set(item) - {"url", "timeout"}:
-        raise Unfit("expected an address, or a mapping with url and timeout")
-    return Receiver(_address(item["url"]), kinds.DURATION.parse(item.get("timeout", 10)))
+    """One entry, whose address may be called as far as that can be told without asking for its name."""
+    written = {"url": item} if isinstance(item, str) else item
+    if not isinstance(written, dict) or "url" not in written or set(written) - set(_RECEIVER):
+        raise Unfit(f"expected an address, or a mapping with url and perhaps {', '.join(list(_RECEIVER)[1:])}")
+    chosen: dict[str, Any] = {}
+    for word, said in written.items():
+        attribute, parse = _RECEIVER[word]
+        try:
+            chosen[attribute] = parse(said)
+        except Unfit as unfit:
+            raise Unfit(f"{word}: {unfit}") from unfit
+    receiver = Receiver(**chosen)
+    if not 1 <= receiver.timeout_seconds <= _LONGEST_TIMEOUT:
+        raise Unfit(f"timeout: expected 1s to {_LONGEST_TIMEOUT:g}s")
+    if receiver.form == "pagerduty" and not receiver.secret_file:
+        raise Unfit("secret_file: pagerduty needs a file that holds the routing key")
+    _check_receiver(receiver)
+    return receiver
+
+
+def _check_receiver(receiver: Receiver) -> None:
+    """Raise Unfit for an address that would never be called."""
+    from rpsd.source.destination import GRANTABLE, parse, pin  # only who has receivers rules on addresses
+
+    for network in receiver.private:
+        if not any(network.version == one.version and network.subnet_of(one) for one in GRANTABLE):  # type: ignore[arg-type]
+            raise Unfit(f"private: {network} is not a private network; name one such as 192.168.1.0/24")
+    try:
+        place = parse(receiver.url)
+        if place.literal is not None:
+            pin(place, receiver.private)
+        elif place.scheme == "http" and not receiver.private:
+            raise Unfit("url: http is for receivers in a network listed as private; use https")
+    except BadDestination as error:
+        raise Unfit(f"url: {error.detail}; {error.advice}") from error
 
 
 SOURCES: Final = Kind("a mapping of sources", _sources)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
 from rpsd.core.market import SECOND_NS, Samples
 
@@ -65,7 +67,7 @@ class SourceSetting:
     """One entry of the setting `sources`. `symbols` maps the vendor's symbols to ours; what is None follows the vendor.
 
     `history_seconds`: how far back the first fetch goes. `overlap`: bars fetched again each time, for a vendor that corrects them.
-    `private`: redirects may lead to private addresses. `tz` and `date_format` read the times of a CSV.
+    `private`: the vendor and its redirects may be at private addresses. `tz` and `date_format` read the times of a CSV.
     """
 
     kind: str
@@ -87,10 +89,21 @@ class SourceSetting:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """One entry of the setting `alerts.webhooks`."""
+    """One entry of the setting `alerts.webhooks`.
+
+    `secret_file`: what signs the messages, or the routing key of pagerduty; a bare name is a credential or a file of the secrets directory.
+    `form` is one of FORMS. `private`: networks, not public, in which the receiver may live.
+    """
 
     url: str = field(repr=False)
     timeout_seconds: float = 10.0
+    secret_file: str = ""
+    form: str = "generic"
+    private: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+FORMS: Final = ("generic", "slack", "pagerduty")
+"""Whose words a receiver understands."""
 
 
 def seconds(ns: int) -> int:

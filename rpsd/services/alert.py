@@ -1,6 +1,6 @@
 """Alerts: raised by rpsd itself, active until what they tell of is gone or an operator resolves them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core.errors import Fault, InternalError, InvalidRequest, StateConflict, UnknownRoute
@@ -86,6 +86,11 @@ class AlertService:
         for alert in resolved:  # none when the request is a repeated one
             self.tell(alert)
         return answer
+
+    def tested(self, by: str, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        """Put into the audit log that somebody sent test messages, and how many arrived. One commit."""
+        counts = {"receivers": len(outcomes), "delivered": sum(bool(one["delivered"]) for one in outcomes)}
+        self._database.write(lambda c: audit.append(c, by, "alert.test", "webhooks", counts, self._clock())).result()
 
     def tell(self, alert: Alert, *, is_news: bool = True) -> None:
         """After the commit: metric; and if it is news the log, the channel `alerts`, and the listeners. A listener must return at once."""

@@ -1,40 +1,33 @@
-"""HTTP to the outside: bounded in time and size, tried again with patience, led nowhere it should not go."""
+"""HTTP to the outside: tried again with patience, led nowhere it should not go."""
 
-import ipaddress
 import random
-import socket
-import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import httpx
 
-from rpsd import __version__
-from rpsd.core.errors import Cancelled, SourceFailed
+from rpsd.core.errors import BadDestination, Cancelled, SourceFailed
 from rpsd.core.source import Answer, Request
+from rpsd.source.destination import Address, Network, Pin, Place, parse, pin, resolved
+from rpsd.source.exchange import Exchanges, proxy_of
 
 _REDIRECTS: Final = 5
-_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same call may go well."""
-_DENIED: Final = frozenset({401, 403, 407, 418, 451})
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 """Seconds; a vendor that asks for more is left to the next fetch."""
-_LONGEST_HOLD: Final = 86_400.0
-"""Seconds for which a vendor is believed that it wants to be left alone."""
 
 
 class Fetcher:
-    """One connection pool to one other end; close() it, or use it in a `with`.
+    """Speaks with one other end; close() it, or use it in a `with`.
 
     An exchange takes at most `deadline_seconds` with its redirects, its body after decompression at most `most_bytes`. Connections that
     fail and the statuses of an overloaded server are tried again up to `retries` times, after 0.5 s, 1 s, 2 s … spread at random by half,
-    or after what Retry-After says. A redirect is followed to public addresses only, unless `private`, and never from https to http.
+    or after what Retry-After says.
+
+    Every name is resolved once for each call, all its addresses are judged, and the connection goes to one of them: see
+    destination.pin(). Allowed are public addresses and those in `private`. The host of `home`, which the operator wrote himself, may have
+    any address; the one that it has first is kept. A redirect is never followed from https to http.
     """
 
     def __init__(
@@ -43,35 +36,38 @@ class Fetcher:
         deadline_seconds: float = 30.0,
         most_bytes: int = 32 << 20,
         retries: int = 3,
-        private: bool = False,
+        private: Sequence[Network] = (),
+        home: str = "",
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """`cancelled` is asked before each try and while it waits."""
-        self._deadline, self._most, self._retries, self._private = deadline_seconds, most_bytes, retries, private
+        self._deadline, self._retries, self._private = deadline_seconds, retries, private
         self._sleep, self._rng, self._cancelled = sleep, rng or random.Random(), cancelled  # noqa: S311 - spreads load, guards nothing
-        patience = httpx.Timeout(min(deadline_seconds, 10.0), connect=min(deadline_seconds, 10.0))
-        agent = {"user-agent": f"rpsd/{__version__}", "accept-encoding": "gzip, deflate"}
-        # no connection is used twice: each is known to _Deadline from its beginning
-        self._http = httpx.Client(
-            timeout=patience, headers=agent, follow_redirects=False, trust_env=True, limits=httpx.Limits(max_keepalive_connections=0)
-        )
+        self._home, self._home_addresses = _host(home), tuple[Address, ...]()
+        self._exchanges = Exchanges(deadline_seconds=deadline_seconds, most_bytes=most_bytes, cancelled=cancelled)
 
     def get(self, request: Request) -> Answer:
-        """The answer, of any status below 500 that the vendor itself must explain. Raises SourceFailed, Cancelled."""
-        return self._patiently(lambda: self._followed(request.url, request.params, request.headers))
+        """The answer, of any status below 500 that the vendor itself must explain. Raises SourceFailed, Cancelled.
+
+        A proxy that the environment names is used. It resolves the names then; a redirect to another host is judged here nevertheless.
+        """
+        return self._patiently(lambda: self._followed(_whole(request), request.headers))
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Deliver a body; no redirect is followed. Raises SourceFailed unless the answer is 2xx, Cancelled."""
-        answer = self._patiently(lambda: self._once("POST", url, {}, headers, body, time.monotonic() + self._deadline))
+        """Deliver a body past any proxy, over http to listed addresses alone; no redirect is followed and no answer read but its status.
+
+        Raises SourceFailed unless the answer is 2xx, Cancelled.
+        """
+        answer = self._patiently(lambda: self._delivered(url, body, headers))
         if not 200 <= answer.status < 300:
-            raise SourceFailed(f"{_place(url)} answered {answer.status}")
+            raise SourceFailed(f"{parse(url).shown} answered {answer.status}")
         return answer
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._exchanges.close()
 
     def __enter__(self) -> "Fetcher":
         return self
@@ -103,141 +99,83 @@ class Fetcher:
             self._sleep(piece)
             left = min(left - piece, until - time.monotonic()) if self._sleep is time.sleep else left - piece
 
-    def _followed(self, url: str, params: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+    def _delivered(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """POST to the pinned address."""
+        until = time.monotonic() + self._deadline
+        try:
+            pinned = pin(parse(url), self._private)
+        except BadDestination as error:
+            raise SourceFailed(error.detail, hint=error.advice, retry_after=error.retry_after) from error
+        return self._exchanges.pinned("POST", url, pinned, headers, body, until, reads=False)
+
+    def _followed(self, url: str, headers: Mapping[str, str]) -> Answer:
         """GET, along its redirects."""
         until = time.monotonic() + self._deadline
+        before: Place | None = None
         for _ in range(_REDIRECTS + 1):
-            answer = self._once("GET", url, params, headers, None, until)
+            place = self._place(url, before)
+            if before is not None and before.authority != place.authority:
+                headers = {name: value for name, value in headers.items() if name != "authorization"}  # the key is not the new host's
+            answer = self._once(url, place, before, headers, until)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            before, url = url, _joined(url, answer.headers.get("location", ""))
-            self._check_redirect(before, url)
-            if urlsplit(before).netloc != urlsplit(url).netloc:
-                headers = {name: value for name, value in headers.items() if name != "authorization"}  # the key is not the new host's
-            params = {}
-        raise SourceFailed(f"{_place(url)} redirects in circles")
+            url, before = _joined(url, answer.headers.get("location", ""), place), place
+        raise SourceFailed(f"{place.shown} redirects in circles")
 
-    def _check_redirect(self, before: str, url: str) -> None:
-        """Raise SourceFailed for a redirect that would lose encryption or reach into the private network."""
-        old, new = urlsplit(before), urlsplit(url)
-        if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
-            raise SourceFailed(f"{_place(before)} redirects to {new.scheme}, which is not followed")
-        if self._private or old.hostname == new.hostname:
-            return
-        for address in _addresses(new.hostname or ""):
-            if not address.is_global:
-                raise SourceFailed(f"{_place(before)} redirects to a private address", hint="Set private: true if that is meant.")
-
-    def _once(
-        self, method: str, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: bytes | None, until: float
-    ) -> Answer:
-        """One exchange. Raises SourceFailed, with retry_after (0: soon) for what may pass."""
-        place = _place(url)
-        deadline = _Deadline(until)
-        asked: dict[str, Any] = {"params": params or None, "headers": headers, "content": body, "extensions": {"trace": deadline.trace}}
+    def _place(self, url: str, before: Place | None) -> Place:
+        """The address taken apart; one that a redirect leads to does not lose encryption."""
         try:
-            with deadline, self._http.stream(method, url, **asked) as response:
-                status = response.status_code
-                if status in _AGAIN:
-                    raise SourceFailed(f"{place} answered {status}", retry_after=_retry_after(response.headers.get("retry-after")))
-                if status in _DENIED or status >= 500:
-                    raise SourceFailed(f"{place} answered {status}", hint="Check the key, and whether this address is turned away.")
-                return Answer(status, self._read(response, place, until), dict(response.headers))
-        except httpx.TimeoutException as error:
-            raise SourceFailed(f"{place} did not answer in time", retry_after=0.0) from error
-        except httpx.DecodingError as error:
-            raise SourceFailed(f"{place} sent a body that does not decompress") from error
-        except httpx.TransportError as error:
-            if deadline.has_cut:
-                raise SourceFailed(f"{place} took longer than {self._deadline:g} s to send its answer") from error
-            raise SourceFailed(f"{place} cannot be reached, or broke off: {type(error).__name__}", retry_after=0.0) from error
-        except httpx.InvalidURL as error:
-            raise SourceFailed(f"{place} is not an address") from error
+            place = parse(url)
+        except BadDestination as error:
+            raise SourceFailed(f"{before.shown} redirects where it may not: {error.detail}" if before else error.detail) from error
+        if before is not None and before.scheme == "https" and place.scheme == "http":
+            raise SourceFailed(f"{before.shown} redirects to http, which is not followed")
+        return place
 
-    def _read(self, response: httpx.Response, place: str, until: float) -> bytes:
-        """The body in pieces, as long as time and room last."""
-        if "," in response.headers.get("content-encoding", ""):  # each layer may unfold a thousandfold before a byte of it can be counted
-            raise SourceFailed(f"{place} sends a body that is compressed more than once")
-        told = response.headers.get("content-length", "")
-        if told.isdecimal() and int(told) > self._most:
-            raise SourceFailed(f"{place} would send {told} bytes; at most {self._most} are read")
-        pieces, size = [], 0
-        for piece in response.iter_bytes():
-            size += len(piece)
-            if size > self._most:
-                raise SourceFailed(f"{place} sends more than {self._most} bytes")
-            if time.monotonic() > until:
-                raise SourceFailed(f"{place} took longer than {self._deadline:g} s to send its answer")
-            if self._cancelled():
-                raise Cancelled("the fetch was stopped")
-            pieces.append(piece)
-        return b"".join(pieces)
+    def _once(self, url: str, place: Place, before: Place | None, headers: Mapping[str, str], until: float) -> Answer:
+        """One GET, to where it is pinned or through the environment's proxy."""
+        proxy = proxy_of(place)
+        if proxy is not None and (before is None or place.host in (before.host, self._home)):
+            return self._exchanges.proxied(proxy, "GET", url, place, headers, until)
+        try:
+            pinned = self._pinned(place)
+        except BadDestination as error:
+            if before is None:
+                raise SourceFailed(error.detail, hint=error.advice, retry_after=error.retry_after) from error
+            reason = f"{before.shown} redirects where it may not: {error.detail}"
+            raise SourceFailed(reason, hint="Set private: true if a private address is meant.") from error
+        if proxy is not None:
+            return self._exchanges.proxied(proxy, "GET", url, place, headers, until)
+        return self._exchanges.pinned("GET", url, pinned, headers, None, until)
+
+    def _pinned(self, place: Place) -> Pin:
+        """Where the place is; home is wherever it was first."""
+        if place.host != self._home:
+            return pin(place, self._private, plain=True)
+        self._home_addresses = self._home_addresses or resolved(place)
+        return Pin(place, self._home_addresses)
 
 
-class _Deadline:
-    """Cuts a connection at a moment, whatever it is at: a read has a timeout of its own, but a byte now and then starts it anew."""
-
-    def __init__(self, until: float) -> None:
-        """`until` in seconds of time.monotonic."""
-        self.has_cut = False
-        self._stream: Any = None
-        self._timer = threading.Timer(max(0.0, until - time.monotonic()), self._cut)
-        self._timer.daemon = True
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Hears of the connection as it is made, and made secure."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._stream = info["return_value"]
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def _cut(self) -> None:
-        self.has_cut = True
-        if self._stream is not None and (connected := self._stream.get_extra_info("socket")) is not None:
-            with suppress(OSError):  # it may have ended by itself
-                connected.shutdown(socket.SHUT_RDWR)
-
-
-def _retry_after(text: str | None) -> float:
-    """Seconds that a server asks for, as a number or a date, a day at most; 0 when it does not say."""
-    if text is None:
-        return 0.0
-    if text.strip().isdecimal():
-        return min(float(text), _LONGEST_HOLD)
+def _whole(request: Request) -> str:
+    """The address of the request with its parameters, in ASCII. Raises SourceFailed for what is no address."""
     try:
-        left = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(max(0.0, left), _LONGEST_HOLD)
+        url = httpx.URL(request.url)
+        return str(url.copy_merge_params(dict(request.params)) if request.params else url)
+    except httpx.InvalidURL as error:
+        raise SourceFailed("that is not an address") from error
 
 
-def _joined(url: str, location: str) -> str:
+def _joined(url: str, location: str, place: Place) -> str:
     """Where a redirect leads. Raises SourceFailed for what is no address."""
     try:
-        joined = str(httpx.URL(url).join(location))
-        urlsplit(joined)
+        return str(httpx.URL(url).join(location))
     except (httpx.InvalidURL, ValueError) as error:
-        raise SourceFailed(f"{_place(url)} redirects to what is no address") from error
-    return joined
+        raise SourceFailed(f"{place.shown} redirects to what is no address") from error
 
 
-def _place(url: str) -> str:
-    """Scheme and host: what may be said of an address; its path and query may hold a key."""
+def _host(url: str) -> str:
+    """The host of an address that the settings give; empty when there is none that could be kept."""
     try:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-    except ValueError:
-        return "the address"
-
-
-def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """All addresses of a host. Raises SourceFailed when it has none."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise SourceFailed(f"the name {host[:100]!r} is not known") from error
-    return [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+        return parse(str(httpx.URL(url))).host if url else ""
+    except (BadDestination, httpx.InvalidURL):
+        return ""

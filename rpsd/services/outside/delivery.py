@@ -1,15 +1,19 @@
 """Alerts to their receivers: in order, once each as far as the receiver says so, and never in the way of what raised them."""
 
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
+from rpsd.config.secret import read_secrets
 from rpsd.core import instant
-from rpsd.core.errors import Cancelled, SourceFailed
+from rpsd.core.errors import BadConfig, Cancelled, SourceFailed
 from rpsd.core.market import SECOND_NS
 from rpsd.core.source import Receiver
 from rpsd.services.outside.breaker import Breaker, Breakers
@@ -43,8 +47,11 @@ class Delivery:
     kept in memory: a restart forgets it, and the list of alerts keeps it.
     """
 
-    def __init__(self, receivers: tuple[Receiver, ...], breakers: Breakers, metrics: Metrics, clock: Callable[[], int]) -> None:
-        self._metrics, self._clock = metrics, clock
+    def __init__(
+        self, receivers: tuple[Receiver, ...], breakers: Breakers, metrics: Metrics, clock: Callable[[], int], secrets_dir: Path
+    ) -> None:
+        """`secrets_dir` is where a secret lies that is given by its bare name; each try reads it anew, so that it can be renewed."""
+        self._metrics, self._clock, self._secrets_dir = metrics, clock, secrets_dir
         self._lines = [_Line(one, breakers.add(f"webhook:{number}")) for number, one in enumerate(receivers, 1)]
         self._news = threading.Condition()
         self._stopping, self._closing = threading.Event(), False
@@ -52,7 +59,7 @@ class Delivery:
     def hear(self, told: Mapping[str, Any]) -> None:
         """Queue {"event": raised | resolved, "alert": …} for every receiver, but not for one whose own breaker it tells of."""
         now_ns = self._clock()
-        message = {**told, "service": "rpsd", "version": __version__, "sent": instant.text(now_ns // 1_000_000 * 1_000_000)}
+        message = self._message(told, now_ns)
         with self._news:
             if self._closing:
                 return
@@ -73,6 +80,15 @@ class Delivery:
         with self._news:
             return {"configured": len(self._lines), "waiting": sum(len(line.waiting) for line in self._lines)}
 
+    def test(self) -> list[dict[str, Any]]:
+        """Send every receiver a message of its own now, past its line and its breaker, all at once; what came of it.
+
+        [{"receiver", "format", "address", "delivered", "seconds", "detail"}]; the address is without path and query. Blocks for as long
+        as the slowest receiver, which is its timeout at most.
+        """
+        with ThreadPoolExecutor(max(1, len(self._lines)), thread_name_prefix="webhook-test") as pool:
+            return list(pool.map(self._test, self._lines))
+
     def close(self, grace_seconds: float = 2.0) -> None:
         """Take nothing more, give what waits a moment to go out, and end the threads."""
         with self._news:
@@ -85,6 +101,37 @@ class Delivery:
             if line.thread is not None:
                 line.thread.join(5.0)
 
+    def _test(self, line: _Line) -> dict[str, Any]:
+        """One receiver's test; what opens an incident there closes it again."""
+        from rpsd.source.destination import parse
+        from rpsd.source.fetch import Fetcher
+
+        now_ns, began, detail = self._clock(), time.monotonic(), ""
+        events = ("test", "resolved") if line.receiver.form == "pagerduty" else ("test",)
+        try:
+            with Fetcher(**self._bounds(line.receiver)) as fetcher:
+                for event in events:
+                    self._post(line.receiver, fetcher, uuid.uuid4().hex, self._message({"event": event, "alert": _trial(now_ns)}, now_ns))
+        except (SourceFailed, Cancelled) as error:
+            detail = error.detail
+        return {
+            "receiver": line.breaker.name,
+            "format": line.receiver.form,
+            "address": parse(line.receiver.url).shown,
+            "delivered": not detail,
+            "seconds": round(time.monotonic() - began, 3),
+            "detail": detail or None,
+        }
+
+    def _message(self, told: Mapping[str, Any], now_ns: int) -> dict[str, Any]:
+        """What happened, and who says so when."""
+        return {**told, "service": "rpsd", "version": __version__, "sent": instant.text(now_ns // 1_000_000 * 1_000_000)}
+
+    def _bounds(self, receiver: Receiver) -> dict[str, Any]:
+        """What a Fetcher needs to know of the receiver."""
+        stopped = self._stopping.is_set
+        return {"deadline_seconds": receiver.timeout_seconds, "retries": 0, "private": receiver.private, "cancelled": stopped}
+
     @staticmethod
     def _may_go(line: _Line) -> bool:
         """Whether waiting for the line is of use: nothing comes of a receiver that is failing."""
@@ -95,7 +142,7 @@ class Delivery:
         from rpsd.source.fetch import Fetcher  # the HTTP client is loaded by the first alert
 
         pause = _FIRST_WAIT
-        with Fetcher(deadline_seconds=line.receiver.timeout_seconds, retries=0, cancelled=self._stopping.is_set) as fetcher:
+        with Fetcher(**self._bounds(line.receiver)) as fetcher:
             while (first := self._first(line)) is not None:
                 try:
                     self._deliver(line, fetcher, first)
@@ -125,13 +172,39 @@ class Delivery:
 
     def _deliver(self, line: _Line, fetcher: "Fetcher", message: tuple[int, str, dict[str, Any]]) -> None:
         """Send it, and take it from the line. Raises SourceFailed, Cancelled."""
-        from rpsd.source.webhook import post
-
         _, identifier, told = message
         with line.breaker.guard():
-            post(fetcher, line.receiver, told, identifier)
+            self._post(line.receiver, fetcher, identifier, told)
         with self._news:
             if line.waiting and line.waiting[0] is message:  # it may have been pushed out meanwhile
                 line.waiting.popleft()
             self._news.notify_all()
         self._metrics.alert_deliveries_total.labels("delivered").inc()
+
+    def _post(self, receiver: Receiver, fetcher: "Fetcher", identifier: str, told: dict[str, Any]) -> None:
+        """Sign it and send it. A secret that cannot be read is a failure like any other: it may be there at the next try."""
+        from rpsd.source.webhook import post
+
+        try:
+            secrets = read_secrets(receiver.secret_file, self._secrets_dir) if receiver.secret_file else ()
+        except BadConfig as error:
+            raise SourceFailed(error.detail, hint=error.advice) from error
+        post(fetcher, receiver, told, identifier, secrets, self._clock() // SECOND_NS)
+
+
+def _trial(now_ns: int) -> dict[str, Any]:
+    """An alert that is none."""
+    when = instant.text(now_ns // SECOND_NS * SECOND_NS)
+    return {
+        "id": 0,
+        "name": "test",
+        "subject": "webhooks",
+        "severity": "LOW",
+        "detail": "An operator asked whether this receiver hears of alerts; nothing is wrong.",
+        "state": "active",
+        "raised": when,
+        "last": when,
+        "count": 1,
+        "resolved": None,
+        "resolved_by": None,
+    }

@@ -1,11 +1,12 @@
 """Everything that speaks with the outside: sources of market data, receivers of alerts, and the breakers that guard both."""
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rpsd.config import Settings
-from rpsd.core.errors import RpsdError
+from rpsd.core.errors import RpsdError, StateConflict
 from rpsd.services.alert import AlertService
 from rpsd.services.outside.breaker import Breakers, State
 from rpsd.services.series import SeriesService
@@ -24,6 +25,7 @@ class Outside:
 
     def __init__(self, settings: Settings, series: SeriesService, alert: AlertService, metrics: Metrics, clock: Callable[[], int]) -> None:
         self._settings, self._series, self._alert, self._metrics, self._clock = settings, series, alert, metrics, clock
+        self._testing = threading.Lock()
         self.breakers = Breakers(clock, metrics, told=self._changed)
         self._source: SourceService | None = self._sources() if settings.sources else None
         self.delivery: Delivery | None = self._receivers() if settings.alerts.webhooks else None
@@ -40,6 +42,17 @@ class Outside:
         sources = none if self._source is None else self._source.standing()
         return {"sources": sources, "webhooks": none if self.delivery is None else self.delivery.standing()}
 
+    def test(self, by: str) -> list[dict[str, Any]]:
+        """Send every receiver a test message and tell what came of it, see Delivery.test; audited. Raises StateConflict during another."""
+        if not self._testing.acquire(blocking=False):
+            raise StateConflict("a test of the receivers is under way", hint="Wait until it has ended; it takes no longer than a minute.")
+        try:
+            outcomes = [] if self.delivery is None else self.delivery.test()
+        finally:
+            self._testing.release()
+        self._alert.tested(by, outcomes)
+        return outcomes
+
     def close(self) -> None:
         """Let the last messages go out."""
         if self.delivery is not None:
@@ -53,7 +66,8 @@ class Outside:
     def _receivers(self) -> "Delivery":
         from rpsd.services.outside.delivery import Delivery  # a start without receivers does not wait for it
 
-        made = Delivery(self._settings.alerts.webhooks, self.breakers, self._metrics, self._clock)
+        receivers, secrets_dir = self._settings.alerts.webhooks, self._settings.storage.secrets_dir
+        made = Delivery(receivers, self.breakers, self._metrics, self._clock, secrets_dir)
         self._alert.listeners.append(made.hear)
         return made
 

@@ -127,6 +127,7 @@ class SourceService:
         return found
 
     def _fetcher(self, one: _Source, cancelled: Callable[[], bool]) -> "Fetcher":
+        from rpsd.source.destination import GRANTABLE
         from rpsd.source.fetch import Fetcher  # the HTTP client is loaded by those who fetch
 
         setting = one.setting
@@ -134,7 +135,8 @@ class SourceService:
             deadline_seconds=setting.timeout_seconds,
             most_bytes=setting.most_bytes,
             retries=setting.retries,
-            private=setting.private,
+            private=GRANTABLE if setting.private else (),
+            home=setting.url,
             sleep=self._sleep,
             cancelled=cancelled,
         )

@@ -1,5 +1,6 @@
 """Settings of sources and receivers: what stands, and what is refused with which words."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -64,15 +65,41 @@ def test_what_cannot_stand_is_said(entries: Any, words: str) -> None:
 
 
 def test_receivers_are_addresses_or_mappings() -> None:
-    assert WEBHOOKS.parse(["https://a/x", {"url": "http://b:1/", "timeout": "3s"}]) == (
+    whole = {"url": "http://b:1/", "timeout": "3s", "secret_file": "hook", "format": "slack", "private": ["10.0.0.0/8", "fd00::/8"]}
+    assert WEBHOOKS.parse(["https://a/x", whole]) == (
         Receiver("https://a/x"),
-        Receiver("http://b:1/", 3.0),
+        Receiver("http://b:1/", 3.0, "hook", "slack", (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))),
     )
     assert WEBHOOKS.parse("https://a/x, https://b/y") == (Receiver("https://a/x"), Receiver("https://b/y"))
     assert "https" not in repr(WEBHOOKS.parse(["https://a/secret"]))
 
 
-@pytest.mark.parametrize("written", [3, ["nowhere"], [{"timeout": 3}], [{"url": "https://a", "secret": "x"}], ["https://a"] * 21, [7]])
-def test_what_is_no_receiver_is_refused(written: Any) -> None:
-    with pytest.raises(Unfit):
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (3, "expected a list of addresses"),
+        (["https://a"] * 21, "expected 20 or fewer, got 21"),
+        (["nowhere"], "webhook 1: url: an address begins with http"),
+        (["https://a", {"timeout": 3}], "webhook 2: expected an address, or a mapping with url and perhaps timeout, secret_file"),
+        ([{"url": "https://a", "secret": "x"}], "expected an address, or a mapping"),
+        ([7], "expected an address, or a mapping"),
+        ([{"url": "https://a", "timeout": "ten"}], "timeout: expected a duration"),
+        ([{"url": "https://a", "timeout": "61s"}], "timeout: expected 1s to 60s"),
+        ([{"url": "https://a", "timeout": 0}], "timeout: expected 1s to 60s"),
+        ([{"url": "https://a", "format": "teams"}], "format: expected one of generic, slack, pagerduty"),
+        ([{"url": "https://a", "format": "pagerduty"}], "pagerduty needs a file that holds the routing key"),
+        ([{"url": "https://a", "private": ["8.8.8.0/24"]}], "private: 8.8.8.0/24 is not a private network"),
+        ([{"url": "https://a", "private": ["0.0.0.0/0"]}], "private: 0.0.0.0/0 is not a private network"),
+        ([{"url": "https://a", "private": ["169.254.0.0/16"]}], "is not a private network"),
+        (["http://receiver.example/"], "http is for receivers in a network listed as private"),
+        (["http://8.8.8.8/"], "would be called in the clear"),
+        (["https://10.0.0.5/"], "neither public nor listed as private"),
+        ([{"url": "https://10.0.0.5/", "private": ["192.168.0.0/16"]}], "neither public nor listed as private"),
+        (["https://me:secret@receiver.example/"], "does not hold a user or a password"),
+        (["https://2130706433/secret"], "four decimal numbers"),
+    ],
+)
+def test_what_is_no_receiver_is_refused(written: Any, words: str) -> None:
+    with pytest.raises(Unfit, match=words) as caught:
         WEBHOOKS.parse(written)
+    assert "/secret" not in str(caught.value)

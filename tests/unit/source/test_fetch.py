@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from rpsd.core.errors import Cancelled, SourceFailed
 from rpsd.core.source import Request
-from rpsd.source import fetch
+from rpsd.source import exchange
+from rpsd.source.destination import GRANTABLE, parse
 from rpsd.source.fetch import Fetcher
 from tests import vendors
 from tests.vendors import Vendors, serving, status
@@ -34,8 +36,10 @@ class Sleeper:
 
 
 def fetcher(**more: object) -> tuple[Fetcher, Sleeper]:
+    """A fetcher of an operator who wrote the address of the local server."""
     sleeper = Sleeper()
-    return Fetcher(sleep=sleeper, rng=random.Random(1), **{"deadline_seconds": 5.0, **more}), sleeper  # type: ignore[arg-type]
+    given = {"deadline_seconds": 5.0, "home": "http://127.0.0.1/", **more}
+    return Fetcher(sleep=sleeper, rng=random.Random(1), **given), sleeper  # type: ignore[arg-type]
 
 
 def get(far: Vendors, path: str = "/csv/A.csv", **more: object) -> bytes:
@@ -86,7 +90,7 @@ def test_a_date_to_come_back_at_is_read(far: Vendors) -> None:
     with pytest.raises(SourceFailed) as caught:
         get(far)
     assert caught.value.retry_after == 86_400.0  # a day at most
-    assert fetch._retry_after("soon") == 0.0
+    assert exchange.retry_after("soon") == 0.0
 
 
 @pytest.mark.parametrize("number", [401, 403, 418, 501])
@@ -161,14 +165,41 @@ def test_redirects_are_followed_on_the_same_host_and_not_in_circles(far: Vendors
 @pytest.mark.parametrize("target", ["http://localhost:1/", "http://169.254.169.254/latest/meta-data", "http://[::1]/", "http://10.0.0.1/"])
 def test_redirects_do_not_reach_into_the_private_network(far: Vendors, target: str) -> None:
     far.instead = [status(302, location=target)]
-    with pytest.raises(SourceFailed, match="redirects to a private address"):
+    with pytest.raises(SourceFailed, match=r"redirects where it may not: .* neither public nor listed as private"):
         get(far)
+
+
+def test_a_vendor_whose_address_is_not_the_operators_is_public_or_not_asked(far: Vendors) -> None:
+    with pytest.raises(SourceFailed, match="neither public nor listed"):
+        get(far, home="")
+    assert get(far, home="", private=GRANTABLE)
+    assert len(far.asked) == 1
+
+
+def test_home_keeps_the_address_that_it_had_first(far: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that changes between a call and its redirect would lead the second one elsewhere."""
+    told = ["127.0.0.1", "127.0.0.2"]
+    asked: list[str] = []
+
+    def getaddrinfo(host: str, port: int, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        address = (told.pop(0) if host == "desk.example" else host, port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    port = far.base.rpartition(":")[2]
+    far.instead = [status(302, location="/csv/A.csv")]
+    made, _ = fetcher(home=f"http://desk.example:{port}/")
+    with made:
+        assert made.get(Request(f"http://desk.example:{port}/first")).status == 200
+    assert asked.count("desk.example") == 1
+    assert [one["header-host"] for one in far.asked] == [f"desk.example:{port}"] * 2
 
 
 def test_redirects_to_private_addresses_can_be_meant_and_lose_the_key(far: Vendors) -> None:
     there = far.base.replace("127.0.0.1", "localhost") + "/csv/A.csv"
     far.instead = [status(302, location=there)]
-    made, _ = fetcher(private=True)
+    made, _ = fetcher(private=GRANTABLE)
     with made:
         made.get(Request(far.base + "/first", headers={"authorization": "Bearer secret"}))
     assert far.asked[0]["header-authorization"] == "Bearer secret"
@@ -178,9 +209,9 @@ def test_redirects_to_private_addresses_can_be_meant_and_lose_the_key(far: Vendo
 def test_encryption_is_not_lost_and_files_are_not_opened(far: Vendors) -> None:
     made, _ = fetcher()
     with made, pytest.raises(SourceFailed, match="redirects to http, which is not followed"):
-        made._check_redirect("https://example.org/", "http://example.org/")
+        made._place("http://example.org/", parse("https://example.org/"))
     far.instead = [status(302, location="file:///etc/passwd")]
-    with pytest.raises(SourceFailed, match="redirects to file"):
+    with pytest.raises(SourceFailed, match="redirects where it may not: an address begins with http"):
         get(far)
 
 
@@ -191,7 +222,7 @@ def test_a_stop_ends_the_waits(far: Vendors) -> None:
     def sleep(_: float) -> None:
         stopped[0] = True
 
-    with Fetcher(sleep=sleep, cancelled=lambda: stopped[0]) as made, pytest.raises(Cancelled):
+    with Fetcher(home=far.base, sleep=sleep, cancelled=lambda: stopped[0]) as made, pytest.raises(Cancelled):
         made.get(Request(far.base + "/csv/A.csv"))
     assert len(far.asked) == 1
 
@@ -220,3 +251,18 @@ def test_a_body_packed_twice_is_not_unfolded(far: Vendors) -> None:
     far.instead = [lambda _: (200, {"Content-Encoding": "gzip, gzip"}, bomb)]
     with pytest.raises(SourceFailed, match="more than once"):
         get(far)
+
+
+def test_the_environments_proxy_is_asked_for_what_is_fetched_and_judged_nevertheless(far: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", far.base)
+    monkeypatch.delenv("no_proxy", raising=False)
+    far.instead = [vendors.body(b"by proxy")]
+    made, _ = fetcher(home="")
+    with made:
+        assert made.get(Request("http://vendor.example/x")).body == b"by proxy"
+        assert far.asked[0]["header-host"] == "vendor.example"
+        far.instead = [status(302, location="http://127.0.0.1:9/")]
+        with pytest.raises(SourceFailed, match="redirects where it may not"):
+            made.get(Request("http://vendor.example/x"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert get(far)

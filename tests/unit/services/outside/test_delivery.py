@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from rpsd.config.outside import WEBHOOKS
+from rpsd.core.source import Receiver
 from rpsd.services.outside import delivery
 from rpsd.services.outside.delivery import Delivery
 from rpsd.services.outside.service import Outside
 from tests.vendors import Vendors, serving, status
+
+NOWHERE = "http://127.0.0.1:1/"
 
 
 @pytest.fixture
@@ -26,13 +29,17 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_FIRST_WAIT", 0.01)
 
 
+def receivers(*urls: str, **more: Any) -> tuple[Receiver, ...]:
+    return WEBHOOKS.parse([{"url": url, "private": ["127.0.0.0/8"], **more} for url in urls])
+
+
 @pytest.fixture
 def made(services: Any) -> Iterator[Callable[..., Outside]]:
-    """outside(url, …): the services' outside with receivers."""
+    """outside(url, …): the services' outside with receivers on this machine."""
     begun: list[Outside] = []
 
-    def make(*urls: str) -> Outside:
-        settings = replace(services.settings, alerts=replace(services.settings.alerts, webhooks=WEBHOOKS.parse(list(urls))))
+    def make(*urls: str, **more: Any) -> Outside:
+        settings = replace(services.settings, alerts=replace(services.settings.alerts, webhooks=receivers(*urls, **more)))
         begun.append(Outside(settings, services.series, services.alert, services.metrics, services.clock))
         return begun[-1]
 
@@ -79,7 +86,7 @@ def test_a_message_is_tried_again_under_the_same_name_until_it_is_taken(services
 
 
 def test_a_receiver_that_is_down_holds_up_no_other_and_raises_an_alert_itself(services: Any, far: Vendors, made: Any) -> None:
-    outside = made("http://127.0.0.1:1/", far.base + "/hook")
+    outside = made(NOWHERE, far.base + "/hook")
     began = time.monotonic()
     services.alert.raise_("drift", "a", "HIGH", "x")
     assert time.monotonic() - began < 1.0
@@ -100,7 +107,7 @@ def test_an_alert_of_a_breaker_from_before_a_restart_ends_with_the_first_success
 
 def test_the_line_is_bounded_and_gives_up_the_oldest(services: Any, far: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_WAITING", 3)
-    one = Delivery(WEBHOOKS.parse(["http://127.0.0.1:1/"]), services.outside.breakers, services.metrics, services.clock)
+    one = Delivery(receivers(NOWHERE), services.outside.breakers, services.metrics, services.clock, services.settings.storage.secrets_dir)
     for number in range(5):
         one.hear({"event": "raised", "alert": {"id": number}})
     assert one.standing() == {"configured": 1, "waiting": 3}
@@ -111,7 +118,7 @@ def test_the_line_is_bounded_and_gives_up_the_oldest(services: Any, far: Vendors
 
 
 def test_what_waited_for_a_day_is_history(services: Any, clock: Any) -> None:
-    one = Delivery(WEBHOOKS.parse(["http://127.0.0.1:1/"]), services.outside.breakers, services.metrics, clock)
+    one = Delivery(receivers(NOWHERE), services.outside.breakers, services.metrics, clock, services.settings.storage.secrets_dir)
     one.hear({"event": "raised", "alert": {"id": 1}})
     clock.advance(86_401)
     until(lambda: delivered(services, "dropped") == 1)
