@@ -56,7 +56,8 @@ class _Facts:
 class HealthService:
     """`kernels_warm` is set by the warm-up, `scheduler_beat_ns` (services' clock) by the scheduler, `maintenance` by the operator.
 
-    `alerts` tells the active alerts, `certificate` state and code of the certificate; the composition root sets both.
+    `alerts` tells the active alerts, `certificate` state and code of the certificate; the composition root sets both. `streams` tells what
+    is wrong with live streams, as a code; the server sets it.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class HealthService:
         self._denoise, self._backup, self._monitor, self._cached = denoise, backup, monitor, cached
         self.alerts: Callable[[], list[dict[str, Any]]] = list
         self.certificate: Callable[[], tuple[str, str]] = lambda: ("disabled", "")
+        self.streams: Callable[[], str] = str
         self._breakers, self._beyond = outside.breakers, outside
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
@@ -203,6 +205,7 @@ class HealthService:
         missing = worker["slots"] > 0 and worker["alive"] == 0 and time.monotonic() - self._started > _GRACE_SECONDS
         silent_scheduler = self.scheduler_beat_ns is not None and not self._beats()
         low = self._facts.free_bytes < self._settings.storage.min_free_bytes
+        streams = self.streams()
         database = "unavailable" if not self._database.healthy else "writer_silent" if self._is_silent() else ""
         return {
             "database": ("unhealthy" if database else "healthy", database),
@@ -215,6 +218,7 @@ class HealthService:
             "webhooks": self._outside("webhook:"),
             "certificate": self.certificate(),
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
+            "streams": ("degraded" if streams else "healthy", streams),
             "maintenance": ("degraded" if self.maintenance else "healthy", "maintenance" if self.maintenance else ""),
         }
 

@@ -124,6 +124,14 @@ class Metrics:
         self.logins_failed_total = self._counter("rpsd_logins_failed_total", "Keys, tokens and tickets that were refused, by kind.", "kind")
         self.lockouts_total = self._counter("rpsd_lockouts_total", "Peers locked out after too many failed logins.")
 
+        self.ws_connections = self._gauge("rpsd_ws_connections", "Live streams that are open: WebSockets, and server-sent events.", "kind")
+        for kind in ("websocket", "events"):
+            self.ws_connections.labels(kind)
+        self.stream_frames_total = self._counter("rpsd_stream_frames_total", "Events queued for readers of live streams.")
+        self.stream_dropped_total = self._counter(
+            "rpsd_stream_dropped_total", "Events dropped because a reader of a live stream was too slow."
+        )
+
     def _machine(self) -> None:
         self.system_cpu_ratio = self._gauge("rpsd_system_cpu_ratio", "Share of CPU time in use, without niced work.")
         self.system_memory_ratio = self._gauge("rpsd_system_memory_ratio", "Share of memory in use.")

@@ -13,11 +13,12 @@ _COMPRESSIBLE: Final = (
     b"text/", b"application/json", b"application/x-ndjson", b"application/msgpack", b"application/problem+json",
     b"application/openmetrics-text", b"image/svg",
 )  # fmt: skip
+_LIVE: Final = b"text/event-stream"  # a compressor would hold events back
 
 
 def chosen(accept_encoding: bytes, content_type: bytes) -> str:
     """The encoding for an answer, empty for none. Float frames stay as they are: noise does not compress."""
-    if not accept_encoding or not content_type.startswith(_COMPRESSIBLE):
+    if not accept_encoding or not content_type.startswith(_COMPRESSIBLE) or content_type.startswith(_LIVE):
         return ""
     wanted = accept_encoding.decode("latin-1").lower()
     for encoding in _ENCODINGS:

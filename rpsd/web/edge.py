@@ -19,6 +19,7 @@ from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of,
 if TYPE_CHECKING:
     from rpsd.services.access.limiter import Standing
     from rpsd.services.wiring import Services
+    from rpsd.web.stream.streams import Streams
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -43,8 +44,11 @@ class Edge:
     act as the administrator; with `monitoring` it answers /metrics and the health family alone.
     """
 
-    def __init__(self, app: Any, services: "Services", *, admin: bool = False, monitoring: bool = False) -> None:
+    def __init__(
+        self, app: Any, services: "Services", *, admin: bool = False, monitoring: bool = False, streams: "Streams | None" = None
+    ) -> None:
         self._app, self._services, self._admin, self._monitoring = app, services, admin, monitoring
+        self._streams = streams
         server = services.settings.server
         self._hosts = frozenset(host.lower() for host in server.allowed_hosts)
         self._server = server
@@ -56,6 +60,9 @@ class Edge:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one HTTP request; everything else passes through."""
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
         if scope["type"] != "http":
             await (await self._built())(scope, receive, send)
             return
@@ -65,6 +72,7 @@ class Edge:
         client = scope.get("client")
         who = client_ip(client, headers, self._server.trusted_proxies)
         exchange = Exchange(self._services, _request_id(headers), headers, method, admin=self._admin, peer=who)
+        exchange.streams = self._streams
         scope[KEY] = exchange
         if method == "HEAD":  # a GET whose body is not sent
             scope["method"] = "GET"
@@ -76,6 +84,30 @@ class Edge:
         finally:
             self.in_flight.discard(peer)
             self._account(scope, exchange, perf_counter() - started)
+
+    async def _open(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one WebSocket: through the same door as a request, and then below the edge."""
+        from rpsd.web.stream.gate import PATH, refuse, served
+
+        started, headers, client = perf_counter(), dict(scope["headers"]), scope.get("client")
+        who = client_ip(client, headers, self._server.trusted_proxies)
+        exchange = Exchange(self._services, _request_id(headers), headers, "GET", admin=self._admin, peer=who)
+        peer = (client[0], str(client[1])) if client else ("", "")
+        self.in_flight.add(peer)  # it may be silent for as long as it likes
+        try:
+            self._check_door(scope)
+            self._check_host(exchange)
+            await served(self._streams, exchange, scope, receive, send, self._server.cors_origins)
+        except Exception as exception:  # noqa: BLE001 - whatever it was, the client gets an answer, or its connection ends
+            error = understood(exception)
+            record(exchange, error, exception)
+            if exchange.status != 101:
+                await refuse(send, exchange, error)
+        finally:
+            self.in_flight.discard(peer)
+            route = PATH if scope["path"] == PATH else "unmatched"
+            self._services.metrics.http_requests_total.labels("GET", route, str(exchange.status)).inc()
+            self._write_log(exchange, route, perf_counter() - started)
 
     async def _serve(self, scope: Any, receive: Any, reply: "Reply", exchange: Exchange) -> None:
         try:

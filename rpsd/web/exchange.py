@@ -19,11 +19,12 @@ class Exchange:
     """A request's id, headers (lower-case names), peer and, once the guard has run, its principal.
 
     `admin` marks requests that came over the admin socket, `peer` is the address of the client behind any trusted proxy, and `standing`
-    what it has left of its limit. `route` is the template, for labels and logs.
+    what it has left of its limit, `streams` where live streams come from. `route` is the template, for labels and logs.
     """
 
     __slots__ = (
         "admin", "extra", "headers", "method", "operation", "peer", "principal", "request_id", "samples", "services", "standing", "status",
+        "streams",
     )  # fmt: skip
 
     def __init__(
@@ -36,6 +37,7 @@ class Exchange:
         self.admin = admin
         self.peer = peer
         self.standing: Standing | None = None
+        self.streams: Any = None  # web/stream/streams.py, which needs this file
         self.principal: Principal | None = None
         self.status = 500
         self.samples = 0

@@ -19,6 +19,7 @@ from rpsd.web.notify import Watchdog, extend_timeout, notify, reloading, watchdo
 from rpsd.web.reaper import Reaper
 from rpsd.web.renewal import Renewal
 from rpsd.web.silence import Patience
+from rpsd.web.stream.streams import Streams
 
 if TYPE_CHECKING:
     from rpsd.services.wiring import Services
@@ -79,8 +80,11 @@ class Server:
         self._loop = loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="request"))
         inner = loop.run_in_executor(None, self._build)  # probes are answered meanwhile
-        edge, monitoring = Edge(inner, self._services), Edge(inner, self._services, monitoring=True)
-        sockets = ((edge, listeners.tcp), (monitoring, listeners.monitoring), (Edge(inner, self._services, admin=True), listeners.admin))
+        streams = Streams(self._services)
+        streams.open()
+        edge, monitoring = Edge(inner, self._services, streams=streams), Edge(inner, self._services, monitoring=True)
+        admin = Edge(inner, self._services, admin=True, streams=streams)
+        sockets = ((edge, listeners.tcp), (monitoring, listeners.monitoring), (admin, listeners.admin))
         engines = [self._engine_of(app, listener) for app, listener in sockets if listener is not None]
         serving = [loop.create_task(engine.serve()) for engine in engines]
         self._catch_signals(loop)
@@ -88,6 +92,7 @@ class Server:
         patience = Patience(server.first_byte_timeout, server.header_timeout, server.keepalive, server.body_timeout)
         reaper = Reaper(listeners.ports, patience, lambda peer: peer in edge.in_flight or peer in monitoring.in_flight)
         reaper.start()
+        streams.cut = reaper.cut
         self.port, self.monitoring_port = listeners.ports[0], listeners.ports[-1]
         await inner
         threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
@@ -97,6 +102,7 @@ class Server:
         self.ready.set()
         await self._until_stopped(serving)
         notify("STOPPING=1", "STATUS=finishing requests")
+        await streams.close()
         await self._finish(engines, serving, listeners)
         reaper.stop()
         for task in tasks:

@@ -2,7 +2,7 @@
 
 import threading
 
-from rpsd.services.events import EventHub
+from rpsd.services.events import MOST_HELD, EventHub
 from tests.conftest import Clock
 from tests.unit.services.conftest import NOW_NS
 
@@ -77,3 +77,85 @@ def test_silent_channels_are_forgotten_beyond_the_bound(clock: Clock) -> None:
         hub.publish(f"denoise:S{n}:1m", {})
     with hub.listen(["denoise:S0:1m", "denoise:S1:1m"], {"denoise:S0:1m": FIRST - 1, "denoise:S1:1m": FIRST - 1}) as listener:
         assert [event.channel for event in listener.take()] == ["denoise:S1:1m"]
+
+
+def test_a_tap_gives_every_event_of_its_channels_in_order_and_is_told_once(clock: Clock) -> None:
+    hub, calls = EventHub(clock), []
+    tap = hub.tap(lambda: calls.append(1))
+    hub.publish("drift", {"n": 0})
+    _, found = hub.join(tap, ["drift", "jobs"], {})
+    assert [(name, joined.last, joined.events) for name, joined in found.items()] == [("drift", FIRST, []), ("jobs", 0, [])]
+    for n in range(1, 4):
+        hub.publish("drift", {"n": n})
+        hub.publish("jobs", {"n": n})
+        hub.publish("alerts", {"n": n})
+    assert calls == [1]
+    assert [(event.channel, event.data["n"]) for event in hub.drain(tap)] == [(c, n) for n in (1, 2, 3) for c in ("drift", "jobs")]
+    assert hub.drain(tap) == []
+    hub.publish("jobs", {})
+    assert calls == [1, 1]
+    hub.part(tap, "jobs")
+    hub.publish("jobs", {})
+    assert len(hub.drain(tap)) == 1
+    hub.untap(tap)
+    hub.publish("drift", {})
+    assert hub.drain(tap) == []
+
+
+def test_who_joins_gets_the_past_at_the_moment_where_the_tap_begins(clock: Clock) -> None:
+    hub = EventHub(clock)
+    tap = hub.tap(lambda: None)
+    hub.join(tap, ["drift"], {})
+    seen = hub.publish("drift", {"n": 0})
+    hub.publish("drift", {"n": 1})
+    before, found = hub.join(tap, ["drift"], {"drift": seen})
+    assert [event.data["n"] for event in before] == [0, 1]
+    assert [event.data["n"] for event in found["drift"].events] == [1]
+    assert (found["drift"].last, found["drift"].missed) == (seen + 1, 0)
+    hub.publish("drift", {"n": 2})
+    assert [event.data["n"] for event in hub.drain(tap)] == [2]
+
+
+def test_one_number_says_where_a_reader_of_many_channels_stands(clock: Clock) -> None:
+    hub = EventHub(clock)
+    tap = hub.tap(lambda: None)
+    hub.join(tap, ["drift"], {})
+    for n in range(3):
+        hub.publish("drift", {"n": n})
+        hub.publish("jobs", {"n": n})
+    order = hub.drain(tap)[1].order
+    _, found = hub.join(tap, ["drift", "jobs"], {}, order)
+    assert [[event.data["n"] for event in joined.events] for joined in found.values()] == [[2], [1, 2]]
+    assert not any(joined.missed for joined in found.values())
+    _, found = hub.join(tap, ["drift", "alerts"], {}, order - 10)  # from before this process
+    assert all(joined.missed for joined in found.values())
+    _, found = hub.join(tap, ["drift"], {}, order + 10**9)  # from a process whose clock went ahead
+    assert len(found["drift"].events) == 3
+
+
+def test_what_is_held_is_bounded_over_all_channels(clock: Clock) -> None:
+    hub = EventHub(clock)
+    firsts = {f"book:S{n}": hub.publish(f"book:S{n}", {}) for n in range(100)}
+    for n in range(MOST_HELD):
+        hub.publish(f"samples:S{n % 50}:1d", {})
+    tap = hub.tap(lambda: None)
+    _, found = hub.join(tap, list(firsts), {name: first - 1 for name, first in firsts.items()})
+    assert sum(len(joined.events) for joined in found.values()) == 0
+    assert all(joined.missed for joined in found.values())
+    _, found = hub.join(tap, ["samples:S1:1d"], {"samples:S1:1d": FIRST})
+    assert len(found["samples:S1:1d"].events) == MOST_HELD // 50 - 1 + 1 - (MOST_HELD % 50 <= 1)
+
+
+def test_a_publisher_learns_whether_anybody_cares(clock: Clock) -> None:
+    hub = EventHub(clock)
+    assert not hub.is_wanted("jobs")
+    tap = hub.tap(lambda: None)
+    hub.join(tap, ["jobs"], {})
+    assert hub.is_wanted("jobs")
+    hub.part(tap, "jobs")
+    clock.advance(59)
+    assert hub.is_wanted("jobs")
+    clock.advance(2)
+    assert not hub.is_wanted("jobs")
+    with hub.listen(["jobs"]):
+        assert hub.is_wanted("jobs")

@@ -69,14 +69,12 @@ def test_an_application_that_cannot_be_built_is_an_answer_and_not_a_hang(service
     asyncio.run(run())
 
 
-def test_a_websocket_waits_for_the_application_too(services: Services) -> None:
+def test_a_websocket_needs_no_framework_and_is_refused_where_there_are_no_streams(services: Services) -> None:
     async def run() -> None:
-        building: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        edge = Edge(building, services)
-        waiting = asyncio.ensure_future(ask(edge, "/api/v1/ws", "websocket"))
-        await asyncio.sleep(0)
-        building.set_result(build_inner(services))
-        assert (await waiting)[-1]["type"] == "websocket.close"  # there is no such route yet
+        edge = Edge(asyncio.get_running_loop().create_future(), services)
+        start, body = await ask(edge, "/api/v1/ws", "websocket")
+        assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+        assert b"unknown_route" in body["body"]
 
     asyncio.run(run())
 

@@ -1,0 +1,134 @@
+"""Live streams over WebSocket through the whole server: the protocol, and what ends a socket."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.flow.web.conftest import Running
+
+PATH = "/api/v1/ws"
+
+
+@contextlib.contextmanager
+def opened(running: Running, scope: str | None = "read", **headers: str) -> Iterator[ClientConnection]:
+    if scope is not None:
+        headers["x-api-key"] = running.keys[scope]
+    address = f"ws://127.0.0.1:{running.server.port}{PATH}"
+    with connect(address, additional_headers=headers, open_timeout=20, close_timeout=5) as socket:
+        yield socket
+
+
+def ask(socket: ClientConnection, **frame: Any) -> dict[str, Any]:
+    socket.send(json.dumps(frame))
+    return told(socket)
+
+
+def told(socket: ClientConnection) -> dict[str, Any]:
+    frame: dict[str, Any] = json.loads(socket.recv(timeout=20))
+    return frame
+
+
+def test_a_subscriber_hears_what_is_published_from_then_on(running: Running) -> None:
+    publish = running.services.events.publish
+    before = publish("book:STR.ONE", {"n": 0})
+    with opened(running) as socket:
+        confirmed = ask(socket, type="subscribe", channels=["book:str.one", "book:STR.TWO"], id="s")
+        assert confirmed == {
+            "type": "subscribe_confirmed",
+            "id": "s",
+            "channels": ["book:STR.ONE", "book:STR.TWO"],
+            "sequence": {"book:STR.ONE": before, "book:STR.TWO": 0},
+        }
+        publish("book:STR.THREE", {"n": 1})
+        publish("book:STR.ONE", {"n": 2})
+        frame = told(socket)
+        assert frame.pop("timestamp").endswith("Z")
+        assert frame == {"type": "data", "channel": "book:STR.ONE", "sequence": before + 1, "data": {"n": 2}}
+        assert ask(socket, type="unsubscribe", channels=["book:STR.ONE"]) == {"type": "unsubscribe_confirmed", "channels": ["book:STR.ONE"]}
+        publish("book:STR.ONE", {"n": 3})
+        assert ask(socket, type="ping", id="p") == {"type": "pong", "id": "p"}
+
+
+def test_a_reader_that_comes_back_gets_what_it_missed_and_hears_of_what_is_gone(running: Running) -> None:
+    publish = running.services.events.publish
+    first = publish("book:STR.GAP", {"n": 0})
+    for n in range(1, 4):
+        publish("book:STR.GAP", {"n": n})
+    with opened(running) as socket:
+        ask(socket, type="subscribe", channels=["book:STR.GAP"], **{"from": {"book:STR.GAP": first}})
+        assert [told(socket)["data"]["n"] for _ in range(3)] == [1, 2, 3]
+    with opened(running) as socket:
+        ask(socket, type="subscribe", channels=["book:STR.GAP"], **{"from": {"book:STR.GAP": first - 100_000}})
+        gap = told(socket)
+        assert (gap["type"], gap["channel"], gap["from"], gap["to"]) == ("gap", "book:STR.GAP", first - 100_000, first - 1)
+        assert gap["missed"] >= 1
+        assert [told(socket)["data"]["n"] for _ in range(4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("no json", "bad_frame"),
+        ("[]", "bad_frame"),
+        ('{"type":"dance","id":"x"}', "bad_frame"),
+        ('{"type":"subscribe","channels":[]}', "bad_frame"),
+        ('{"type":"subscribe","channels":["jobs"],"more":1}', "bad_frame"),
+        ('{"type":"ping","id":' + "[" * 5000 + "]" * 5000 + "}", "bad_frame"),
+        ('{"type":"subscribe","channels":["weather"]}', "unknown_channel"),
+        ('{"type":"subscribe","channels":["prediction:BTC-USDT"]}', "forbidden"),
+        ('{"type":"subscribe","channels":["jobs"],"from":{"drift":3}}', "invalid_request"),
+        ('{"type":"samples","id":"x","symbol":"A","interval":"1d","data":{}}', "forbidden"),
+    ],
+)
+def test_a_frame_that_cannot_be_used_is_answered_and_the_socket_stays(running: Running, text: str, code: str) -> None:
+    with opened(running) as socket:
+        socket.send(text)
+        frame = told(socket)
+        assert (frame["type"], frame["code"]) == ("error", code)
+        assert frame["detail"]
+        assert frame["hint"]
+        assert frame.get("id") == ("x" if '"id":"x"' in text else None)
+        assert ask(socket, type="ping") == {"type": "pong"}
+
+
+@pytest.mark.parametrize(("message", "code"), [(b"bytes", 1003), ("x" * (2 << 20), 1009)])
+def test_frames_that_end_the_socket(running: Running, message: Any, code: int) -> None:
+    with opened(running) as socket, pytest.raises(ConnectionClosed) as closed:
+        socket.send(message)
+        told(socket)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == code
+
+
+@pytest.mark.parametrize(
+    ("scope", "headers", "status", "code"),
+    [
+        (None, {}, 401, "unauthenticated"),
+        (None, {"x-api-key": "rpsd_00000000_" + "0" * 32}, 401, "unauthenticated"),
+        ("read", {"origin": "https://elsewhere.example"}, 403, "forbidden"),
+        ("read", {"origin": "null"}, 403, "forbidden"),
+    ],
+)
+def test_who_may_not_open_one_is_told_why(running: Running, scope: str | None, headers: dict[str, str], status: int, code: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, opened(running, scope, **headers):
+        pass
+    response = refused.value.response
+    assert response.status_code == status
+    assert response.body is not None
+    assert json.loads(bytes(response.body))["code"] == code
+
+
+def test_a_page_of_the_same_host_may_open_one(running: Running) -> None:
+    with opened(running, origin=f"http://127.0.0.1:{running.server.port}") as socket:
+        assert ask(socket, type="ping") == {"type": "pong"}
+
+
+def test_there_is_no_websocket_elsewhere(running: Running) -> None:
+    with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{running.server.port}/api/v1/elsewhere"):
+        pass
+    assert refused.value.response.status_code == 404
