@@ -77,6 +77,10 @@ endef
 test-fault: dev ## Kill and break the service on purpose, each promise with its failing control (minutes).
 	$(call family,fault,-m fault)
 
+.PHONY: fuzz
+fuzz: dev ## Send a million spoilt requests to a server and judge every answer; writes tests/fault/fuzz/report.txt (REQUESTS=1000000, about twelve minutes).
+	$(BIN)/python -m tests.fault.fuzz.run --requests $(or $(REQUESTS),1000000) --report tests/fault/fuzz/report.txt
+
 .PHONY: test-system
 test-system: dev ## Try the units on a booted systemd (root and Debian's systemd-container needed).
 	$(call family,system,-m system)

@@ -9,6 +9,9 @@ What the failing controls run against; each change shows that the fault tests wo
 - `oblivious`: a regime's filter that is not in memory begins anew from the long-run shares, instead of from where the store says it stands.
 - `bookless`: the features of an order book that is not in memory begin anew, instead of from where the store says they stand.
 - `hasty`: how far a feature view is comes into the store in a transaction of its own, a second before its rows do.
+- `brittle`: a query parameter of more than 200 characters, and a body that holds 2^64, raise what nobody expected.
+- `talkative`: a problem's detail tells the Python type and the file in which an exception arose.
+- `hoarding`: four kilobytes of memory are lost with every request.
 - `impatient`: nothing is broken, but a training may take only a few seconds, so that a test need not wait for the real deadline.
 
 A server with PRAGMA synchronous=OFF would be no control here. SIGKILL ends a process, not the kernel: what the process has handed to
@@ -112,11 +115,54 @@ def hasty() -> None:
     Materialiser._write = write  # type: ignore[method-assign]
 
 
+def brittle() -> None:
+    from rpsd.web import wire
+
+    held_text, held_json = wire.parse_qsl, wire.decoded_json
+
+    def parsed(text: str, **more: Any) -> Any:
+        pairs = held_text(text, **more)
+        assert all(len(value) <= 200 for _, value in pairs)
+        return pairs
+
+    def decoded(body: bytes, kind: Any = Any) -> Any:
+        assert b"18446744073709551616" not in body
+        return held_json(body, kind)
+
+    wire.parse_qsl, wire.decoded_json = parsed, decoded
+
+
+def talkative() -> None:
+    from rpsd.web import edge, problem
+
+    held = problem.body_of
+
+    def body_of(error: Any, request_id: str) -> bytes:
+        error.detail = f"<class '{type(error).__module__}'> in {__file__}: {error.detail}"
+        return held(error, request_id)
+
+    problem.body_of = edge.body_of = body_of
+
+
+def hoarding() -> None:
+    from rpsd.web import edge
+
+    held, hoard = edge.Edge._account, []
+
+    def account(self: Any, *arguments: Any) -> None:
+        hoard.append(bytearray(4096))
+        held(self, *arguments)
+
+    edge.Edge._account = account  # type: ignore[method-assign]
+
+
 def impatient() -> None:
     training._DEADLINE_SECONDS = 3.0  # type: ignore[misc]
 
 
-CHANGES: Final = {change.__name__: change for change in (amnesiac, bookless, early, forgetful, hasty, impatient, oblivious)}
+CHANGES: Final = {
+    change.__name__: change for change in (amnesiac, bookless, brittle, early, forgetful, hasty, hoarding, impatient, oblivious, talkative)
+}
 
 if __name__ == "__main__":
     CHANGES[sys.argv[1]]()

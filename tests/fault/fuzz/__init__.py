@@ -1,0 +1,1 @@
+"""A mutation fuzzer for every route: valid requests, spoilt in many ways, sent to a real server over sockets; every answer judged."""
