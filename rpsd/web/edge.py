@@ -8,10 +8,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
-from rpsd.core.errors import BodyTooLarge, Forbidden, RpsdError, UnknownRoute
+from rpsd.core.errors import Forbidden, RpsdError, UnknownRoute
 from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
-from rpsd.web.limits import BoundedBody, inflater
+from rpsd.web.limits import BoundedBody
 from rpsd.web.peer import PlainHttp, client_ip, within
 from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
@@ -110,6 +110,7 @@ class Edge:
             self._write_log(exchange, route, perf_counter() - started)
 
     async def _serve(self, scope: Any, receive: Any, reply: "Reply", exchange: Exchange) -> None:
+        incoming = reply.incoming = self._incoming(scope, receive, exchange.headers)
         try:
             self._check_door(scope)
             self._check_host(exchange)
@@ -120,7 +121,9 @@ class Edge:
                 await probe(scope, receive, reply)
                 return
             app = await self._built() if asyncio.isfuture(self._app) else self._app
-            await app(scope, self._bounded(scope, receive, exchange), reply)
+            if incoming is not None:
+                incoming.open(exchange.headers.get(b"content-length"), exchange.header(b"content-encoding").strip().lower())
+            await app(scope, incoming or receive, reply)
         except Exception as exception:
             error = understood(exception)
             record(exchange, error, exception)
@@ -149,17 +152,12 @@ class Edge:
         if name not in self._hosts and not any(h.startswith("*.") and name.endswith(h[1:]) for h in self._hosts):
             raise Forbidden(f"host {name[:60]!r} is not allowed", hint="Add the host to server.allowed_hosts.")
 
-    def _bounded(self, scope: Any, receive: Any, exchange: Exchange) -> Any:
-        """`receive` within its limits. Raises BodyTooLarge at once when the length is announced."""
-        headers = exchange.headers
-        length = headers.get(b"content-length")
-        if length in (None, b"0") and b"transfer-encoding" not in headers:
-            return receive
+    def _incoming(self, scope: Any, receive: Any, headers: dict[bytes, bytes]) -> BoundedBody | None:
+        """The body within its limits, or None when none is announced."""
+        if headers.get(b"content-length") in (None, b"0") and b"transfer-encoding" not in headers:
+            return None
         most = self._server.max_stream_bytes if _is_streamed(scope, headers) else self._server.max_body_bytes
-        if length is not None and length.isdigit() and int(length) > most:
-            raise BodyTooLarge(f"the body is above {most} bytes")
-        inflate = inflater(exchange.header(b"content-encoding").strip().lower())
-        return BoundedBody(receive, most=most, timeout_seconds=self._server.body_timeout, inflate=inflate)
+        return BoundedBody(receive, most=most, timeout_seconds=self._server.body_timeout, inflate=None)
 
     def _is_secure(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
         if scope.get("scheme") == "https":
@@ -209,18 +207,21 @@ class Edge:
 class Reply:
     """ASGI `send` with the edge's headers, and compressed when the client wants it and the body is long enough."""
 
-    __slots__ = ("_compress", "_exchange", "_secure", "_send", "_start", "_started_at", "started")
+    __slots__ = ("_compress", "_exchange", "_secure", "_send", "_start", "_started_at", "incoming", "started")
 
     def __init__(self, exchange: Exchange, send: Any, started_at: float, *, secure: bool) -> None:
         self._exchange, self._send, self._started_at, self._secure = exchange, send, started_at, secure
         self._start: dict[str, Any] | None = None
         self._compress: Any = None
+        self.incoming: BoundedBody | None = None
         self.started = False
 
     async def __call__(self, message: Any) -> None:
         """Pass a message on; the start waits for the first piece of the body, which decides about compression."""
         if message["type"] == "http.response.start":
             self._start = message
+            if self.incoming is not None and not self.incoming.complete:
+                await self._rinse(message, self.incoming)
             return
         if message["type"] != "http.response.body":
             await self._send(message)
@@ -240,6 +241,12 @@ class Reply:
         if self._exchange.method == "HEAD":
             body = b""
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _rinse(self, start: dict[str, Any], incoming: BoundedBody) -> None:
+        """Let what is left of the body pass by; where that would take long, or the client waits to be asked for it, say that this ends."""
+        if b"expect" in self._exchange.headers or not await incoming.drain():
+            incoming.complete = True
+            start["headers"] = [*start.get("headers", ()), (b"connection", b"close")]
 
     def _dress(self, start: dict[str, Any], *, long: bool) -> None:
         """Complete the headers of the start message in place."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -16,6 +17,8 @@ _PACE: Final = 1 << 18  # a sender earns another body_timeout with each 256 KiB,
 _PIECE: Final = 1 << 20  # decoded bytes that are asked of a decompressor at once
 _AT_ONCE: Final = 1 << 16  # sent bytes that it is given for that
 _STEP: Final = 1 << 12  # and in which steps: what a member leaves over is copied
+_RINSED: Final = 1 << 16  # bytes of an unread body that an answer waits for
+_RINSE_SECONDS: Final = 0.25  # and how long
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)  # possessive, and an open string ends the text: never backtracks
 _BRACKETS: Final = b"[]{}"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
@@ -176,6 +179,29 @@ class BoundedBody:
         if self.complete and self._inflater is not None:
             self._inflater.finish()
         return {"type": "http.request", "body": chunk, "more_body": not self.complete}
+
+    def open(self, length: bytes | None, encoding: str) -> None:
+        """Take the body in as its headers announce it. Raises BodyTooLarge, UnsupportedMediaType."""
+        if length is not None and length.isdigit() and int(length) > self._most:
+            raise BodyTooLarge(f"the body is above {self._most} bytes")
+        self._inflater = inflater(encoding)
+
+    async def drain(self) -> bool:
+        """Let a short rest of the body pass by unread and unjudged, in a quarter of a second at most; whether its end has come.
+
+        An engine ends the connection when an answer leaves some of the body behind, and takes the client's next request with it.
+        """
+        self.complete = True
+        left = _RINSED
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RINSE_SECONDS):
+                while not self._ended and left > 0:
+                    message = await self._receive()
+                    if message["type"] != "http.request":
+                        break
+                    left -= len(message.get("body", b""))
+                    self._ended = not message.get("more_body", False)
+        return self._ended
 
     async def _next(self) -> bytes:
         """The next bytes as they were sent."""

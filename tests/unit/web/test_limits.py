@@ -160,3 +160,27 @@ def test_the_client_that_goes_away_is_told_so() -> None:
 
     with pytest.raises(MalformedBody, match="cut off"):
         asyncio.run(BoundedBody(receive, most=10, timeout_seconds=1, inflate=None)())
+
+
+def drained(messages: list[dict[str, object]], pause: float = 0.0) -> tuple[bool, int]:
+    """What drain() says, and how many messages it left."""
+
+    async def run() -> bool:
+        async def receive() -> dict[str, object]:
+            await asyncio.sleep(pause)
+            return messages.pop(0)
+
+        return await BoundedBody(receive, most=10, timeout_seconds=1, inflate=None).drain()
+
+    return asyncio.run(run()), len(messages)
+
+
+def piece(size: int, *, more: bool = True) -> dict[str, object]:
+    return {"type": "http.request", "body": bytes(size), "more_body": more}
+
+
+def test_the_rest_of_a_body_is_let_by_within_bounds() -> None:
+    assert drained([piece(20), piece(20, more=False), {"type": "http.disconnect"}]) == (True, 1)
+    assert drained([piece(40_000)] * 5) == (False, 3)
+    assert drained([piece(1), {"type": "http.disconnect"}, piece(1)]) == (False, 1)
+    assert drained([piece(1, more=False)], pause=5.0) == (False, 1)
