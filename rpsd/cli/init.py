@@ -1,5 +1,6 @@
 """`rpsd init`: directories, the pepper and the first key; safe to repeat."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,8 +75,13 @@ def prepare(settings: "Settings") -> None:
 
 def first_key(settings: "Settings", name: str, scopes: list[str]) -> str | None:
     """A new key of that name, or None when a usable one with admin scope exists."""
+    from rpsd.core import instant
+
+    now_ns = time.time_ns()
     with reached(settings) as here:
-        keys = here.keys()
-        if any("admin" in row["scopes"] and not row.get("revoked") for row in keys):
-            return None
+        rows = here.keys()
+        for row in rows:
+            expired = row.get("expires") is not None and instant.parse(row["expires"]) <= now_ns
+            if "admin" in row["scopes"] and not row.get("revoked") and not expired:
+                return None
         return str(here.create_key(name, scopes, None, None)["key"])

@@ -2,7 +2,8 @@
 
 import re
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +11,7 @@ from rpsd.cli.output import AsJson, ConfigFile, answer, pairs, table
 from rpsd.cli.reach import load, reached
 from rpsd.core.errors import InvalidRequest
 
-app = typer.Typer(name="keys", help="Create, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(name="keys", help="Create, list, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
 
 _UNITS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
@@ -35,15 +36,22 @@ def create(
     scope: Annotated[list[str], typer.Option("--scope", help="read, ingest, predict, train or admin; again for more.")],
     expires: Annotated[str | None, typer.Option("--expires", help="When it ends: 90d, 12h, or an ISO 8601 time.")] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Requests a minute of this key; kept with it, not yet enforced.")
+        str | None, typer.Option("--limit", help="What this key may call instead of limits.*: 1000/s, 600/min, or a number a minute.")
     ] = None,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key. Its secret is shown this once."""
+    from rpsd.services.access.wish import per_minute
+
     scopes = [part for given in scope for part in given.split(",") if part]
     with reached(load(config_file)) as here:
-        found = here.create_key(name, scopes, expiry(expires, time.time_ns()), limit)
+        found = here.create_key(name, scopes, expiry(expires, time.time_ns()), per_minute(limit))
+    _show(found, as_json)
+
+
+def _show(found: Mapping[str, Any], as_json: bool) -> None:
+    """A key that was just made, with its secret."""
     shown = {"id": found["id"], "key": found["key"], "scopes": found["scopes"], "expires": found.get("expires")}
     text = pairs([("id", shown["id"]), ("key", shown["key"]), ("scopes", ", ".join(shown["scopes"])), ("expires", shown["expires"])])
     answer(shown, as_json, f"{text}\nKeep the key now: it is not shown again.")
@@ -63,6 +71,34 @@ def _brief(value: object) -> object:
     if isinstance(value, list | tuple):
         return ", ".join(value)
     return value[:10] if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", value) else value
+
+
+@app.command()
+def rotate(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="As `rpsd keys list` shows it.")],
+    overlap: Annotated[str, typer.Option("--overlap", help="How long the old key goes on working, 90 days at most.")] = "24h",
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key in place of another. Its secret is shown this once."""
+    from rpsd.config import kinds
+
+    try:
+        overlap_seconds = kinds.DURATION.parse(int(overlap) if overlap.isdecimal() else overlap)
+    except kinds.Unfit as error:
+        raise InvalidRequest(f"--overlap: {error}") from error
+    with reached(load(config_file)) as here:
+        found = here.rotate_key(identifier, overlap_seconds)
+    _show(found, as_json)
+
+
+@app.command("rotate-signing")
+def rotate_signing(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Sign tokens with a new key; those signed before work until they end."""
+    with reached(load(config_file)) as here:
+        rows = here.rotate_signing_keys()
+    headers = ("kid", "algorithm", "created", "signs")
+    answer({"keys": rows}, as_json, lambda: table(headers, [[_brief(row.get(h)) for h in headers] for row in rows], empty="No keys yet."))
 
 
 @app.command()

@@ -223,18 +223,23 @@ class Live:
 
     def keys(self) -> list[dict[str, Any]]:
         """Every key, without secrets."""
-        found: list[dict[str, Any]] = self._client.ask("GET", "/api/v1/admin/keys")["keys"]
-        return found
+        return self._client.keys()
 
     def create_key(self, name: str, scopes: Sequence[str], expires: str | None, limit: int | None) -> dict[str, Any]:
         """A new key; `key` in the answer is the token, shown this once."""
-        body = {"name": name, "scopes": list(scopes), "expires": expires, "limit": limit}
-        found: dict[str, Any] = self._client.ask("POST", "/api/v1/admin/keys", json={k: v for k, v in body.items() if v is not None})
-        return found
+        return self._client.create_key(name, scopes, expires, limit)
+
+    def rotate_key(self, identifier: str, overlap_seconds: float) -> dict[str, Any]:
+        """A key in place of another; `key` in the answer is the token, shown this once."""
+        return self._client.rotate_key(identifier, int(overlap_seconds))
 
     def revoke_key(self, identifier: str) -> None:
         """Revoke a key."""
-        self._client.ask("DELETE", f"/api/v1/admin/keys/{identifier}")
+        self._client.revoke_key(identifier)
+
+    def rotate_signing_keys(self) -> list[dict[str, Any]]:
+        """Sign tokens with a new key."""
+        return self._client.rotate_signing_keys()
 
     def create_backup(self, target: Path | None, progress: Progress) -> dict[str, Any]:
         """Let the server take a backup; with a target the finished file is copied there."""

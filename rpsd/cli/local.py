@@ -267,9 +267,18 @@ class Local:
         row, token = self._services.access.create(name, scopes, expires_ns=expires_ns, limit=limit, by=BY)
         return {**row, "key": token}
 
+    def rotate_key(self, identifier: str, overlap_seconds: float) -> dict[str, Any]:
+        """A key in place of another; `key` in the answer is the token, shown this once."""
+        row, token = self._services.access.rotate(identifier, overlap_seconds, by=BY)
+        return {**row, "key": token}
+
     def revoke_key(self, identifier: str) -> None:
         """Revoke a key."""
         self._services.access.revoke(identifier, by=BY)
+
+    def rotate_signing_keys(self) -> list[dict[str, Any]]:
+        """Sign tokens with a new key."""
+        return self._services.access.rotate_signing(by=BY)
 
     def create_backup(self, target: Path | None, progress: Progress) -> dict[str, Any]:
         """Take a backup."""

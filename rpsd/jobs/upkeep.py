@@ -8,11 +8,12 @@ from rpsd.services.upkeep import keep_trim
 
 
 def run(context: JobContext) -> dict[str, Any]:
-    """Result: how many rows or blocks each step touched; see keep_trim."""
+    """Result: how many rows or blocks each step touched; see keep_trim and AccessService.upkeep."""
     services = context.services
     tapes_ns = int(services.settings.books.retention * SECOND_NS)
     keep = services.settings.models.keep
-    return keep_trim(services.database, services.clock(), context.go_on, tapes_ns=tapes_ns, keep_versions=keep)
+    done = keep_trim(services.database, services.clock(), context.go_on, tapes_ns=tapes_ns, keep_versions=keep)
+    return done | services.access.upkeep()
 
 
 UPKEEP: Final = Job("upkeep", "Fold, compress and prune the database.", lambda settings: settings.jobs.upkeep, run)

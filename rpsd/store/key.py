@@ -26,6 +26,10 @@ class KeyRow:
     limit: int | None = None
     replaced_by: str | None = None
 
+    def is_alive(self, now_ns: int) -> bool:
+        """Whether the key works at now_ns."""
+        return self.revoked_ns is None and (self.expires_ns is None or self.expires_ns > now_ns)
+
 
 def _row(row: tuple[Any, ...]) -> KeyRow:
     key_id, name, digest, scopes, *rest = row

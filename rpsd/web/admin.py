@@ -1,41 +1,24 @@
-"""What only an operator may do: keys, backups, effective settings, audit."""
+"""What only an operator may do: backups, effective settings, audit."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, delete, get, post
-from litestar.params import FromPath, RawBody
+from litestar import Request, get, post
+from litestar.params import RawBody
 from litestar.response import Response
 
 from rpsd.core.errors import Fault, UnknownFile
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, enqueue, refuse_body
-from rpsd.web.wire import JSON, Body, Instant, Page, Query, answer, moment, query, read
-
-Scope = Literal["read", "ingest", "predict", "train", "admin"]
-
-
-class KeyBody(Body):
-    """A new key."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .@:-]+$")]
-    scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=5)]
-    expires: Instant | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | None = None
+from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
 
 
 class VerifyBody(Body):
     """A backup by its file name."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class KeyList(msgspec.Struct):
-    """The keys, without their secrets."""
-
-    keys: list[dict[str, Any]]
 
 
 class BackupList(msgspec.Struct):
@@ -62,48 +45,6 @@ class Settings(msgspec.Struct):
     """The effective settings, without secrets."""
 
     settings: list[Setting]
-
-
-@get("/api/v1/admin/keys", opt=declare("admin", "The API keys, without secrets.", "admin", writes={JSON: KeyList}), sync_to_thread=True)
-def keys(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The keys."""
-    return answer(of(request), {"keys": of(request).services.access.list()})
-
-
-@post(
-    "/api/v1/admin/keys",
-    opt=declare(
-        "admin",
-        "Create an API key; the answer shows `key` once and never again.",
-        "admin",
-        reads={JSON: KeyBody},
-        writes={JSON: dict[str, Any]},
-        status=201,
-    ),
-    status_code=201,
-    sync_to_thread=True,
-)
-def create_key(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """Create a key."""
-    exchange = of(request)
-    query(request.scope, Query)
-    asked = read(exchange, body, KeyBody)
-    row, token = exchange.services.access.create(
-        asked.name, asked.scopes, expires_ns=moment(asked.expires, "/expires"), limit=asked.limit, by=exchange.by
-    )
-    return answer(exchange, {**row, "key": token}, 201)
-
-
-@delete(
-    "/api/v1/admin/keys/{key:str}",
-    opt=declare("admin", "Revoke a key; it stops working within a second.", "admin", writes={JSON: dict[str, Any]}),
-    status_code=200,
-    sync_to_thread=True,
-)
-def revoke_key(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
-    """Revoke a key by its id."""
-    exchange = of(request)
-    return answer(exchange, exchange.services.access.revoke(key, exchange.by))
 
 
 @get("/api/v1/admin/backups", opt=declare("admin", "The backups.", "admin", writes={JSON: BackupList}), sync_to_thread=True)
@@ -189,4 +130,4 @@ def verify_audit(request: Request[Any, Any, Any]) -> Response[bytes]:
     return answer(of(request), of(request).services.access.verify_audit())
 
 
-ROUTES: Final = (keys, create_key, revoke_key, backups, create_backup, verify_backup, prune_backups, config, audit, verify_audit)
+ROUTES: Final = (backups, create_backup, verify_backup, prune_backups, config, audit, verify_audit)

@@ -20,6 +20,7 @@ from rpsd.web import (
     feature_frame,
     feature_view,
     job,
+    key,
     live,
     ml_status,
     model,
@@ -33,6 +34,7 @@ from rpsd.web import (
     run_log,
     series,
     system,
+    token,
 )
 from rpsd.web.auth import authorised, check
 from rpsd.web.edge import Edge
@@ -69,6 +71,8 @@ ROUTES: Final[tuple[Any, ...]] = (
     *job.ROUTES,
     *drift.ROUTES,
     *admin.ROUTES,
+    *key.ROUTES,
+    *token.ROUTES,
     *alert.ROUTES,
 )
 

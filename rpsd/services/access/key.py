@@ -40,7 +40,7 @@ class Keys:
         row, token = self._made(name, ordered, expires_ns, a_minute, now_ns)
 
         def write(c: Connection) -> None:
-            living = [held.name for held in keys.list_keys(c) if held.revoked_ns is None]
+            living = [held.name for held in keys.list_keys(c) if held.is_alive(now_ns)]
             if name in living:
                 raise StateConflict(f"there is a key named {name!r} already", hint="Choose another name, or revoke that key first.")
             if len(living) >= _MOST_KEYS:
@@ -65,7 +65,7 @@ class Keys:
 
         def write(c: Connection) -> None:
             held = keys.require(c, key_id)
-            if held.revoked_ns is not None or (held.expires_ns is not None and held.expires_ns <= now_ns):
+            if not held.is_alive(now_ns):
                 raise StateConflict(f"the key {key_id} has ended", hint="`rpsd keys create` makes a new one.")
             if held.replaced_by is not None:
                 raise StateConflict(f"the key {key_id} was rotated already", hint=f"Rotate {held.replaced_by}, which replaced it.")

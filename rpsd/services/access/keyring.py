@@ -49,7 +49,7 @@ class Keyring:
         """Hold the keys of the database that work at now_ns; ids that no longer do are told. O(keys)."""
         with self._loading:  # an older reading must not replace a newer one
             rows = self._database.read(keys.list_keys)
-            alive = [held for row in rows if row.revoked_ns is None and (held := _held(row)).expires_ns > now_ns]
+            alive = [_held(row) for row in rows if row.is_alive(now_ns)]
             before = self._by_id
             self._by_id = {held.principal.id: held for held in alive}
             self._by_hash = {held.hash: held for held in alive}

@@ -1,6 +1,7 @@
 """Tokens made from keys: JSON Web Tokens that live for minutes, never longer than their key, and can be called back."""
 
 import hashlib
+import re
 import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -15,6 +16,7 @@ from rpsd.services.access.signing import SigningKey, SigningKeys
 ISSUER: Final = "rpsd"
 AUDIENCE: Final = "rpsd"
 _MOST_BYTES: Final = 4096
+_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _REMEMBERED: Final = 4096
 _CLAIMS: Final = frozenset({"sub", "scope", "iss", "aud", "iat", "nbf", "exp", "jti"})
 _LATEST: Final = 2**33
@@ -65,7 +67,7 @@ class Tokens:
 
     def verified(self, token: str, now_ns: int) -> Claims:
         """What the token says. Raises Outlived, Unauthenticated; a token is checked whole once, then remembered."""
-        if len(token) > _MOST_BYTES or not token.isascii():
+        if len(token) > _MOST_BYTES or not _SHAPE.fullmatch(token):
             raise _wrong()
         digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
         claims = self._verified.get(digest)

@@ -119,11 +119,13 @@ def test_impossible_wishes(services, wish: dict, pointer: str) -> None:
     assert services.access.list() == []
 
 
-def test_two_living_keys_never_share_a_name(services) -> None:
+def test_two_living_keys_never_share_a_name(services, clock) -> None:
     row, _ = services.access.create("desk", ["read"], by="admin")
     with pytest.raises(StateConflict):
         services.access.create("desk", ["read"], by="admin")
     services.access.revoke(row["id"], "admin")
+    services.access.create("desk", ["read"], by="admin", expires_ns=clock.now_ns + SECOND_NS)
+    clock.now_ns += SECOND_NS
     services.access.create("desk", ["read"], by="admin")
 
 
