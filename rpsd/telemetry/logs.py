@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 from rpsd import __version__
 
@@ -28,6 +28,8 @@ if _rich is not None:
 
 CAPACITY = 10_000
 """Lines that wait at most; then the oldest is dropped and counted."""
+
+_GATHER_SECONDS = 0.02
 
 _KEY = re.compile(r"\brpsd_([A-Za-z0-9]{4,32})_[A-Za-z0-9_-]{16,}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
@@ -99,7 +101,11 @@ def _render(_logger: Any, _level: str, event: Event) -> str:
 
 
 class LogWriter:
-    """A bounded queue of lines and the thread that writes them to a stream and, when named, to a file."""
+    """A bounded queue of lines and the thread that writes them to a stream and, when named, to a file.
+
+    The thread wakes at the first line and gathers for some milliseconds what comes after it: a busy server wakes it fifty times a second
+    and not once a line.
+    """
 
     def __init__(
         self, stream: BinaryIO | None, file: Path | None, *, capacity: int = CAPACITY, on_drop: Callable[[], None] | None = None
@@ -109,26 +115,30 @@ class LogWriter:
         self._stream, self._path = stream, file
         self._file: int | None = None
         self._file_identity: tuple[int, int] | None = None
-        self._lines: deque[str] = deque()
+        self._lines: deque[str | threading.Event] = deque()
         self._capacity = capacity
-        self._wake = threading.Condition()
-        self._idle = threading.Event()
+        self._wake, self._hurry = threading.Event(), threading.Event()
+        self._awake = False
         self._closing = False
         self._thread = threading.Thread(target=self._write_forever, name="log-writer", daemon=True)
         self._thread.start()
 
     def put(self, line: str) -> None:
-        """Queue the line; when the queue is full the oldest gives way. Never blocks on the sink."""
-        lost = False
-        with self._wake:
-            if len(self._lines) >= self._capacity:
-                self._lines.popleft()
-                self.dropped += 1
-                lost = True
-            self._lines.append(line)
-            self._idle.clear()
-            self._wake.notify()
-        if lost and self.on_drop is not None:
+        """Queue the line; when the queue is full the oldest gives way. Takes no lock, and never blocks on the sink."""
+        if len(self._lines) >= self._capacity:
+            with contextlib.suppress(IndexError):  # the thread has just taken them all
+                self._drop(self._lines.popleft())
+        self._lines.append(line)
+        if not self._awake:
+            self._awake = True
+            self._wake.set()
+
+    def _drop(self, oldest: "str | threading.Event") -> None:
+        if isinstance(oldest, threading.Event):
+            oldest.set()
+            return
+        self.dropped += 1
+        if self.on_drop is not None:
             self.on_drop()
 
     def redirect(self, file: Path | None) -> None:
@@ -137,35 +147,40 @@ class LogWriter:
 
     def flush(self, seconds: float = 2.0) -> bool:
         """Wait until everything queued is written, at most so long; whether it was."""
-        with self._wake:
-            if not self._lines and self._idle.is_set():
-                return True
-        return self._idle.wait(seconds)
+        written = threading.Event()
+        self._lines.append(written)
+        self._hurry.set()
+        self._wake.set()
+        return written.wait(seconds)
 
     def close(self) -> None:
         """Write what waits, within two seconds, and end the thread."""
         self.flush()
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._closing = True
+        self._hurry.set()
+        self._wake.set()
         self._thread.join(2.0)
 
     def _write_forever(self) -> None:
-        while True:
-            with self._wake:
-                while not self._lines and not self._closing:
-                    self._idle.set()
-                    self._wake.wait()
-                if self._closing and not self._lines:
-                    break
-                batch = list(self._lines)
-                self._lines.clear()
-            data = "".join(f"{line}\n" for line in batch).encode("utf-8", "replace")
-            # a sink that fails (closed pipe, full disk) must not end the thread: the lines are lost and counted
-            self._attempt(self._write_stream, data, len(batch))
-            if self._path is not None or self._file is not None:
-                self._attempt(self._write_file, data, len(batch))
-        self._idle.set()
+        while not (self._closing and not self._lines):
+            self._wake.wait()
+            self._hurry.wait(_GATHER_SECONDS)
+            self._hurry.clear()
+            self._wake.clear()
+            self._awake = False  # before the lines are taken: whoever adds one from here on wakes this thread again
+            taken: list[str | threading.Event] = []
+            with contextlib.suppress(IndexError):  # a full queue gives its oldest away meanwhile
+                taken.extend(self._lines.popleft() for _ in range(len(self._lines)))
+            batch = [line for line in taken if isinstance(line, str)]
+            if batch:
+                data = "".join(f"{line}\n" for line in batch).encode("utf-8", "replace")
+                # a sink that fails (closed pipe, full disk) must not end the thread: the lines are lost and counted
+                self._attempt(self._write_stream, data, len(batch))
+                if self._path is not None or self._file is not None:
+                    self._attempt(self._write_file, data, len(batch))
+            for mark in taken:
+                if isinstance(mark, threading.Event):
+                    mark.set()
 
     def _attempt(self, write: Callable[[bytes], None], data: bytes, lines: int) -> None:
         try:
@@ -207,6 +222,54 @@ class _Sink:
 
     def __getattr__(self, _level: str) -> Callable[[str], None]:
         return self._put
+
+
+class PlainLine:
+    """The line of a request, past the machinery that every other line takes: the same fields, at a tenth of the cost.
+
+    Before configure_logging() it takes the usual way.
+    """
+
+    def __init__(self) -> None:
+        self._put: Callable[[str], None] | None = None
+        self._number, self._ecs = logging.INFO, False
+        self._second, self._prefix = 0, ""
+        self._encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
+
+    def configure(self, put: Callable[[str], None], number: int, *, ecs: bool) -> None:
+        """Write with `put` what is at or above the level `number`."""
+        self._put, self._number, self._ecs = put, number, ecs
+
+    def __call__(self, number: int, message: str, fields: Event) -> None:
+        """One line at logging.DEBUG or logging.INFO."""
+        if self._put is None:
+            structlog.get_logger().log(number, message, **fields)
+            return
+        if number < self._number:
+            return
+        level = "INFO" if number == logging.INFO else "DEBUG"
+        event: Event = {"timestamp": self._now(), "level": level, "service": "rpsd", "version": __version__, "message": message, **fields}
+        if not _SECRET_FIELDS.isdisjoint(fields):
+            event = {name: "***" if name in _SECRET_FIELDS else value for name, value in event.items()}
+        if self._ecs:
+            event = _as_ecs(None, level, event)
+        try:
+            line = redact(self._encode(event))
+        except (TypeError, ValueError, RecursionError):  # NaN, or what has no text
+            line = _render(None, level, event)
+        self._put(line)
+
+    def _now(self) -> str:
+        """UTC to the millisecond; the date is written once a second."""
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._prefix}{int((now - second) * 1000):03d}Z"
+
+
+request_line: Final = PlainLine()
+"""Where the edge writes its access log."""
 
 
 class _Foreign(logging.Handler):
@@ -255,6 +318,7 @@ def configure_logging(
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=False,
     )
+    request_line.configure(writer.put, number, ecs=format == "ecs")
     root = logging.getLogger()
     for handler in list(root.handlers):
         if isinstance(handler, _Foreign):

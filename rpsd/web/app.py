@@ -91,7 +91,7 @@ def build_inner(services: "Services") -> Litestar:
     # in one router: registered one by one, Litestar rebuilds its index for each, and wraps a path's first handler twice
     app = Litestar(
         [Router("/", route_handlers=ROUTES)],
-        guards=[authorised],
+        before_request=authorised,
         exception_handlers={Exception: respond},
         openapi_config=None,  # made on demand by web/openapi.py
         logging_config=None,

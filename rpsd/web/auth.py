@@ -9,18 +9,20 @@ from rpsd.web.operation import OPT, PUBLIC, Operation
 from rpsd.web.peer import within
 
 if TYPE_CHECKING:
-    from litestar import Litestar
-    from litestar.connection import ASGIConnection
-    from litestar.handlers.base import BaseRouteHandler
+    from litestar import Litestar, Request
 
 SCOPES: Final = (PUBLIC, "read", "ingest", "predict", "train", "admin")
 _OPEN: Final = frozenset({"read", "ingest", "predict", "train"})  # what auth.required: false gives; admin stays closed
 
 
-async def authorised(connection: "ASGIConnection[Any, Any, Any, Any]", handler: "BaseRouteHandler") -> None:
-    """Litestar's guard: the principal of the request, holding the operation's scope. Raises Unauthenticated, Forbidden."""
-    operation: Operation | None = handler.opt.get(OPT)
-    exchange = of(connection)
+async def authorised(request: "Request[Any, Any, Any]") -> None:
+    """The guard before every handler: who calls holds the operation's scope and has calls left.
+
+    Raises Unauthenticated, LockedOut, Forbidden, RateLimited. It is Litestar's `before_request` and not one of its `guards`: each of those
+    is given a copy of the handler, made anew for every request, which costs more than all that is done here.
+    """
+    operation: Operation | None = request.route_handler.opt.get(OPT)
+    exchange = of(request)
     watched = operation is not None and operation.monitoring
     if operation is None or operation.scope == PUBLIC:  # only OPTIONS handlers have no declaration: check() saw to it
         if not (watched and _is_watching(exchange)):
@@ -69,15 +71,30 @@ def _bearer(header: str) -> str:
 
 def declared(app: "Litestar") -> Iterator[tuple[str, str, Operation | None]]:
     """(path, method, declaration) of every route but the OPTIONS handlers that Litestar adds."""
+    for path, method, handler in handlers(app):
+        yield path, method, handler.opt.get(OPT)
+
+
+def handlers(app: "Litestar") -> Iterator[tuple[str, str, Any]]:
+    """(path, method, handler) of the same."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", None) or [route.route_handler]:  # type: ignore[union-attr]
             for method in sorted(getattr(handler, "http_methods", ("GET",))):
                 if method != "OPTIONS":
-                    yield route.path_format, str(method), handler.opt.get(OPT)
+                    yield route.path_format, str(method), handler
 
 
 def check(app: "Litestar") -> None:
-    """Raise TypeError when a route declares no scope, or one that does not exist: the application must not start open."""
-    for path, method, operation in declared(app):
+    """Raise TypeError when a route declares no scope, one that does not exist, or one that no guard asks for: never start open."""
+    for path, method, handler in handlers(app):
+        operation: Operation | None = handler.opt.get(OPT)
         if operation is None or operation.scope not in SCOPES:
             raise TypeError(f"{method} {path} declares no scope")
+        if not _is_guarded(handler) and operation.scope != PUBLIC:
+            raise TypeError(f"{method} {path} is not guarded")
+
+
+def _is_guarded(handler: Any) -> bool:
+    """Whether the guard runs before it: not before a plain ASGI application, nor where a handler has put a hook of its own in its place."""
+    hook = getattr(handler, "resolve_before_request", None)
+    return hook is not None and hook() is authorised

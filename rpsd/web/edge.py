@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import os
+import random
 import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rpsd.web.stream.streams import Streams
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_IDS: Final = random.Random()  # noqa: S311 - seeded by the kernel
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ALWAYS: Final = (
     (b"x-rpsd-version", __version__.encode()),
@@ -166,7 +167,7 @@ class Edge:
         return forwarded == b"https" and bool(client) and within(client[0], self._server.trusted_proxies)
 
     def _account(self, scope: Any, exchange: Exchange, seconds: float) -> None:
-        """Metrics by route template and the access log; probes are logged at DEBUG only."""
+        """Metrics by route template and the access log; what watches is logged at DEBUG only."""
         route = scope.get("path_template") or "unmatched"
         method = exchange.method if exchange.method in _METHODS else "OTHER"
         key = (method, route, exchange.status)
@@ -182,26 +183,26 @@ class Edge:
 
     def _write_log(self, exchange: Exchange, route: str, seconds: float) -> None:
         if self._log is None:
-            from rpsd.telemetry import logger
+            from rpsd.telemetry import request_line
 
-            self._log = logger()
-        probe = exchange.status < 400 and (route.startswith("/health") or route.startswith("/api/v1/health") or route == "/metrics")
-        if probe and not self._log.is_enabled_for(logging.DEBUG):
-            return
-        (self._log.debug if probe else self._log.info)(
-            f"{exchange.method} {route} {exchange.status}",
-            operation=exchange.operation or "http",
-            user_id=exchange.by,
-            data_size=exchange.samples,
-            processing_time=round(seconds, 6),
-            outcome="success" if exchange.status < 400 else "error",
-            request_id=exchange.request_id,
-            method=exchange.method,
-            route=route,
-            status=exchange.status,
-            client_ip=exchange.peer,
-            **exchange.extra,
-        )
+            self._log = request_line
+        status = exchange.status
+        watching = status < 400 and route.startswith(_MONITORING)
+        fields = {
+            "operation": exchange.operation or "http",
+            "user_id": exchange.by,
+            "data_size": exchange.samples,
+            "processing_time": round(seconds, 6),
+            "outcome": "success" if status < 400 else "error",
+            "request_id": exchange.request_id,
+            "method": exchange.method,
+            "route": route,
+            "status": status,
+            "client_ip": exchange.peer,
+        }
+        if exchange.extra:
+            fields |= exchange.extra
+        self._log(logging.DEBUG if watching else logging.INFO, f"{exchange.method} {route} {status}", fields)
 
 
 class Reply:
@@ -283,9 +284,9 @@ class Reply:
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
-    """The client's own id when it is a sane token, else 64 random bits."""
+    """The client's own id when it is a sane token, else 64 random bits: no secret, so the kernel is not asked each time."""
     given = headers.get(b"x-request-id")
-    return given.decode() if given and _TOKEN.fullmatch(given) else os.urandom(8).hex()
+    return given.decode() if given and _TOKEN.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"
 
 
 def _limit_headers(standing: "Standing") -> tuple[tuple[bytes, bytes], ...]:

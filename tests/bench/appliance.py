@@ -115,10 +115,17 @@ def rpsd(
 @contextmanager
 def peer(kind: str) -> Iterator[int]:
     """The port of a running peer (see peers.py)."""
+    with peer_process(kind) as (port, _):
+        yield port
+
+
+@contextmanager
+def peer_process(kind: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The port and the process of a running peer."""
     with tempfile.TemporaryDirectory(prefix="rpsd-bench-") as name:
         port = free_port()
         process, _ = launch(["tests.bench.peers", kind, str(port)], port, "/health", dict(os.environ), Path(name) / "log")
         try:
-            yield port
+            yield port, process
         finally:
             stop(process)
