@@ -34,6 +34,7 @@ _CLOSED: Final = (b"content-security-policy", b"default-src 'none'; frame-ancest
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _MONITORING: Final = ("/metrics", "/health", "/api/v1/health")
 _STREAMED: Final = (b"text/csv", b"application/x-ndjson")
+_PIECE: Final = 1 << 16  # bytes of an answer that are handed to the engine at once
 _BOOKS: Final = "/api/v1/books/"
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
@@ -241,7 +242,10 @@ class Reply:
             body = await self._squeeze(body, last=not more)
         if self._exchange.method == "HEAD":
             body = b""
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        last = max(0, len(body) - 1) // _PIECE * _PIECE
+        for begin in range(0, last, _PIECE):  # the engine copies what it is given, but waits for the reader in between
+            await self._send({"type": "http.response.body", "body": body[begin : begin + _PIECE], "more_body": True})
+        await self._send({"type": "http.response.body", "body": body[last:], "more_body": more})
 
     async def _rinse(self, start: dict[str, Any], incoming: BoundedBody) -> None:
         """Let what is left of the body pass by; where that would take long, or the client waits to be asked for it, say that this ends."""

@@ -37,6 +37,7 @@ class Engine(Protocol):
         """Requests and streams that are being served; counted over TLS alone."""
 
 
+_BUFFER: Final = 1 << 17  # bytes that a connection may hold of its headers, and of an answer that is not taken; 400 KiB by default
 _COME_AGAIN: Final = (b"connection", b"close")
 
 
@@ -74,7 +75,7 @@ class Granian(Server):  # type: ignore[misc]  # granian is imported untyped
             http=HTTPModes.http1,
             backlog=BACKLOG,
             backpressure=settings.max_connections,
-            http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout * 1000)),
+            http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout * 950), max_buffer_size=_BUFFER),
             log_enabled=False,
             ssl_cert=settings.tls_cert if tls else None,
             ssl_key=settings.tls_key if tls else None,

@@ -14,6 +14,7 @@ from rpsd.core.errors import BodyTooLarge, MalformedBody, RequestTimeout, Unsupp
 
 DEEPEST: Final = 32
 _PACE: Final = 1 << 18  # a sender earns another body_timeout with each 256 KiB, so that a slow link may still send a long file
+_AHEAD: Final = 0.95  # of its time is what a body gets: the answer, and the end of the connection, are to come within it
 _PIECE: Final = 1 << 20  # decoded bytes that are asked of a decompressor at once
 _AT_ONCE: Final = 1 << 16  # sent bytes that it is given for that
 _STEP: Final = 1 << 12  # and in which steps: what a member leaves over is copied
@@ -220,7 +221,7 @@ class BoundedBody:
         self._started = self._started or now
         allowed = self._timeout * (1 + self._received // _PACE)
         try:
-            async with asyncio.timeout_at(self._started + allowed):
+            async with asyncio.timeout_at(self._started + _AHEAD * allowed):
                 return await self._receive()
         except TimeoutError as error:
             raise RequestTimeout(f"the body did not arrive within {allowed:g} seconds") from error

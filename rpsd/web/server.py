@@ -9,10 +9,12 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import uvloop
 
+from rpsd.web.descriptors import room_for
 from rpsd.web.edge import Edge
 from rpsd.web.listen import Listeners, listen
 from rpsd.web.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
@@ -115,7 +117,8 @@ class Server:
         return build_inner(self._services)
 
     def _engine_of(self, app: Edge, listener: socket.socket) -> "Engine":
-        settings = self._services.settings.server
+        given = self._services.settings.server
+        settings = replace(given, max_connections=room_for(given.max_connections))
         if self._engine == "uvicorn":
             from rpsd.web.plan_b import Uvicorn as Chosen
         else:
@@ -178,9 +181,14 @@ class Server:
             logger().exception("warm-up failed", operation="warm_up", outcome="error")
 
     def _tell(self) -> None:
-        """One line of what there is, once everything is there to be counted."""
+        """One line of what there is, once everything is there to be counted; before it one of what there is not."""
         from rpsd.telemetry import logger
 
+        asked = self._services.settings.server.max_connections
+        if (room := room_for(asked)) < asked:
+            logger(operation="start").warning(
+                f"descriptors for {room} of server.max_connections {asked} only: raise LimitNOFILE of the unit, or `ulimit -Hn`"
+            )
         counts = self._services.ml_status.banner()
         words = ", ".join(f"{counts[name]} {name}" for name in ("features", "views", "models", "candidates", "experiments", "sources"))
         logger(operation="start").info(f"rpsd is warm: {words}", **counts)
