@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rpsd.cli.output import AsJson, ConfigFile, answer, pairs
-from rpsd.cli.reach import chosen, load, reached
+from rpsd.cli.reach import chosen, load, reached, refuse_faults
 from rpsd.core.errors import UnsafeStorage
 
 if TYPE_CHECKING:
@@ -48,18 +48,9 @@ def init(
     said = f"{pairs(list(data.items()))}\n{note}"
     if lan and file is not None:
         data["lan"] = open_to_lan(settings, lan, file)
-        _refuse_faults(file, flags)
+        refuse_faults(load(file, flags))
         said += f"\n\n{told(data['lan'])}"
     answer(data, as_json, said)
-
-
-def _refuse_faults(file: Path, flags: dict[str, Path | None]) -> None:
-    """Raise BadConfig when the server would not start with what was written: another setting may stand against it."""
-    from rpsd.config import validate
-    from rpsd.config.read import refused
-
-    if faults := validate(load(file, flags)):
-        raise refused(faults)
 
 
 def prepare(settings: "Settings") -> None:

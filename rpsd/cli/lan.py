@@ -52,8 +52,8 @@ def open_to_lan(settings: "Settings", names: Sequence[str], file: Path) -> dict[
     Answer: {"url", "names", "certificate", "sha256", "expires", "changed"}. What is there and holds stays: a certificate of the
     operator's own, an address beyond loopback, hosts allowed already. Raises InvalidRequest for what is no name, BadConfig, UnsafeStorage.
     """
+    from rpsd.config.exposure import is_loopback
     from rpsd.config.rewrite import set_values
-    from rpsd.config.validate import is_loopback
     from rpsd.core import instant
     from rpsd.services.access.certificate import read_certificate
     from rpsd.services.access.self_signed import checked_name

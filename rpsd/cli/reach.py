@@ -36,6 +36,18 @@ def load(config_file: Path | None, flags: Mapping[str, object] = MappingProxyTyp
     return read(chosen(config_file), os.environ, flags)
 
 
+def refuse_faults(settings: "Settings") -> None:
+    """Raise BadConfig with every fault that keeps the server from starting."""
+    import time
+
+    from rpsd.config import validate
+    from rpsd.config.read import refused
+    from rpsd.services.access.certificate import start_faults
+
+    if faults := [*validate(settings), *start_faults(settings, time.time_ns())]:
+        raise refused(faults)
+
+
 def keep_kernels(settings: "Settings") -> None:
     """Let compiled kernels be kept below storage.cache_dir where this user can write there; call it before numerics are imported."""
     place = settings.storage.cache_dir / "kernels"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rpsd.cli.output import ConfigFile
-from rpsd.cli.reach import keep_kernels, load
+from rpsd.cli.reach import keep_kernels, load, refuse_faults
 
 if TYPE_CHECKING:
     from rpsd.config import Settings
@@ -25,15 +25,13 @@ def serve(
     import gc
 
     gc.disable()  # nothing of the start is garbage; begin() below collects again
-    from rpsd.config import validate
-    from rpsd.config.read import refused
+    from rpsd.config.exposure import exposure_warnings
     from rpsd.services.wiring import open_services
     from rpsd.telemetry import configure_logging, logger
 
     flags: dict[str, object] = {"server.host": host, "server.port": port}
     settings = load(config_file, flags)
-    if faults := validate(settings):
-        raise refused(faults)
+    refuse_faults(settings)
     monitoring = settings.monitoring
     writer = configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file)
     keep_kernels(settings)
@@ -41,12 +39,21 @@ def serve(
     writer.on_drop = services.metrics.log_dropped_total.inc
     try:
         logger(operation="start").info("rpsd starts", data_dir=str(settings.storage.data_dir), config=str(settings.path or "defaults"))
+        for warning in exposure_warnings(settings):
+            logger(operation="start").warning(warning.reason, place=warning.pointer)
+        tell_exposure(services, settings)
         code = run(services, reload=reloader(settings, services, writer, flags), engine=engine)
         logger(operation="stop").info("rpsd stops", outcome="success" if code == 0 else "error")
     finally:
         services.close()
         writer.close()
     raise typer.Exit(code)
+
+
+def tell_exposure(services: "Services", settings: "Settings") -> None:
+    """Put into the audit log that plain HTTP is allowed from a network."""
+    if networks := [str(network) for network in settings.server.plain_http_from]:
+        services.access.record("settings", "server.plain_http", settings.server.host, {"from": networks})
 
 
 def run(
@@ -91,11 +98,16 @@ def reloader(settings: "Settings", services: "Services", writer: "LogWriter", fl
         if outcome.error is not None:
             faults = [f"{fault.pointer}: {fault.reason}" for fault in outcome.error.errors]
             log.error("reload failed, the old settings stay", outcome="error", error_code=outcome.error.code, faults=faults)
+            services.access.record(
+                "SIGHUP", "config.refuse", str(settings.path or "defaults"), {"code": outcome.error.code, "faults": len(faults)}
+            )
             return f"reload failed, the old settings stay: {outcome.error.detail}"
         current[0] = outcome.settings
         monitoring = outcome.settings.monitoring
         configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file, writer=writer)
-        log.info("settings reloaded", outcome="success", applied=list(outcome.applied), needs_restart=list(outcome.pending))
+        told = {"applied": list(outcome.applied), "needs_restart": list(outcome.pending)}
+        services.access.record("SIGHUP", "config.reload", str(settings.path or "defaults"), told)
+        log.info("settings reloaded", outcome="success", **told)
         waiting = f"; waiting for a restart: {', '.join(outcome.pending)}" if outcome.pending else ""
         return f"reloaded: {', '.join(outcome.applied) or 'nothing changed at once'}{waiting}"
 

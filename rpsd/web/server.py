@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import uvloop
 
+from rpsd.config.exposure import exposure_faults
+from rpsd.config.read import refused
 from rpsd.web.descriptors import room_for
 from rpsd.web.edge import Edge
 from rpsd.web.listen import Listeners, listen
@@ -62,10 +64,18 @@ class Server:
         sys.setswitchinterval(0.001)  # a thread that computes gives the loop its turn within a millisecond
         listeners = listen(server.host, server.port, server.admin_socket, self._own_monitoring_port())
         try:
+            self._refuse_exposure(listeners)
             uvloop.run(self._serve(listeners))
         finally:
             listeners.close()
         return self.exit_code
+
+    def _refuse_exposure(self, listeners: Listeners) -> None:
+        """Raise BadConfig when a socket that was passed to us listens where server.host does not say, and that would be unsafe."""
+        settings = self._services.settings
+        for bound in (listeners.tcp, listeners.monitoring):
+            if bound is not None and (faults := exposure_faults(settings, str(bound.getsockname()[0]))):
+                raise refused(faults)
 
     def _own_monitoring_port(self) -> int | None:
         """The port of the second listener, if monitoring is to have one of its own."""

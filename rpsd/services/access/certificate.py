@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from rpsd.config import Settings
+from rpsd.core.errors import Fault
 from rpsd.core.market import SECOND_NS
 from rpsd.telemetry import Metrics, logger
 
@@ -70,6 +72,14 @@ def pair_faults(cert: Path, key: Path, now_ns: int) -> list[tuple[str, str]]:
             reason = "is not the key of the certificate" if "MISMATCH" in str(error) else f"cannot be used with it: {error}"
             faults.append(("server.tls_key", f"{key} {reason}"))
     return faults
+
+
+def start_faults(settings: Settings, now_ns: int) -> list[Fault]:
+    """pair_faults() of the settings' certificate with their places; none for files that are not there, which is said elsewhere."""
+    cert, key = settings.server.tls_cert, settings.server.tls_key
+    if cert is None or key is None or not (cert.is_file() and key.is_file()):
+        return []
+    return [Fault(settings.origin.get(name, "default"), f"{name}: {reason}") for name, reason in pair_faults(cert, key, now_ns)]
 
 
 def _validity(found: Certificate, file: Path, now_ns: int) -> list[str]:
