@@ -261,14 +261,15 @@ class Live:
         found: list[str] = self._client.ask("POST", "/api/v1/admin/backups/prune")["pruned"]
         return found
 
-    def audit(self, limit: int) -> list[dict[str, Any]]:
-        """The latest rows of the audit log."""
-        found: list[dict[str, Any]] = self._client.ask("GET", "/api/v1/admin/audit", params={"limit": limit})["audit"]
+    def audit(self, limit: int, action: str | None = None, actor: str | None = None, since: str | None = None) -> list[dict[str, Any]]:
+        """The latest rows of the audit log, of an action, of an actor, since a moment."""
+        params = {"limit": limit, "action": action, "actor": actor, "since": since}
+        found: list[dict[str, Any]] = self._client.ask("GET", "/api/v1/admin/audit", params=params)["audit"]
         return found
 
-    def verify_audit(self) -> dict[str, Any]:
-        """Whether the chain of the audit log holds."""
-        found: dict[str, Any] = self._client.ask("GET", "/api/v1/admin/audit/verify")
+    def verify_audit(self, anchor: str | None = None) -> dict[str, Any]:
+        """Whether the chain of the audit log holds, and an earlier anchor is in it."""
+        found: dict[str, Any] = self._client.ask("GET", "/api/v1/admin/audit/verify", params={"anchor": anchor})
         return found
 
 

@@ -292,13 +292,16 @@ class Local:
         """Remove backups older than backup.keep_days; their names."""
         return self._services.backup.prune(by=BY)
 
-    def audit(self, limit: int) -> list[dict[str, Any]]:
-        """The latest rows of the audit log."""
-        return self._services.access.audit(None, limit)[0]
+    def audit(self, limit: int, action: str | None = None, actor: str | None = None, since: str | None = None) -> list[dict[str, Any]]:
+        """The latest rows of the audit log, of an action, of an actor, since a moment."""
+        from rpsd.core import instant
 
-    def verify_audit(self) -> dict[str, Any]:
-        """Whether the chain of the audit log holds."""
-        return self._services.access.verify_audit()
+        since_ns = None if since is None else instant.parse(since)
+        return self._services.access.audit(None, limit, action=action, actor=actor, since_ns=since_ns)[0]
+
+    def verify_audit(self, anchor: str | None = None) -> dict[str, Any]:
+        """Whether the chain of the audit log holds, and an earlier anchor is in it."""
+        return self._services.access.verify_audit(anchor)
 
 
 def _all(page: Any) -> list[dict[str, Any]]:

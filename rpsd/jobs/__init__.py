@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from rpsd.jobs.anchor import ANCHOR
 from rpsd.jobs.backup import BACKUP
 from rpsd.jobs.book_backtest import BOOK_BACKTEST
 from rpsd.jobs.book_train import BOOK_TRAIN
@@ -14,4 +15,4 @@ from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
 from rpsd.jobs.watch import WATCH
 
-JOBS: Final[tuple[Job, ...]] = (BACKUP, BOOK_BACKTEST, BOOK_TRAIN, DRIFT_SCAN, FETCH, MATERIALISE, RETRAIN, SEARCH, UPKEEP, WATCH)
+JOBS: Final[tuple[Job, ...]] = (ANCHOR, BACKUP, BOOK_BACKTEST, BOOK_TRAIN, DRIFT_SCAN, FETCH, MATERIALISE, RETRAIN, SEARCH, UPKEEP, WATCH)

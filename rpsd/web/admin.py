@@ -112,22 +112,55 @@ def config(request: Request[Any, Any, Any]) -> Response[bytes]:
     return answer(of(request), {"settings": rows})
 
 
-@get("/api/v1/admin/audit", opt=declare("admin", "The audit log.", "admin", query=Page, writes={JSON: dict[str, Any]}), sync_to_thread=True)
+class AuditPage(Page):
+    """Which rows of the audit log are wanted."""
+
+    action: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_.]+$")] | None = None
+    actor: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    since: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+
+
+class AuditAnchor(Query):
+    """An earlier end of the audit log."""
+
+    anchor: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}:[0-9a-fA-F]{64}$")] | None = None
+
+
+@get(
+    "/api/v1/admin/audit",
+    opt=declare(
+        "admin",
+        "The audit log, newest first; `action` finds itself and what is below it (`key` finds key.create).",
+        "admin",
+        query=AuditPage,
+        writes={JSON: dict[str, Any]},
+    ),
+    sync_to_thread=True,
+)
 def audit(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A page of the audit log."""
-    asked = query(request.scope, Page)
-    rows, following = of(request).services.access.audit(asked.after, asked.limit)
+    asked = query(request.scope, AuditPage)
+    rows, following = of(request).services.access.audit(
+        asked.after, asked.limit, action=asked.action, actor=asked.actor, since_ns=moment(asked.since, "since")
+    )
     return answer(of(request), {"audit": rows, "next": following})
 
 
 @get(
     "/api/v1/admin/audit/verify",
-    opt=declare("admin", "Verify the audit log's chain.", "admin", writes={JSON: dict[str, Any]}),
+    opt=declare(
+        "admin",
+        "Verify the audit log's chain, and that the row of an earlier `anchor` (SEQ:HASH) is in it.",
+        "admin",
+        query=AuditAnchor,
+        writes={JSON: dict[str, Any]},
+    ),
     sync_to_thread=True,
 )
 def verify_audit(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Whether the chain holds; the first bad row if not."""
-    return answer(of(request), of(request).services.access.verify_audit())
+    anchor = query(request.scope, AuditAnchor).anchor
+    return answer(of(request), of(request).services.access.verify_audit(anchor))
 
 
 ROUTES: Final = (backups, create_backup, verify_backup, prune_backups, config, audit, verify_audit)

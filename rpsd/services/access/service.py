@@ -1,11 +1,12 @@
 """Who may do what: API keys rpsd_<id>_<secret>, tokens and tickets made from them, their ends, and the audit of it all."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core import instant
 from rpsd.core.cursor import row_after
-from rpsd.core.errors import InvalidRequest, LockedOut, RateLimited, Unauthenticated
+from rpsd.core.errors import Fault, InvalidRequest, LockedOut, RateLimited, Unauthenticated
 from rpsd.core.market import DAY_NS, SECOND_NS
 from rpsd.services.access.key import PREFIX, Keys
 from rpsd.services.access.keyring import Keyring
@@ -18,7 +19,7 @@ from rpsd.services.access.token import Outlived, Tokens
 from rpsd.store import audit, denied
 from rpsd.store import key as keys
 from rpsd.store.db import Connection, Database
-from rpsd.telemetry import Metrics
+from rpsd.telemetry import Metrics, logger
 
 if TYPE_CHECKING:
     from rpsd.config import Settings
@@ -223,10 +224,15 @@ class AccessService(Keys):
             self.rotate_signing(by)
         return {"access_rows": dropped, "signing_keys_rotated": int(due)}
 
-    def audit(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Rows of the audit log, newest first, and the cursor of the next page. Raises InvalidRequest for a cursor that is none."""
-        since = row_after(after)
-        rows = self._database.read(lambda c: audit.page(c, since, limit + 1))
+    def audit(
+        self, after: str | None, limit: int, *, action: str | None = None, actor: str | None = None, since_ns: int | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Rows of the audit log, newest first, and the cursor of the next page. Raises InvalidRequest for a cursor that is none.
+
+        `action` finds itself and what is below it (`key` finds key.create), `since_ns` what happened from then on.
+        """
+        before, wanted = row_after(after), audit.AuditFilter(action, actor, since_ns)
+        rows = self._database.read(lambda c: audit.page(c, before, limit + 1, wanted))
         listed = [
             {
                 "seq": r.seq,
@@ -240,15 +246,35 @@ class AccessService(Keys):
         ]
         return listed, str(rows[limit - 1].seq) if len(rows) > limit else None
 
-    def verify_audit(self) -> dict[str, Any]:
-        """Whether every row of the audit log follows from the one before: {"intact", "rows", "first_bad_row"}."""
-        bad, (rows, _) = self._database.read(lambda c: (audit.verify(c), audit.anchor(c)))
-        return {"intact": bad is None, "rows": rows, "first_bad_row": bad}
+    def verify_audit(self, anchor: str | None = None) -> dict[str, Any]:
+        """Whether every row of the audit log follows from the one before: {"intact", "rows", "first_bad_row", "anchor"}.
+
+        With an earlier anchor, SEQ:HASH, also whether that row is there unchanged: only so a cut end or a chain made anew shows.
+        Raises InvalidRequest for what is no anchor. O(rows).
+        """
+        known = None if anchor is None else _anchor(anchor)
+        bad, (rows, link) = self._database.read(lambda c: (audit.verify(c, known), audit.anchor(c)))
+        return {"intact": bad is None, "rows": rows, "first_bad_row": bad, "anchor": f"{rows}:{link.hex()}"}
+
+    def tell_anchor(self) -> dict[str, Any]:
+        """Put number and hash of the last row of the audit log into the program's log, which lies elsewhere: {"seq", "hash"}."""
+        seq, link = self._database.read(audit.anchor)
+        logger(operation="audit").info(f"audit anchor {seq}:{link.hex()}", seq=seq, hash=link.hex())
+        return {"seq": seq, "hash": link.hex()}
 
     def record(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
         """Put an event of the edge, such as a denied request, into the audit log without waiting for it."""
         now_ns = self._clock()
         self._sums.write(lambda c: audit.append(c, actor, action, subject, detail, now_ns))
+
+
+def _anchor(text: str) -> tuple[int, bytes]:
+    """The number and hash of SEQ:HASH. Raises InvalidRequest."""
+    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text.strip().lower(), re.ASCII)
+    if match is None:
+        reason = "an anchor is SEQ:HASH, a number and 64 hexadecimal digits"
+        raise InvalidRequest(reason, errors=[Fault("anchor", reason)], hint="The program's log and each backup's manifest tell anchors.")
+    return int(match[1]), bytes.fromhex(match[2])
 
 
 def _locked_out(seconds: float) -> LockedOut:

@@ -1,6 +1,7 @@
 """The chain holds, and shows where it was broken."""
 
 from collections.abc import Callable
+from typing import Any
 
 import apsw
 import pytest
@@ -58,3 +59,46 @@ def test_a_row_replaced_together_with_its_hash_breaks_the_next(c: Connection, fr
     c.execute("DROP TRIGGER audit_keeps_words")
     c.execute("UPDATE audit SET actor = 'you', hash = ? WHERE seq = 3", (forged.hash,))
     assert audit.verify(c) == 4
+
+
+def test_rows_that_changed_places_show(c: Connection) -> None:
+    filled(c)
+    for trigger in ("audit_keeps_words", "audit_keeps_rows"):
+        c.execute(f"DROP TRIGGER {trigger}")
+    for old, new in ((2, 99), (4, 2), (99, 4)):
+        c.execute("UPDATE audit SET seq = ? WHERE seq = ?", (new, old))
+    assert audit.verify(c) == 2
+
+
+def test_a_row_taken_out_of_the_middle_shows(c: Connection) -> None:
+    filled(c)
+    c.execute("DROP TRIGGER audit_keeps_rows")
+    c.execute("DELETE FROM audit WHERE seq = 3")
+    assert audit.verify(c) == 3
+
+
+def test_a_chain_made_anew_shows_against_an_anchor_alone(c: Connection, fresh: Callable[[], Connection]) -> None:
+    filled(c)
+    known = audit.anchor(c)
+    forger = fresh()
+    for number in range(9):
+        audit.append(forger, "you", "key.create", f"k{number}", {"n": number}, number)
+    assert audit.verify(forger) is None
+    assert audit.verify(forger, known) == 5
+
+
+def test_rows_are_found_by_action_actor_and_time(c: Connection) -> None:
+    filled(c)
+    audit.append(c, "you", "keyring.open", "x", {}, 10)
+    audit.append(c, "you", "key.revoke", "k1", {}, 11)
+
+    def found(**wanted: Any) -> list[int]:
+        return [row.seq for row in audit.page(c, None, 100, audit.AuditFilter(**wanted))]
+
+    assert found(action="key") == [7, 5, 4, 3, 2, 1]
+    assert found(action="key.create") == [5, 4, 3, 2, 1]
+    assert found(actor="you") == [7, 6]
+    assert found(since_ns=4) == [7, 6, 5]
+    assert found(action="key", actor="you", since_ns=11) == [7]
+    assert found(action="ke") == []
+    assert [row.seq for row in audit.page(c, 5, 2, audit.AuditFilter(action="key"))] == [4, 3]

@@ -164,7 +164,10 @@ def test_the_audit_is_paged_and_verified(services) -> None:
     second, end = services.access.audit(cursor, 3)
     assert [row["subject"] for row in first + second] == ["4", "3", "2", "1", "0"]
     assert end is None
-    assert services.access.verify_audit() == {"intact": True, "rows": 5, "first_bad_row": None}
+    told = services.access.verify_audit()
+    assert {name: told[name] for name in ("intact", "rows", "first_bad_row")} == {"intact": True, "rows": 5, "first_bad_row": None}
+    assert services.access.verify_audit(told["anchor"])["intact"]
+    assert services.access.tell_anchor() == {"seq": 5, "hash": told["anchor"].partition(":")[2]}
     with pytest.raises(InvalidRequest):
         services.access.audit("x", 3)
     assert services.database.read(audit.verify) is None
