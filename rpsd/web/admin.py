@@ -12,7 +12,7 @@ from rpsd.core.errors import Fault, UnknownFile
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, enqueue, refuse_body
-from rpsd.web.wire import JSON, Body, Page, Query, answer, query, read
+from rpsd.web.wire import JSON, Body, Page, Query, answer, moment, query, read
 
 
 class VerifyBody(Body):
