@@ -12,7 +12,7 @@ import numpy as np
 from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Times, Vector
 from rpsd.store import derived, live
 from rpsd.store import series as rows
-from rpsd.store.blocks import BLOCK_ROWS, Rows, compact_known
+from rpsd.store.blocks import BLOCK_ROWS, Rows, compact_known, joined
 from rpsd.store.db import Connection
 from rpsd.store.live import Checkpoint, LiveColumn
 from rpsd.store.ticks import MOST_LAYERS
@@ -44,16 +44,20 @@ class Follower:
         self._standing: OrderedDict[int, tuple[int, State]] = OrderedDict()
         self._plans: dict[str, Plan] = {}
 
-    def take(self, c: Connection, info: SeriesInfo, column: LiveColumn, given: Stretch | None, now_ns: int, most: int) -> LiveColumn:
-        """Take in up to `most` samples after the head: `given`, or what is stored; the column as it stands afterwards.
+    def take(
+        self, c: Connection, info: SeriesInfo, column: LiveColumn, given: Stretch | None, now_ns: int, most: int
+    ) -> tuple[LiveColumn, Rows]:
+        """Take in up to `most` samples after the head: `given`, or what is stored; the column as it stands afterwards, and its new rows.
 
         Raises CorruptData. O(n), after a start O(n + 4096).
         """
         made, state = self._plan(column), self._state(c, info, column)
         stretches = iter([given]) if given is not None else stored(c, info, column.group.meta["column"], column.head_ns, most)
+        parts: list[Rows] = []
         for stretch in stretches:
-            column, state = self._step(c, info, column, (made, state), stretch, now_ns)
-        return column
+            column, state, fresh = self._step(c, info, column, (made, state), stretch, now_ns)
+            parts.append(fresh)
+        return column, joined(parts, len(column.group.columns))
 
     def go_back(self, c: Connection, info: SeriesInfo, column: LiveColumn, changed_ns: int, now_ns: int) -> LiveColumn:
         """The column at its last checkpoint before changed_ns, without the rows and the checkpoints that came after it."""
@@ -68,8 +72,8 @@ class Follower:
 
     def _step(
         self, c: Connection, info: SeriesInfo, column: LiveColumn, at: "tuple[Plan, State]", stretch: Stretch, now_ns: int
-    ) -> "tuple[LiveColumn, State]":
-        """The column after the stretch, its new rows and checkpoints written."""
+    ) -> "tuple[LiveColumn, State, Rows]":
+        """The column after the stretch, its new rows and checkpoints written; and these rows."""
         from rpsd.denoise import live as numerics  # numerics wait for the warm-up
 
         made, state = at
@@ -86,7 +90,7 @@ class Follower:
         fresh = _rows(parts, len(column.group.columns), INTERVALS[info.interval])
         if fresh.n:
             derived.append_rows(c, info, column.group, fresh, now_ns)
-        return self._settle(c, column, state), state
+        return self._settle(c, column, state), state, fresh
 
     def _settle(self, c: Connection, column: LiveColumn, state: "State") -> LiveColumn:
         column = replace(column, version=secrets.randbits(62))

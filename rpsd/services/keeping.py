@@ -1,7 +1,7 @@
 """Keeping live columns level with their series: within each write, and in slices where one write would be too long."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -12,9 +12,11 @@ from rpsd.core.errors import BadRows, Fault, RpsdError
 from rpsd.core.market import INTERVALS, SEQUENCE, Samples, SeriesInfo, Upsert
 from rpsd.services.feature.materialise import Materialiser
 from rpsd.services.following import SLICE, Follower, Stretch, stretch_of
+from rpsd.services.herald import Herald, LiveRegime, LiveValues
 from rpsd.services.regime.standing import Standings
 from rpsd.store import live
 from rpsd.store import series as rows
+from rpsd.store.blocks import Rows
 from rpsd.store.db import Connection, Database
 from rpsd.store.live import LiveColumn
 from rpsd.telemetry import Metrics, logger
@@ -33,6 +35,15 @@ class Moved:
     replayed: int
     behind: bool = False
     failure: Exception | None = None
+    values: LiveValues | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What one write moved on: live columns, and regimes that have new rows."""
+
+    columns: Sequence[Moved] = ()
+    regimes: Sequence[LiveRegime] = ()
 
 
 class Keeper:
@@ -50,12 +61,13 @@ class Keeper:
         clock: Callable[[], int],
         standings: Standings,
         materialiser: Materialiser,
+        herald: Herald,
         *,
         ready: bool,
     ) -> None:
         """`ready`: compute at once in whatever thread asks; otherwise nothing is computed before begin()."""
         self._database, self._metrics, self._clock, self._standings = database, metrics, clock, standings
-        self._materialiser = materialiser
+        self._materialiser, self._herald = materialiser, herald
         self._follower = Follower()
         self.ready, self._ended, self._wake = ready, False, threading.Event()
         self._thread: threading.Thread | None = None
@@ -77,23 +89,30 @@ class Keeper:
         if self._thread is not None:
             self._thread.join()
 
-    def follow(self, c: Connection, symbol: str, interval: str, samples: Samples, done: Upsert, now_ns: int) -> list[Moved]:
-        """Move the live columns and regimes of the series on by a write that has just been done, in its transaction; told() comes after.
+    def follow(self, c: Connection, symbol: str, interval: str, samples: Samples, done: Upsert, now_ns: int) -> Followed:
+        """Move the live columns and regimes of the series on by a write that has just been done, in its transaction.
+
+        Once it is durable publish() comes, in the order of the commits, and then told().
 
         A column that cannot be computed stays behind, and the samples are stored all the same. Raises BadRows when the samples bring a
         column of a live column's name.
         """
         if done.changed_ns is None:
-            return []
+            return Followed()
         info = rows.require(c, symbol, interval)
         moved = [self._moved(c, info, column, samples, done, now_ns) for column in live.columns(c, info)]
-        self._standings.follow(c, info, samples, done)
+        kept = self._standings.follow(c, info, samples, done)
         self._materialiser.follow(c, info, done)
-        return moved
+        return Followed(moved, kept)
 
-    def told(self, moved: list[Moved]) -> None:
+    def publish(self, done: Followed) -> None:
+        """Say on the channels what became durable."""
+        self._herald.values([one.values for one in done.columns if one.values is not None])
+        self._herald.regimes(done.regimes)
+
+    def told(self, done: Followed) -> None:
         """Count and log what became durable."""
-        for one in moved:
+        for one in done.columns:
             meta = one.column.group.meta
             if one.failure is not None:
                 self._complain(one.series, one.column.group.name, one.failure)
@@ -102,7 +121,7 @@ class Keeper:
                 tell = log.info if one.replayed > SLICE else log.debug  # a feed that is a little out of order is no news
                 tell("a live column went back for a late or revised row", outcome="success", data_size=one.replayed)
             self._metrics.denoise_points_total.labels(meta["method"]).inc(one.samples)
-        if any(one.behind for one in moved):
+        if any(one.behind for one in done.columns):
             self.wake()
 
     def wake(self) -> None:
@@ -118,10 +137,10 @@ class Keeper:
             column = live.find(c, info, name)
             if column is None or column.head_ns == info.last_ns:
                 return None
-            after = self._follower.take(c, info, column, None, now_ns, SLICE)
-            return Moved(f"{symbol} {interval}", after, after.samples - column.samples, 0)
+            after, fresh = self._follower.take(c, info, column, None, now_ns, SLICE)
+            return Moved(f"{symbol} {interval}", after, after.samples - column.samples, 0, values=_values(info, after, fresh))
 
-        moved = self._database.write(write).result()
+        moved = self._database.write(write, lambda one: self.publish(Followed([one] if one is not None else []))).result()
         if moved is not None:
             self._metrics.denoise_points_total.labels(moved.column.group.meta["method"]).inc(moved.samples)
         return moved is None or not moved.samples
@@ -154,9 +173,10 @@ class Keeper:
         if given is not None and given.t.size > at_once:
             given = Stretch(given.t[:at_once], given.values[:at_once], given.known[:at_once])
         most = _AT_ONCE if self._thread is not None else np.iinfo(np.int64).max
-        column = self._follower.take(c, info, column, given, now_ns, int(most))
+        column, fresh = self._follower.take(c, info, column, given, now_ns, int(most))
         taken = column.samples - before.samples + replayed
-        return Moved(series, column, taken, replayed, behind=column.head_ns != done.last_ns)
+        values = _values(info, column, fresh, is_replay=replayed > 0)
+        return Moved(series, column, taken, replayed, behind=column.head_ns != done.last_ns, values=values)
 
     def _keep_up(self) -> None:
         while not self._ended:
@@ -188,3 +208,8 @@ class Keeper:
         code = error.code if isinstance(error, RpsdError) else "internal_error"
         log = logger(operation="live", series=series, column=column)
         log.error("a live column stays behind", outcome="error", error_code=code, exc_info=error)
+
+
+def _values(info: SeriesInfo, column: LiveColumn, fresh: Rows, *, is_replay: bool = False) -> LiveValues | None:
+    """The new rows, if there are any."""
+    return LiveValues(info.symbol, info.interval, column.group, fresh, is_replay) if fresh.n else None

@@ -11,7 +11,8 @@ from rpsd.core import instant, market
 from rpsd.core.cursor import not_of_this_list
 from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, UnknownColumn
 from rpsd.core.market import INTERVALS, Samples, SeriesInfo, Times, Vector
-from rpsd.services.keeping import Keeper, Moved
+from rpsd.services.herald import Herald
+from rpsd.services.keeping import Followed, Keeper
 from rpsd.store import audit, derived
 from rpsd.store import series as rows
 from rpsd.store.db import Connection, Database
@@ -43,9 +44,15 @@ class SeriesService:
     """Everything about stored samples. `deadline_seconds` bounds each read."""
 
     def __init__(
-        self, database: Database, metrics: Metrics, clock: Callable[[], int], keeper: Keeper, deadline_seconds: float | None = None
+        self,
+        database: Database,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        keeper: Keeper,
+        herald: Herald,
+        deadline_seconds: float | None = None,
     ) -> None:
-        self._database, self._metrics, self._clock, self._keeper = database, metrics, clock, keeper
+        self._database, self._metrics, self._clock, self._keeper, self._herald = database, metrics, clock, keeper, herald
         self._deadline = deadline_seconds
         self._measured: dict[int, _Completeness] = {}
         self._writes: Counter[tuple[str, str]] = Counter()
@@ -67,7 +74,7 @@ class SeriesService:
         Raises BadSymbol, BadRows, IdempotencyConflict, DiskFull.
         """
         symbol, interval, now_ns = market.symbol(symbol), market.interval(interval), self._clock()
-        moved: list[Moved] = []
+        followed = [Followed()]
 
         def add(c: Connection) -> dict[str, Any]:
             held = rows.find(c, symbol, interval)
@@ -76,7 +83,7 @@ class SeriesService:
             else:
                 audit.append(c, by, "series.create", f"{symbol} {interval}", {"columns": list(samples.columns)}, now_ns)
             done = rows.upsert(c, symbol, interval, samples, now_ns=now_ns, unit=unit)
-            moved[:] = self._keeper.follow(c, symbol, interval, samples, done, now_ns)
+            followed[0] = self._keeper.follow(c, symbol, interval, samples, done, now_ns)
             return {
                 "accepted": samples.n,
                 "inserted": done.inserted,
@@ -86,10 +93,15 @@ class SeriesService:
                 "last": None if done.last_ns is None else instant.text(done.last_ns),
             }
 
-        answer, replayed = self._database.write(lambda c: run_once(c, once, now_ns, lambda: add(c))).result()
+        def tell(done: tuple[dict[str, Any], bool]) -> None:
+            if not done[1]:
+                self._herald.samples(symbol, interval, samples, done[0])
+                self._keeper.publish(followed[0])
+
+        answer, replayed = self._database.write(lambda c: run_once(c, once, now_ns, lambda: add(c)), tell).result()
         if not replayed:
             self._metrics.ingest_rows_total.inc(samples.n)
-            self._keeper.told(moved)
+            self._keeper.told(followed[0])
             self._writes[symbol, interval] += 1  # an update may fill a cell and leave the totals as they were
         return answer
 

@@ -15,6 +15,7 @@ from rpsd.services.alert import AlertService
 from rpsd.services.backup.service import BackupService
 from rpsd.services.book.forecast import ForecastService
 from rpsd.services.book.service import BookService
+from rpsd.services.book.telling import BookTeller
 from rpsd.services.book.training import BookTraining
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise.batch import DenoiseBatch
@@ -23,6 +24,7 @@ from rpsd.services.denoise.service import DenoiseService
 from rpsd.services.events import EventHub
 from rpsd.services.feature.store import FeatureStore
 from rpsd.services.health import HealthService
+from rpsd.services.herald import Herald
 from rpsd.services.inline import InlineCompute
 from rpsd.services.job import JobService
 from rpsd.services.keeping import Keeper
@@ -66,6 +68,7 @@ class Services(OnDemand):
     regime: RegimeService
     book_training: BookTraining
     forecast: ForecastService
+    book_teller: BookTeller
     feature: FeatureStore
     backup: BackupService
     outside: Outside
@@ -98,6 +101,7 @@ class Services(OnDemand):
     def close(self) -> None:
         """Stop the threads, the worker and at last the database, which finishes its writes. Safe to repeat."""
         self.health.stop()
+        self.book_teller.close()
         self.outside.close()
         self.keeper.close()
         self.monitor.stop()
@@ -132,26 +136,25 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
 
 def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool) -> Services:
     """The services on an open database."""
-    metrics = Metrics()
-    watch = settings.monitoring
+    metrics, watch, events = Metrics(), settings.monitoring, EventHub(clock)
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
-    events = EventHub(clock)
+    herald = Herald(events)
     alert = AlertService(database, metrics, clock, events)
-    access = AccessService(settings, database, metrics, clock, pepper, os.environ.get("CREDENTIALS_DIRECTORY"))
     quarantine = Quarantine(database, clock, alert)
     served = ServedModels(quarantine)
     standings = Standings(served, clock, ready=not worker)
     job = JobService(database, clock, events)
     feature = FeatureStore(settings, database, metrics, job, alert, clock)
-    keeper = Keeper(database, metrics, clock, standings, feature.materialiser, ready=not worker)
-    series = SeriesService(database, metrics, clock, keeper, settings.server.request_timeout)
+    keeper = Keeper(database, metrics, clock, standings, feature.materialiser, herald, ready=not worker)
+    series = SeriesService(database, metrics, clock, keeper, herald, settings.server.request_timeout)
     denoise = DenoiseService(settings, database, metrics, clock)
     book = BookService(settings, database, metrics, clock)
-    model = ModelService(database, clock, job, quarantine)
+    model = ModelService(database, clock, job, quarantine, herald)
     backup = BackupService(settings, database, metrics, clock)
     compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
-    live_regimes = LiveRegimes(settings, database, job, clock, standings, served)
+    live_regimes = LiveRegimes(settings, database, job, clock, standings, served, herald)
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
+    forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
     outside = Outside(settings, series, alert, metrics, clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
@@ -169,7 +172,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         compute=compute,
         events=events,
         alert=alert,
-        access=access,
+        access=AccessService(settings, database, metrics, clock, pepper, os.environ.get("CREDENTIALS_DIRECTORY")),
         limiter=Limiter(settings.limits, metrics),
         certificate=certificate,
         series=series,
@@ -183,7 +186,8 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
         quarantine=quarantine,
         regime=regime,
         book_training=BookTraining(settings, compute, metrics, model=model, book=book, job=job, clock=clock),
-        forecast=ForecastService(settings, metrics, model=model, book=book, clock=clock),
+        forecast=forecast,
+        book_teller=BookTeller(events, book, forecast),
         feature=feature,
         backup=backup,
         outside=outside,

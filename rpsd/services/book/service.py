@@ -32,6 +32,8 @@ class BookService:
         self._settings, self._database, self._metrics, self._clock = settings, database, metrics, clock
         self._deadline = settings.server.request_timeout
         self._books = LiveBooks()
+        self.on_moved: Callable[[str], None] = lambda _: None
+        """Called with the symbol of a book that was written to, once that is durable; must return at once."""
         self.staleness_ns = int(settings.books.staleness * SECOND_NS)
 
     def ingest(
@@ -65,6 +67,7 @@ class BookService:
                 self._books.drop(symbol)  # what is on disk counts, and it is read anew
                 raise
             self._books.put(symbol, moved)
+        self.on_moved(symbol)
         self._count(done)
         if done.refusal is not None:
             raise done.refusal

@@ -19,6 +19,7 @@ from rpsd.store.db import Connection, Database
 from rpsd.store.idempotency import run_once
 
 if TYPE_CHECKING:
+    from rpsd.services.herald import Herald
     from rpsd.services.job import JobService
     from rpsd.store.idempotency import Once
 
@@ -55,8 +56,8 @@ class Candidate:
 class ModelService:
     """Versions of models; exactly one of a name is in production."""
 
-    def __init__(self, database: Database, clock: Callable[[], int], job: "JobService", quarantine: Quarantine) -> None:
-        self._database, self._clock, self._job, self._quarantine = database, clock, job, quarantine
+    def __init__(self, database: Database, clock: Callable[[], int], job: "JobService", quarantine: Quarantine, herald: "Herald") -> None:
+        self._database, self._clock, self._job, self._quarantine, self._herald = database, clock, job, quarantine, herald
         self.changes = 0
         """Counts up once another version may serve under some name: who holds a served model in memory looks again."""
 
@@ -144,7 +145,7 @@ class ModelService:
                 _require_passed(chosen)
             return self._serve(c, chosen, "model.promote", reason, by, forced=force)
 
-        return self._once(serve, once)
+        return self._once(serve, once, "promoted")
 
     def rollback(
         self,
@@ -171,7 +172,7 @@ class ModelService:
                 raise GateRefused(f"version {chosen.version} of {name} has never served", hint="Promote it instead.")
             return self._serve(c, chosen, "model.rollback", reason, by, forced=force)
 
-        return self._once(serve, once)
+        return self._once(serve, once, "rolled_back")
 
     def _serve(self, c: Connection, chosen: ModelVersion, action: str, reason: str, by: str, *, forced: bool) -> ModelVersion:
         """Into production with its trace in the audit log, once its packet has been read: a damaged or outdated one must not serve."""
@@ -193,9 +194,14 @@ class ModelService:
             self._quarantine.note_damaged(version.name, version.version, error)
             raise
 
-    def _once(self, serve: Callable[[Connection], ModelVersion], once: "Once | None") -> dict[str, Any]:
+    def _once(self, serve: Callable[[Connection], ModelVersion], once: "Once | None", event: str) -> dict[str, Any]:
         now_ns = self._clock()
-        told = self._database.write(lambda c: run_once(c, once, now_ns, lambda: brief(serve(c)))[0]).result()
+
+        def tell(done: tuple[dict[str, Any], bool]) -> None:
+            if not done[1]:
+                self._herald.serves(event, done[0])
+
+        told, _ = self._database.write(lambda c: run_once(c, once, now_ns, lambda: brief(serve(c))), tell).result()
         self.changes += 1
         self._quarantine.healed(told["name"])
         return told
@@ -244,7 +250,11 @@ class ModelService:
             audit.append(c, by, action, one.name, {"version": version.version, "reason": verdict.reason}, now_ns)
             return version
 
-        writes = [self._database.write(partial(write, one=one, data=one.packet.pack())) for one in candidates]
+        def tell(version: ModelVersion) -> None:
+            if version.stage is Stage.PRODUCTION:
+                self._herald.serves("promoted", brief(version))
+
+        writes = [self._database.write(partial(write, one=one, data=one.packet.pack()), tell) for one in candidates]
         try:
             return [written.result() for written in writes]
         finally:

@@ -11,6 +11,7 @@ from rpsd.core import instant, market
 from rpsd.core.errors import DiskFull, NoModel, RpsdError, Unavailable, UnknownModel
 from rpsd.core.market import DAY_NS, SECOND_NS, SeriesInfo
 from rpsd.core.model import ModelVersion, Packet
+from rpsd.services.herald import Herald
 from rpsd.services.model.name import RegimeName
 from rpsd.services.model.served import ServedModel, ServedModels
 from rpsd.services.model.service import JOB
@@ -72,9 +73,10 @@ class LiveRegimes:
         clock: Callable[[], int],
         standings: Standings,
         models: ServedModels,
+        herald: Herald,
     ) -> None:
         self._settings, self._database, self._job, self._clock = settings, database, job, clock
-        self._standings, self._models = standings, models
+        self._standings, self._models, self._herald = standings, models, herald
         self._history = RegimeHistory(settings, database)
         self._answers: dict[str, _AtHand] = {}
         self._asked: dict[str, int] = {}
@@ -200,8 +202,12 @@ class LiveRegimes:
     def _level(self, name: RegimeName) -> bool:
         """Have the closed bars taken in that wait; False when nothing can be written now."""
         try:
-            while self._standings.ready and not self._database.write(lambda c: self._standings.level(c, name)).result():
-                pass
+            while self._standings.ready:
+                is_level, _ = self._database.write(
+                    lambda c: self._standings.level(c, name), lambda done: self._herald.regimes(done[1])
+                ).result()
+                if is_level:
+                    break
         except (DiskFull, Unavailable):
             return False
         return self._standings.ready

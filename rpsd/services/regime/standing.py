@@ -12,6 +12,7 @@ from rpsd.core.observed import observed, sources
 from rpsd.core.regime import REGIME_TYPES
 from rpsd.core.result import Matrix
 from rpsd.services.following import slices
+from rpsd.services.herald import LiveRegime
 from rpsd.services.model.name import RegimeName
 from rpsd.services.model.served import ServedModel, ServedModels
 from rpsd.services.price import column_of
@@ -67,31 +68,38 @@ class Standings:
         """The kernels are warm."""
         self.ready = True
 
-    def follow(self, c: Connection, info: SeriesInfo, samples: Samples, done: Upsert) -> None:
-        """Move the live regimes of the series on by a write that has just been done, in its transaction.
+    def follow(self, c: Connection, info: SeriesInfo, samples: Samples, done: Upsert) -> list[LiveRegime]:
+        """Move the live regimes of the series on by a write that has just been done, in its transaction; the rows that came of it.
 
         One that cannot be moved stays behind until it is asked for, and the samples are stored all the same.
         """
+        kept: list[LiveRegime] = []
         if done.changed_ns is None:
-            return
+            return kept
         names = [str(RegimeName(info.symbol, info.interval, kind)) for kind in REGIME_TYPES]
         for stood in standing.serving(c, names):
             failure = None
             if self.ready:
-                failure = live.apart(c, lambda stood=stood: self._follow(c, info, stood, samples, done))  # type: ignore[misc]
+                found: list[LiveRegime] = []
+                failure = live.apart(c, lambda s=stood, f=found: f.extend(self._follow(c, info, s, samples, done)))  # type: ignore[misc]
+                kept += found
             if not self.ready or failure is not None:
                 _leave_behind(c, info, stood, done.changed_ns)
             if failure is not None:
                 self._complain(stood.name, failure)
+        return kept
 
-    def level(self, c: Connection, name: RegimeName) -> bool:
-        """Take in the closed bars that wait, at most 65,536, in a write; whether that was all. Raises UnknownSeries, CorruptData."""
+    def level(self, c: Connection, name: RegimeName) -> tuple[bool, list[LiveRegime]]:
+        """Take in the closed bars that wait, at most 65,536, in a write; whether that was all, and the rows that came of it.
+
+        Raises UnknownSeries, CorruptData.
+        """
         info = rows.require(c, name.symbol, name.interval)
         for stood in standing.serving(c, [str(name)]):
             move = self.moved(c, info, stood)
-            self._store(c, info, name, move)
-            return not self.waits(move.stood)
-        return True
+            kept = self._store(c, info, name, move)
+            return not self.waits(move.stood), kept
+        return True, []
 
     def waits(self, stood: Stood) -> bool:
         """Whether a closed bar has not been taken in."""
@@ -171,7 +179,7 @@ class Standings:
         stood = replace(stood, seen_ns=at.seen_ns, waits_ns=waits_ns, state=numerics.pack(at))
         return Move(stood, at, t, np.concatenate(alphas), tuple(checkpoints), back_to_ns)
 
-    def _follow(self, c: Connection, info: SeriesInfo, stood: Stood, samples: Samples, done: Upsert) -> None:
+    def _follow(self, c: Connection, info: SeriesInfo, stood: Stood, samples: Samples, done: Upsert) -> list[LiveRegime]:
         given = None
         changed_ns, level = done.changed_ns, stood.seen_ns is not None and stood.seen_ns == done.before_ns
         assert changed_ns is not None  # follow() has looked
@@ -179,23 +187,26 @@ class Standings:
             given = samples
         name = RegimeName.parse(stood.name)
         move = self.moved(c, info, stood, changed_ns, given)
-        if move.stood != stood or move.back_to_ns is not None:
-            self._store(c, info, name, move)
+        return self._store(c, info, name, move) if move.stood != stood or move.back_to_ns is not None else []
 
-    def _store(self, c: Connection, info: SeriesInfo, name: RegimeName, move: Move) -> None:
-        """Write what the move comes to: rows that were never served, checkpoints, and where the filter stands."""
+    def _store(self, c: Connection, info: SeriesInfo, name: RegimeName, move: Move) -> list[LiveRegime]:
+        """Write what the move comes to: rows that were never served, checkpoints, and where the filter stands; these rows."""
         stood = move.stood
         if move.back_to_ns is not None:
             standing.forget(c, stood, move.back_to_ns)
-        kept_ns = self._keep(c, info, name, move)
+        kept_ns, t, alpha = self._keep(c, info, name, move)
         for slot, checkpoint in move.checkpoints:
             standing.put(c, info, checkpoint, slot)
         standing.put(c, info, replace(stood, kept_ns=kept_ns))
+        if not t.size:
+            return []
+        labels = self._models.of(c, stood.name, stood.version).packet.head["labels"]
+        return [LiveRegime(name.symbol, name.interval, name.regime_type, stood.name, stood.version, labels, t, alpha)]
 
-    def _keep(self, c: Connection, info: SeriesInfo, name: RegimeName, move: Move) -> int | None:
-        """Write the rows of bars that have none; the last bar that has one."""
+    def _keep(self, c: Connection, info: SeriesInfo, name: RegimeName, move: Move) -> tuple[int | None, Times, Matrix]:
+        """Write the rows of bars that have none; the last bar that has one, and what was written: t (n,) and alpha (n, k)."""
         if not move.t.size:
-            return move.stood.kept_ns
+            return move.stood.kept_ns, move.t, move.alpha
         now_ns, t, alpha = self._clock(), move.t, move.alpha
         group = _group(c, info, name, now_ns)
         last_ns = move.stood.kept_ns if move.stood.kept_ns is not None else derived.totals(c, info, group)[2]
@@ -205,7 +216,7 @@ class Standings:
             t, alpha = t[new], alpha[new]
         if t.size:
             derived.append_rows(c, info, group, _rows(move.stood.version, t, alpha, last_ns, now_ns), now_ns)
-        return max(int(move.t[-1]), last_ns if last_ns is not None else int(move.t[-1]))
+        return max(int(move.t[-1]), last_ns if last_ns is not None else int(move.t[-1])), t, alpha
 
     def _complain(self, name: str, error: Exception) -> None:
         """Log why a live regime stays behind: once, for every post would meet it again."""

@@ -231,7 +231,7 @@ def test_a_store_that_takes_no_writes_does_not_stop_the_answer(stocked: Services
     post(stocked, [0, 1, 2], [60.0, 61.0, 59.0])
     clock.now_ns = LATER
 
-    def refused(_fn: object) -> None:
+    def refused(*_: object) -> None:
         raise Unavailable("no writes now")
 
     with monkeypatch.context() as patch:
