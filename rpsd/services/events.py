@@ -38,12 +38,16 @@ class Event:
 
 @dataclass(slots=True)
 class _Ring:
-    """The newest events of a channel; `first` is the sequence with which it began, `lost` the order of the newest that is gone."""
+    """The newest events of a channel; `first` is the sequence with which it began, `lost` the order of the newest that is gone.
+
+    `is_passed` while what happens is passed over, for nobody has asked for the channel since.
+    """
 
     first: int
     lost: int
     events: deque[Event] = field(default_factory=deque)
     next: int = 0
+    is_passed: bool = False
 
     def __post_init__(self) -> None:
         self.next = self.first
@@ -127,14 +131,11 @@ class EventHub:
         now_ns = self._clock()
         with self._news:
             if (ring := self._rings.get(channel)) is None:
-                ring = self._rings[channel] = _Ring(now_ns // _MS, self._forgotten)
+                ring = self._begin(channel, now_ns)
             self._order += 1
             event = Event(channel, ring.next, now_ns, data, self._order)
             self._keep(ring, event)
             self._rings.move_to_end(channel)
-            if len(self._rings) > _CHANNELS:
-                self._rings.popitem(last=False)
-                self._forgotten = self._order
             awaited = [one.on_news for one in self._listeners if one.on_news is not None and channel in one.wanted]
             awaited += [tap.on_news for tap in self._taps if channel in tap.channels and _is_news(tap, event)]
             self._news.notify_all()
@@ -144,7 +145,7 @@ class EventHub:
 
     def _keep(self, ring: _Ring, event: Event) -> None:
         ring.events.append(event)
-        ring.next += 1
+        ring.next, ring.is_passed = ring.next + 1, False
         self._held.append((ring, event.sequence))
         if len(ring.events) > RING:
             ring.lost = ring.events.popleft().order
@@ -154,11 +155,42 @@ class EventHub:
                 oldest.lost = oldest.events.popleft().order
 
     def is_wanted(self, channel: str) -> bool:
-        """Whether somebody hears the channel, or did within a minute: a publisher whose work costs asks before it does it. No lock."""
-        if any(channel in tap.channels for tap in tuple(self._taps)) or any(channel in one.wanted for one in tuple(self._listeners)):
+        """Whether somebody hears the channel, or did within a minute: a publisher whose work costs asks before it does it.
+
+        What is not published because nobody does is one missed event for whoever comes back. No lock but for the first of those.
+        """
+        if self._is_heard(channel):
             return True
-        heard_ns = self._wanted.get(channel)
-        return heard_ns is not None and self._clock() - heard_ns < _WANTED_NS
+        heard_ns, ring = self._wanted.get(channel), self._rings.get(channel)
+        if heard_ns is None and (ring is None or ring.is_passed):
+            return False  # as it mostly is
+        if heard_ns is not None and self._clock() - heard_ns < _WANTED_NS:
+            return True
+        return self._pass_over(channel)
+
+    def _is_heard(self, channel: str) -> bool:
+        return any(channel in tap.channels for tap in tuple(self._taps)) or any(channel in one.wanted for one in tuple(self._listeners))
+
+    def _pass_over(self, channel: str) -> bool:
+        """Forget the channel's events and leave a hole in its sequence; True, and nothing is done, when somebody hears it after all."""
+        with self._news:
+            if self._is_heard(channel):
+                return True
+            if (ring := self._rings.get(channel)) is None:
+                ring = self._begin(channel, self._clock())
+            self._order += 1
+            ring.lost, ring.next, ring.is_passed = self._order, ring.next + 1, True
+            ring.events.clear()
+            self._wanted.pop(channel, None)
+        return False
+
+    def _begin(self, channel: str, now_ns: int) -> _Ring:
+        """A new ring, in whose place the one that was silent for longest goes when there are too many."""
+        ring = self._rings[channel] = _Ring(now_ns // _MS, self._forgotten)
+        if len(self._rings) > _CHANNELS:
+            self._rings.popitem(last=False)
+            self._forgotten = self._order
+        return ring
 
     def listen(
         self, channels: Sequence[str], after: Mapping[str, int] | None = None, *, on_news: Callable[[], None] | None = None
@@ -196,8 +228,8 @@ class EventHub:
             events, missed = ring.since(ring.first if wanted is None else wanted)
             if missed:
                 listener.missed[channel] = listener.missed.get(channel, 0) + missed
-            if events:
-                listener.wanted[channel] = events[-1].sequence + 1
+            if events or missed:
+                listener.wanted[channel] = ring.next
             found += events
         return found
 

@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from rpsd.services.events import MOST_HELD, EventHub
 from tests.conftest import Clock
 from tests.unit.services.conftest import NOW_NS
@@ -159,3 +161,61 @@ def test_a_publisher_learns_whether_anybody_cares(clock: Clock) -> None:
     assert not hub.is_wanted("jobs")
     with hub.listen(["jobs"]):
         assert hub.is_wanted("jobs")
+
+
+def passing(hub: EventHub, clock: Clock, channel: str, n: int) -> None:
+    """What a publisher does whose work costs."""
+    if hub.is_wanted(channel):
+        hub.publish(channel, {"n": n})
+
+
+@pytest.mark.parametrize("by", ["sequence", "order"])
+@pytest.mark.parametrize("told", [True, False])
+def test_who_comes_back_to_a_channel_learns_that_it_was_passed_over_meanwhile(clock: Clock, by: str, told: bool) -> None:
+    hub = EventHub(clock)
+    passing(hub, clock, "book:A", 0)
+    tap = hub.tap(lambda: None)
+    hub.join(tap, ["book:A"], {})
+    if told:
+        passing(hub, clock, "book:A", 1)
+    seen = hub.drain(tap)
+    after, order = (seen[-1].sequence, seen[-1].order) if told else (0, hub._order)
+    hub.part(tap, "book:A")
+
+    def back() -> tuple[list[int], bool]:
+        _, found = hub.join(tap, ["book:A"], {"book:A": after} if by == "sequence" else {}, order if by == "order" else None)
+        hub.part(tap, "book:A")
+        return [event.data["n"] for event in found["book:A"].events], found["book:A"].missed > 0
+
+    clock.advance(30)
+    passing(hub, clock, "book:A", 2)  # somebody has heard it a moment ago
+    assert back() == ([2], not told and by == "sequence")
+    clock.advance(90)
+    for n in range(3, 6):
+        passing(hub, clock, "book:A", n)
+    assert back() == ([], True)
+    hub.join(tap, ["book:A"], {})
+    passing(hub, clock, "book:A", 6)
+    [event] = hub.drain(tap)
+    assert event.data == {"n": 6}
+    assert event.sequence > after
+    hub.part(tap, "book:A")
+    after, order = event.sequence, event.order
+    assert back() == ([], False)
+    clock.advance(90)
+    passing(hub, clock, "book:A", 7)
+    assert back() == ([], True)
+
+
+def test_a_listener_hears_once_of_what_was_passed_over(clock: Clock) -> None:
+    hub = EventHub(clock)
+    with hub.listen(["book:A"]):
+        passing(hub, clock, "book:A", 0)
+    clock.advance(90)
+    passing(hub, clock, "book:A", 1)
+    with hub.listen(["book:A"], {"book:A": FIRST}) as late:
+        assert late.take() == []
+        assert late.take() == []
+        passing(hub, clock, "book:A", 2)
+        assert [event.data["n"] for event in late.take()] == [2]
+        assert late.missed == {"book:A": 1}
