@@ -78,7 +78,9 @@ class Trap:
         self._thread.start()
 
     def close(self) -> None:
-        """Look once more for those that wait, and end."""
+        """Look once more for those that wait, and end; a second call does nothing."""
+        if self._ending.is_set():
+            return
         self._ending.set()
         self._thread.join()
         for one in self._sockets:

@@ -184,7 +184,8 @@ def serving() -> Iterator[Vendors]:
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["content-length"]))
-            vendors.posted.append({"path": self.path, "headers": dict(self.headers.items()), "body": json.loads(content)})
+            told = {"path": self.path, "headers": dict(self.headers.items()), "body": json.loads(content), "raw": content}
+            vendors.posted.append(told)
             self.speak(vendors.instead.pop(0)(self) if vendors.instead else (204, {}, b""))
 
         def speak(self, found: Reply | None) -> None:

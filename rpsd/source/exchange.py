@@ -113,6 +113,8 @@ class Exchanges:
                 return Answer(status, self._read(response, place.shown, until) if reads else b"", dict(response.headers))
         except httpx.DecodingError as error:
             raise SourceFailed(f"{place.shown} sent a body that does not decompress") from error
+        except httpx.InvalidURL as error:  # of the address itself, or of a Location that nobody follows here
+            raise SourceFailed(f"{place.shown} is, or answered with, what is no address") from error
         except httpx.TransportError as error:
             if deadline.has_cut:
                 raise SourceFailed(f"{place.shown} took longer than {self._deadline:g} s to send its answer") from error

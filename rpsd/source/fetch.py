@@ -13,6 +13,7 @@ from rpsd.source.destination import Address, Network, Pin, Place, parse, pin, re
 from rpsd.source.exchange import Exchanges, proxy_of
 
 _REDIRECTS: Final = 5
+_SECURE_PORT: Final = 443
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 """Seconds; a vendor that asks for more is left to the next fetch."""
@@ -27,7 +28,7 @@ class Fetcher:
 
     Every name is resolved once for each call, all its addresses are judged, and the connection goes to one of them: see
     destination.pin(). Allowed are public addresses and those in `private`. The host of `home`, which the operator wrote himself, may have
-    any address; the one that it has first is kept. A redirect is never followed from https to http.
+    any address on the port written there, and on 443; the one that it has first is kept. No redirect is followed from https to http.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Fetcher:
         """`cancelled` is asked before each try and while it waits."""
         self._deadline, self._retries, self._private = deadline_seconds, retries, private
         self._sleep, self._rng, self._cancelled = sleep, rng or random.Random(), cancelled  # noqa: S311 - spreads load, guards nothing
-        self._home, self._home_addresses = _host(home), tuple[Address, ...]()
+        self._home, self._home_addresses = _written(home), tuple[Address, ...]()
         self._exchanges = Exchanges(deadline_seconds=deadline_seconds, most_bytes=most_bytes, cancelled=cancelled)
 
     def get(self, request: Request) -> Answer:
@@ -135,7 +136,7 @@ class Fetcher:
     def _once(self, url: str, place: Place, before: Place | None, headers: Mapping[str, str], until: float) -> Answer:
         """One GET, to where it is pinned or through the environment's proxy."""
         proxy = proxy_of(place)
-        if proxy is not None and (before is None or place.host in (before.host, self._home)):
+        if proxy is not None and (before is None or place.host == before.host or self._is_home(place)):
             return self._exchanges.proxied(proxy, "GET", url, place, headers, until)
         try:
             pinned = self._pinned(place)
@@ -150,10 +151,15 @@ class Fetcher:
 
     def _pinned(self, place: Place) -> Pin:
         """Where the place is; home is wherever it was first."""
-        if place.host != self._home:
+        if not self._is_home(place):
             return pin(place, self._private, plain=True)
         self._home_addresses = self._home_addresses or resolved(place)
         return Pin(place, self._home_addresses)
+
+    def _is_home(self, place: Place) -> bool:
+        """Whether the operator wrote that host himself."""
+        home = self._home
+        return home is not None and place.host == home.host and place.port in (home.port, _SECURE_PORT)
 
 
 def _whole(request: Request) -> str:
@@ -173,9 +179,9 @@ def _joined(url: str, location: str, place: Place) -> str:
         raise SourceFailed(f"{place.shown} redirects to what is no address") from error
 
 
-def _host(url: str) -> str:
-    """The host of an address that the settings give; empty when there is none that could be kept."""
+def _written(url: str) -> Place | None:
+    """An address of the settings taken apart; None when there is none that could be kept."""
     try:
-        return parse(str(httpx.URL(url))).host if url else ""
+        return parse(str(httpx.URL(url))) if url else None
     except (BadDestination, httpx.InvalidURL):
-        return ""
+        return None

@@ -35,15 +35,15 @@ class Sleeper:
         self.slept += seconds
 
 
-def fetcher(**more: object) -> tuple[Fetcher, Sleeper]:
-    """A fetcher of an operator who wrote the address of the local server."""
+def fetcher(home: str = "", **more: object) -> tuple[Fetcher, Sleeper]:
+    """A fetcher that does not sleep; `home` is what the operator wrote."""
     sleeper = Sleeper()
-    given = {"deadline_seconds": 5.0, "home": "http://127.0.0.1/", **more}
-    return Fetcher(sleep=sleeper, rng=random.Random(1), **given), sleeper  # type: ignore[arg-type]
+    given = {"deadline_seconds": 5.0, **more}
+    return Fetcher(sleep=sleeper, rng=random.Random(1), home=home, **given), sleeper  # type: ignore[arg-type]
 
 
-def get(far: Vendors, path: str = "/csv/A.csv", **more: object) -> bytes:
-    made, _ = fetcher(**more)
+def get(far: Vendors, path: str = "/csv/A.csv", home: str | None = None, **more: object) -> bytes:
+    made, _ = fetcher(far.base if home is None else home, **more)
     with made:
         return made.get(Request(far.base + path)).body
 
@@ -56,7 +56,7 @@ def test_an_answer_is_read_whole_and_the_agent_named(far: Vendors) -> None:
 @pytest.mark.parametrize("number", [429, 500, 502, 503, 504, 408])
 def test_an_overloaded_server_is_tried_again_after_growing_waits(far: Vendors, number: int) -> None:
     far.instead = [status(number)] * 3
-    made, sleeper = fetcher()
+    made, sleeper = fetcher(far.base)
     with made:
         assert made.get(Request(far.base + "/csv/A.csv")).status == 200
     assert len(far.asked) == 4
@@ -72,7 +72,7 @@ def test_after_the_last_try_it_says_what_was_answered(far: Vendors) -> None:
 
 def test_the_wait_that_the_server_asks_for_is_kept(far: Vendors) -> None:
     far.instead = [status(429, retry_after="7")]
-    made, sleeper = fetcher()
+    made, sleeper = fetcher(far.base)
     with made:
         made.get(Request(far.base + "/csv/A.csv"))
     assert sleeper.slept == pytest.approx(7.0)
@@ -102,7 +102,7 @@ def test_a_denial_is_not_tried_again(far: Vendors, number: int) -> None:
 
 
 def test_statuses_that_the_vendor_explains_come_back(far: Vendors) -> None:
-    made, _ = fetcher()
+    made, _ = fetcher(far.base)
     with made:
         assert made.get(Request(far.base + "/csv/none.csv")).status == 404
 
@@ -140,7 +140,7 @@ def test_an_answer_that_drips_ends_at_the_deadline(far: Vendors, drip: Any) -> N
 
 
 def test_nobody_there_is_said_without_the_query() -> None:
-    made, _ = fetcher(retries=0)
+    made, _ = fetcher("http://127.0.0.1:1/", retries=0)
     with made, pytest.raises(SourceFailed) as caught:
         made.get(Request("http://127.0.0.1:1/path", {"apikey": "secret"}))
     assert "http://127.0.0.1:1 cannot be reached" in caught.value.detail

@@ -1,5 +1,6 @@
 """Alerts on their way out: what a receiver gets, how often, in which order, and what a bad receiver can hold up."""
 
+import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 
 from rpsd.config.outside import WEBHOOKS
+from rpsd.core.errors import StateConflict
 from rpsd.core.source import Receiver
 from rpsd.services.outside import delivery
 from rpsd.services.outside.delivery import Delivery
 from rpsd.services.outside.service import Outside
+from tests.receivers import check_pagerduty, check_slack
 from tests.vendors import Vendors, serving, status
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -135,3 +138,81 @@ def test_the_end_lets_the_last_message_out(services: Any, far: Vendors, made: An
 def test_without_receivers_nothing_listens(services: Any) -> None:
     assert services.alert.listeners == []
     assert services.health.detailed()["services"]["webhooks"] == {"status": "disabled", "configured": 0}
+
+
+def secret(services: Any, name: str = "hook", text: str = "0123456789abcdef0123456789abcdef") -> str:
+    path = services.settings.storage.secrets_dir / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o600)
+    return text
+
+
+def signed(headers: dict[str, str]) -> tuple[int, list[str]]:
+    """Time and signatures of a delivery."""
+    first, *rest = headers["rpsd-signature"].split(",")
+    return int(first.removeprefix("t=")), [one.removeprefix("v1=") for one in rest]
+
+
+def test_a_message_is_signed_anew_at_each_try(services: Any, far: Vendors, made: Any) -> None:
+    text = secret(services)
+    made(far.base + "/hook", secret_file="hook")
+    far.instead = [status(500)]
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    until(lambda: len(far.posted) == 2)
+    for one in far.posted:
+        moment, signatures = signed(one["headers"])
+        assert signatures == [hmac.new(text.encode(), f"{moment}.".encode() + one["raw"], "sha256").hexdigest()]
+        assert moment == services.clock() // 10**9
+
+
+def test_a_secret_that_cannot_be_read_keeps_the_message_until_it_can(services: Any, far: Vendors, made: Any) -> None:
+    outside = made(far.base + "/hook", secret_file="hook")
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    until(lambda: "cannot be read" in outside.breakers.snapshot()["webhook:1"].get("reason", ""))
+    assert far.posted == []
+    secret(services)
+    until(lambda: delivered(services) == 1, 30.0)
+    assert "rpsd-signature" in far.posted[0]["headers"]
+
+
+@pytest.mark.parametrize("form", ["slack", "pagerduty"])
+def test_a_receiver_of_another_form_is_told_in_its_words(services: Any, far: Vendors, made: Any, form: str) -> None:
+    text = secret(services)
+    made(far.base + "/hook", format=form, secret_file="hook")
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    services.alert.resolve("drift", "a")
+    until(lambda: delivered(services) == 2)
+    check = check_slack if form == "slack" else check_pagerduty
+    for one in far.posted:
+        check(one["body"])
+        assert ("rpsd-signature" in one["headers"]) == (form == "slack")
+        assert (text in json.dumps(one["body"])) == (form == "pagerduty")
+
+
+def test_a_test_tells_of_each_receiver_past_its_line(services: Any, far: Vendors, made: Any) -> None:
+    secret(services)
+    outside = made(far.base + "/hook?token=1", NOWHERE, timeout="3s", secret_file="hook")
+    good, bad = outside.test("key:abc")
+    assert (good["receiver"], good["format"], good["address"], good["delivered"], good["detail"]) == (
+        "webhook:1", "generic", far.base, True, None,
+    )  # fmt: skip
+    assert (bad["delivered"], "cannot be reached" in bad["detail"]) == (False, True)
+    assert [one["body"]["event"] for one in far.posted] == ["test"]
+    assert "rpsd-signature" in far.posted[0]["headers"]
+    assert outside.breakers.unhealthy() == []
+    row = services.access.audit(None, 1)[0][0]
+    assert (row["action"], row["actor"], row["detail"]) == ("alert.test", "key:abc", {"receivers": 2, "delivered": 1})
+
+
+def test_a_test_of_pagerduty_closes_what_it_opens(services: Any, far: Vendors, made: Any) -> None:
+    secret(services)
+    [outcome] = made(far.base, format="pagerduty", secret_file="hook").test("cli")
+    assert outcome["delivered"]
+    assert [one["body"]["event_action"] for one in far.posted] == ["trigger", "resolve"]
+
+
+def test_without_receivers_a_test_says_so_and_two_at_a_time_are_refused(services: Any) -> None:
+    assert services.outside.test("cli") == []
+    with services.outside._testing, pytest.raises(StateConflict, match="under way"):
+        services.outside.test("cli")
