@@ -1,6 +1,7 @@
 """The command `rpsd`: every group and command in one place."""
 
 from rpsd.cli import (
+    alerts,
     audit,
     backup,
     books,
@@ -41,7 +42,7 @@ for name, function in (
     ("manual", manual.manual),
 ):
     app.command(name)(function)
-for group in (config, series, books, features, models, drift, runs, jobs, keys, backup, audit):
+for group in (config, series, books, features, models, drift, runs, jobs, keys, backup, alerts, audit):
     app.add_typer(group.app)
 models.app.command("decisions")(retraining.decisions)
 models.app.command("shadow")(retraining.shadow)

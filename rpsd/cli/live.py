@@ -261,6 +261,22 @@ class Live:
         found: list[str] = self._client.ask("POST", "/api/v1/admin/backups/prune")["pruned"]
         return found
 
+    def alerts(self, state: str | None) -> list[dict[str, Any]]:
+        """The newest alerts, of one state or of both."""
+        params = {"limit": 1000} | ({"state": state} if state else {})
+        found: list[dict[str, Any]] = self._client.ask("GET", "/api/v1/admin/alerts", params=params)["alerts"]
+        return found
+
+    def resolve_alert(self, identifier: int) -> dict[str, Any]:
+        """Say that an alert has been seen to."""
+        found: dict[str, Any] = self._client.ask("POST", f"/api/v1/admin/alerts/{identifier}/resolve")
+        return found
+
+    def test_alerts(self) -> list[dict[str, Any]]:
+        """Send every receiver a test message; what came of it."""
+        found: list[dict[str, Any]] = self._client.ask("POST", "/api/v1/admin/alerts/test")["receivers"]
+        return found
+
     def audit(self, limit: int, action: str | None = None, actor: str | None = None, since: str | None = None) -> list[dict[str, Any]]:
         """The latest rows of the audit log, of an action, of an actor, since a moment."""
         params = {"limit": limit, "action": action, "actor": actor, "since": since}

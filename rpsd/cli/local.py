@@ -292,6 +292,18 @@ class Local:
         """Remove backups older than backup.keep_days; their names."""
         return self._services.backup.prune(by=BY)
 
+    def alerts(self, state: str | None) -> list[dict[str, Any]]:
+        """The newest alerts, of one state or of both."""
+        return self._services.alert.page(None, 1000, None, state)[0]
+
+    def resolve_alert(self, identifier: int) -> dict[str, Any]:
+        """Say that an alert has been seen to."""
+        return self._services.alert.resolve_by_hand(identifier, BY)
+
+    def test_alerts(self) -> list[dict[str, Any]]:
+        """Send every receiver a test message; what came of it."""
+        return self._services.outside.test(BY)
+
     def audit(self, limit: int, action: str | None = None, actor: str | None = None, since: str | None = None) -> list[dict[str, Any]]:
         """The latest rows of the audit log, of an action, of an actor, since a moment."""
         from rpsd.core import instant

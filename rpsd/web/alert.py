@@ -38,6 +38,23 @@ class AlertPage(msgspec.Struct):
     next: str | None = None
 
 
+class Outcome(msgspec.Struct):
+    """What came of a test message; the address is without path and query, which may hold a key."""
+
+    receiver: str
+    format: Literal["generic", "slack", "pagerduty"]
+    address: str
+    delivered: bool
+    seconds: float
+    detail: str | None
+
+
+class Trial(msgspec.Struct):
+    """What came of the test of each receiver, in the order of the settings."""
+
+    receivers: list[Outcome]
+
+
 class AlertQuery(Page):
     """Which alerts."""
 
@@ -70,4 +87,18 @@ def resolve(request: Request[Any, Any, Any], alert: FromPath[str], body: RawBody
     return answer(exchange, exchange.services.alert.resolve_by_hand(row, exchange.by, once))
 
 
-ROUTES: Final = (page, resolve)
+@post(
+    "/api/v1/admin/alerts/test",
+    opt=declare("admin", "Send every receiver a test message now, and tell what came of it.", "admin", writes={JSON: Trial}),
+    status_code=200,
+    sync_to_thread=True,
+)
+def test(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
+    """A test message to each receiver, past its line and its breaker; 409 during another test."""
+    exchange = of(request)
+    query(request.scope, Query)
+    refuse_body(body)
+    return answer(exchange, {"receivers": exchange.services.outside.test(exchange.by)})
+
+
+ROUTES: Final = (page, resolve, test)

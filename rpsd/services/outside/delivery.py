@@ -1,5 +1,6 @@
 """Alerts to their receivers: in order, once each as far as the receiver says so, and never in the way of what raised them."""
 
+import math
 import threading
 import time
 import uuid
@@ -26,6 +27,8 @@ _WAITING: Final = 256
 """Messages that wait for one receiver; beyond them the oldest is given up."""
 _OLDEST_NS: Final = 24 * 3600 * SECOND_NS
 """A message that could not be delivered for a day is given up: by then it is history, and the list of alerts has it."""
+_TEST_SECONDS: Final = 10.0
+"""Longest that a test waits for an answer: somebody is waiting for what came of it."""
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 
@@ -84,7 +87,7 @@ class Delivery:
         """Send every receiver a message of its own now, past its line and its breaker, all at once; what came of it.
 
         [{"receiver", "format", "address", "delivered", "seconds", "detail"}]; the address is without path and query. Blocks for as long
-        as the slowest receiver, which is its timeout at most.
+        as the slowest receiver, which has its timeout but no more than 10 s for each message.
         """
         with ThreadPoolExecutor(max(1, len(self._lines)), thread_name_prefix="webhook-test") as pool:
             return list(pool.map(self._test, self._lines))
@@ -109,7 +112,7 @@ class Delivery:
         now_ns, began, detail = self._clock(), time.monotonic(), ""
         events = ("test", "resolved") if line.receiver.form == "pagerduty" else ("test",)
         try:
-            with Fetcher(**self._bounds(line.receiver)) as fetcher:
+            with Fetcher(**self._bounds(line.receiver, _TEST_SECONDS)) as fetcher:
                 for event in events:
                     self._post(line.receiver, fetcher, uuid.uuid4().hex, self._message({"event": event, "alert": _trial(now_ns)}, now_ns))
         except (SourceFailed, Cancelled) as error:
@@ -127,10 +130,10 @@ class Delivery:
         """What happened, and who says so when."""
         return {**told, "service": "rpsd", "version": __version__, "sent": instant.text(now_ns // 1_000_000 * 1_000_000)}
 
-    def _bounds(self, receiver: Receiver) -> dict[str, Any]:
+    def _bounds(self, receiver: Receiver, longest: float = math.inf) -> dict[str, Any]:
         """What a Fetcher needs to know of the receiver."""
         stopped = self._stopping.is_set
-        return {"deadline_seconds": receiver.timeout_seconds, "retries": 0, "private": receiver.private, "cancelled": stopped}
+        return {"deadline_seconds": min(longest, receiver.timeout_seconds), "retries": 0, "private": receiver.private, "cancelled": stopped}
 
     @staticmethod
     def _may_go(line: _Line) -> bool:

@@ -3,6 +3,12 @@
 from typing import Any
 
 import httpx
+import pytest
+
+from rpsd.config.outside import WEBHOOKS
+from rpsd.services.outside.breaker import Breakers
+from rpsd.services.outside.delivery import Delivery
+from tests.vendors import serving, status
 
 Running = Any
 
@@ -38,3 +44,29 @@ def test_what_cannot_be_asked(http: httpx.Client) -> None:
         answer = http.post(f"/api/v1/admin/alerts/{alert}/resolve")
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown_route")
     assert http.post("/api/v1/admin/alerts/1/resolve", json={"note": "x"}).status_code == 422
+
+
+def test_the_receivers_can_be_tested(running: Running, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert http.post("/api/v1/admin/alerts/test").json() == {"receivers": []}
+    assert http.post("/api/v1/admin/alerts/test", json={"url": "http://127.0.0.1/"}).status_code == 422
+    with serving() as far, running.client("read") as reader:
+        services, url = running.services, f"{far.base}/hook?token=hidden"
+        receivers = WEBHOOKS.parse([{"url": url, "private": ["127.0.0.0/8"]}, {"url": url, "private": ["127.0.0.0/8"], "format": "slack"}])
+        breakers = Breakers(services.clock, services.metrics)
+        told = Delivery(receivers, breakers, services.metrics, services.clock, services.settings.storage.secrets_dir)
+        monkeypatch.setattr(services.outside, "delivery", told)
+        assert reader.post("/api/v1/admin/alerts/test").status_code == 403
+        assert far.posted == []
+        found = http.post("/api/v1/admin/alerts/test")
+        assert found.status_code == 200
+        assert [(one["receiver"], one["format"], one["delivered"]) for one in found.json()["receivers"]] == [
+            ("webhook:1", "generic", True), ("webhook:2", "slack", True),
+        ]  # fmt: skip
+        assert "hidden" not in found.text
+        assert len(far.posted) == 2
+        far.instead = [status(500)] * 2
+        assert [one["delivered"] for one in http.post("/api/v1/admin/alerts/test").json()["receivers"]] == [False, False]
+    rows = http.get("/api/v1/admin/audit", params={"limit": 20}).json()["audit"]
+    assert [row["detail"] for row in rows if row["action"] == "alert.test"][:2] == [
+        {"receivers": 2, "delivered": 0}, {"receivers": 2, "delivered": 2},
+    ]  # fmt: skip
