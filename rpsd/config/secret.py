@@ -5,7 +5,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from rpsd.core.errors import BadConfig
+from rpsd.config.settings import Settings
+from rpsd.core.errors import BadConfig, Fault
 
 _LEAST: Final = 32
 """Characters of a secret: as hexadecimal digits they hold 128 bits."""
@@ -44,3 +45,16 @@ def read_secrets(name: str, secrets_dir: Path) -> tuple[str, ...]:
             reason = f"a secret in {path} can be guessed; it needs {_LEAST} characters or more at random"
             raise BadConfig(reason, hint=f"Run: (umask 077; openssl rand -hex 32 > {path})")
     return found
+
+
+def webhook_faults(settings: Settings) -> list[Fault]:
+    """Faults of the secrets that sign webhooks: missing, readable by others, or such as could be guessed."""
+    faults, place = [], settings.origin.get("alerts.webhooks", "default")
+    for number, receiver in enumerate(settings.alerts.webhooks, 1):
+        if not receiver.secret_file:
+            continue
+        try:
+            read_secrets(receiver.secret_file, settings.storage.secrets_dir)
+        except BadConfig as error:
+            faults.append(Fault(place, f"alerts.webhooks: webhook {number}: {error.detail}; {error.advice}"))
+    return faults

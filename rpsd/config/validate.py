@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rpsd.config.confidential import secret_faults
 from rpsd.config.exposure import exposure_faults
+from rpsd.config.secret import webhook_faults
 from rpsd.config.settings import Settings
 from rpsd.core.errors import Fault
 
@@ -58,4 +59,4 @@ def _disk_kind(path: Path) -> str:
 
 def validate(settings: Settings) -> list[Fault]:
     """Every fault that should keep the server from starting; empty when it may start. Raise `refused(faults)` with them."""
-    return [*exposure_faults(settings), *secret_faults(settings), *_directories(settings)]
+    return [*exposure_faults(settings), *secret_faults(settings), *webhook_faults(settings), *_directories(settings)]

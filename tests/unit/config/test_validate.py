@@ -144,3 +144,18 @@ def test_a_config_that_everybody_can_change_is_refused(tmp_path: Path) -> None:
     file.write_text(f"storage: {{data_dir: {tmp_path}}}\n")
     file.chmod(0o666)
     assert "everybody can change" in validate(read(file, {}))[0].reason
+
+
+def test_the_secrets_of_webhooks_are_there_and_no_word_of_them_is_told(tmp_path: Path) -> None:
+    listed = '[{"url": "https://a.example/", "secret_file": "hook"}, {"url": "https://b.example/"}]'
+    [missing] = reasons(tmp_path, alerts__webhooks=listed)
+    assert missing.startswith("alerts.webhooks: webhook 1: the secret file")
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    secret = tmp_path / "secrets" / "hook"
+    secret.write_text("changeme" * 8)
+    secret.chmod(0o600)
+    [weak] = reasons(tmp_path, alerts__webhooks=listed)
+    assert "can be guessed" in weak
+    assert "changeme" not in weak
+    secret.write_text("0123456789abcdef0123456789abcdef")
+    assert reasons(tmp_path, alerts__webhooks=listed) == []
