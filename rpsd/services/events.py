@@ -99,11 +99,13 @@ class Listener:
 class Tap:
     """Where all events of some channels flow to, in the order of their publishing, for one reader that serves many.
 
-    `on_news` is called by the thread that publishes, once until the next take(): it must return at once and not raise.
+    `on_news` is called by the thread that publishes, once until the next drain(): it must return at once and not raise. `order` is that of
+    the newest event when the tap was made.
     """
 
     def __init__(self, on_news: Callable[[], None]) -> None:
         self.on_news = on_news
+        self.order = 0
         self.channels: set[str] = set()
         self.unread: deque[Event] = deque(maxlen=_UNREAD)
         self.told = False
@@ -244,6 +246,7 @@ class EventHub:
         """A tap of no channel yet; see Tap, join() and untap()."""
         opened = Tap(on_news)
         with self._news:
+            opened.order = self._order
             self._taps.append(opened)
         return opened
 

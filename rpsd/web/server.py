@@ -84,9 +84,10 @@ class Server:
         return None if given == api or not settings.monitoring.metrics_enabled else given
 
     def stop(self) -> None:
-        """Ask the server to end, from any thread."""
+        """Ask the server to end, from any thread; harmless when it has ended."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._stop.set)
 
     async def _serve(self, listeners: Listeners) -> None:
         self._loop = loop = asyncio.get_running_loop()

@@ -22,6 +22,7 @@ class Fanout:
         self._readers: dict[str, dict[Reader, None]] = {}
         self._last: dict[str, int] = {}
         self._tap: Tap = hub.tap(self._on_news)
+        self._order = self._tap.order
         self.failure: BaseException | None = None
 
     def _on_news(self) -> None:
@@ -38,6 +39,7 @@ class Fanout:
 
     def _deliver(self, events: Sequence[Event]) -> None:
         for event in events:
+            self._order = event.order
             readers = self._readers.get(event.channel)
             if not readers:
                 continue
@@ -89,10 +91,11 @@ class Fanout:
                 self._hub.part(self._tap, channel)
 
     def restart(self) -> None:
-        """Begin anew with another tap, after a failure. What was lost with the old one the sequences show: readers hear of it."""
+        """Begin anew with another tap, after a failure. What was lost with the old one is read again, as far as it is held."""
         self._hub.untap(self._tap)
         self._tap, self.failure = self._hub.tap(self._on_news), None
-        self._hub.join(self._tap, tuple(self._readers), {})
+        _, found = self._hub.join(self._tap, tuple(self._readers), {}, self._order)
+        self._deliver(sorted((event for joined in found.values() for event in joined.events), key=lambda event: event.order))
 
     def close(self) -> None:
         """End the tap."""

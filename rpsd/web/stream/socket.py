@@ -45,10 +45,9 @@ class Socket:
         try:
             await asyncio.wait({reading, sending, reader.over}, return_when=asyncio.FIRST_COMPLETED)
             reader.end(1000, "")  # unless it ended for another reason
-            if not self._is_gone:
-                await asyncio.wait({sending}, timeout=_FAREWELL)
-                if not sending.done():
-                    self._streams.cut([reader.peer])
+            reading.cancel()  # the engine closes nothing while somebody waits for a message
+            if not self._is_gone and not await self._say_farewell(reading, sending):
+                self._streams.cut([reader.peer])
         finally:
             self._intake.close()
             for task in (reading, sending):
@@ -59,16 +58,27 @@ class Socket:
 
                     record(self._exchange, understood(outcome), outcome)
 
+    async def _say_farewell(self, reading: "asyncio.Task[None]", sending: "asyncio.Task[None]") -> bool:
+        """Send the close frame after the frame that is under way; whether both went out in time."""
+        await asyncio.wait({reading, sending}, timeout=_FAREWELL)
+        if not (reading.done() and sending.done()):
+            return False
+        assert self._reader.ended is not None
+        closing = {"type": "websocket.close", "code": self._reader.ended.code, "reason": self._reader.ended.reason}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                await self._send(closing)
+                return True
+        return False
+
     async def _send_on(self) -> None:
         send, reader = self._send, self._reader
-        try:
+        with suppress(Ended):
             while True:
                 one = await reader.next()
                 reader.stuck_since = monotonic()
                 await send({"type": "websocket.send", "text": one if isinstance(one, str) else frames.data(one)})
                 reader.stuck_since = None
-        except Ended as ended:
-            await send({"type": "websocket.close", "code": ended.code, "reason": ended.reason})
 
     async def _read_on(self) -> None:
         reader = self._reader

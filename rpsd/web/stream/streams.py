@@ -139,13 +139,14 @@ class Streams:
         if self._fanout is None or self._fanout.failure is not None:
             self._restart()
         now, condemned = monotonic(), []
+        alive = {one: self._services.access.is_alive(one) for one in {reader.principal for reader in self._readers}}
         for reader, over_since in self._readers.items():
             if reader.ended is not None:
                 if over_since is None:
                     self._readers[reader] = now
                 elif now - over_since > _LINGER:
                     condemned.append(reader.peer)
-            elif not self._services.access.is_alive(reader.principal):
+            elif not alive[reader.principal]:
                 reader.end(POLICY, "the key has ended")
             elif reader.is_stuck(now):
                 reader.end(TOO_SLOW, "too slow")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.flow.web.conftest import Running
+from tests.flow.web.conftest import Launch, Running
 
 PATH = "/api/v1/ws"
 
@@ -132,3 +133,109 @@ def test_there_is_no_websocket_elsewhere(running: Running) -> None:
     with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{running.server.port}/api/v1/elsewhere"):
         pass
     assert refused.value.response.status_code == 404
+
+
+def test_a_ticket_opens_one_socket(running: Running) -> None:
+    holder = running.services.access.authenticate(running.keys["read"])
+    ticket = running.services.access.ticket(holder)["ticket"]
+    address = f"ws://127.0.0.1:{running.server.port}{PATH}?ticket={ticket}"
+    with connect(address) as socket:
+        assert ask(socket, type="ping") == {"type": "pong"}
+    with pytest.raises(InvalidStatus) as refused, connect(address):
+        pass
+    assert refused.value.response.status_code == 401
+
+
+def test_the_sockets_of_a_revoked_key_close_within_a_second_and_others_stay(running: Running) -> None:
+    shown, token = running.services.access.create("for a socket", ["read"], by="test")
+    headers = {"x-api-key": token}
+    with opened(running) as other, opened(running, None, **headers) as socket:
+        ask(socket, type="subscribe", channels=["jobs"])
+        running.services.access.revoke(shown["id"], "test")
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=1.0)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        assert ask(other, type="ping") == {"type": "pong"}
+
+
+def test_samples_and_snapshots_are_acknowledged_in_order_after_the_commit(running: Running) -> None:
+    with opened(running, "ingest") as socket, running.client("read") as http:
+        for n in range(40):  # more than may be in flight
+            body = {"t": [n * 86_400_000_000_000], "close": [100.0 + n]}
+            socket.send(json.dumps({"type": "samples", "id": str(n), "symbol": "str.in", "interval": "1d", "data": body}))
+        for n in range(40):
+            frame = told(socket)
+            assert (frame["type"], frame["id"], frame["result"]["inserted"]) == ("ack", str(n), 1)
+        assert http.get("/api/v1/series/STR.IN/1d").json()["rows"] == 40
+        book = [{"timestamp": 1_700_000_000_000_000_000, "bids": [[1.0, 2.0]], "asks": [[1.1, 3.0]]}]
+        frame = ask(socket, type="snapshots", id="b", symbol="STR.BOOK", data=book)
+        assert (frame["type"], frame["id"], frame["result"]["accepted"]) == ("ack", "b", 1)
+        assert http.get("/api/v1/books/STR.BOOK").json()["bids"] == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"type": "samples", "symbol": "STR.BAD", "interval": "1d", "data": {"t": [1, 2], "close": [1.0]}}, "bad_rows"),
+        ({"type": "samples", "symbol": "STR.BAD", "interval": "7d", "data": {"t": [1], "close": [1.0]}}, "bad_symbol"),
+        ({"type": "samples", "symbol": "STR.BAD", "interval": "1d", "data": {"t": [1, 2], "close": [1.0, "x"]}}, None),
+        ({"type": "snapshots", "symbol": "STR.BAD", "data": [{"timestamp": 1, "bids": [[2, 1]], "asks": [[1, 1]]}]}, None),
+    ],
+)
+def test_what_cannot_be_ingested_is_named_and_nothing_of_it_is_stored(running: Running, frame: dict[str, Any], code: str | None) -> None:
+    with opened(running, "ingest") as socket, running.client("read") as http:
+        answer = ask(socket, id="i", **frame)
+        assert (answer["type"], answer["id"]) == ("error", "i")
+        assert code is None or answer["code"] == code
+        assert http.get("/api/v1/series/STR.BAD/1d").status_code == 404
+        assert http.get("/api/v1/books/STR.BAD").status_code == 404
+        assert ask(socket, type="ping") == {"type": "pong"}
+
+
+def test_a_server_that_stops_says_so(launch: Launch) -> None:
+    running = launch()
+    with opened(running) as socket:
+        ask(socket, type="subscribe", channels=["jobs"])
+        running.server.stop()
+        with pytest.raises(ConnectionClosed) as closed:
+            told(socket)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
+
+
+def test_open_streams_are_counted_and_the_number_of_a_key_is_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpsd.web.stream.streams.MOST_EACH", 2)
+    _, token = running.services.access.create("few sockets", ["read"], by="test")
+    gauge = running.services.metrics.ws_connections.labels("websocket")
+    with contextlib.ExitStack() as stack:
+        before = gauge._value.get()
+        for _ in range(2):
+            stack.enter_context(opened(running, None, **{"x-api-key": token}))
+        assert gauge._value.get() == before + 2
+        with pytest.raises(InvalidStatus) as refused:
+            stack.enter_context(opened(running, None, **{"x-api-key": token}))
+        assert refused.value.response.status_code == 429
+        assert "retry-after" in refused.value.response.headers
+
+
+def test_a_broken_fan_out_degrades_the_health_and_mends_itself(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    events, health = running.services.events, running.services.health
+    with opened(running) as socket:
+        ask(socket, type="subscribe", channels=["book:STR.BREAK"])
+        with monkeypatch.context() as broken:
+
+            def fail(_tap: object) -> None:
+                raise RuntimeError("the fan-out is broken on purpose")
+
+            broken.setattr(events, "drain", fail)
+            events.publish("book:STR.BREAK", {"n": 1})
+            until = time.monotonic() + 10
+            while health.full()["services"]["streams"].get("code") != "streams":
+                assert time.monotonic() < until
+                time.sleep(0.02)
+        time.sleep(0.6)
+        events.publish("book:STR.BREAK", {"n": 2})
+        assert [told(socket)["data"]["n"] for _ in range(2)] == [1, 2]
+    monkeypatch.setattr("rpsd.web.stream.streams._TROUBLED", 0.0)
+    assert health.full()["services"]["streams"] == {"status": "healthy"}
