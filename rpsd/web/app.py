@@ -39,6 +39,7 @@ from rpsd.web import (
 from rpsd.web.auth import authorised, check
 from rpsd.web.edge import Edge
 from rpsd.web.problem import respond
+from rpsd.web.stream import events
 
 if TYPE_CHECKING:
     from rpsd.services.wiring import Services
@@ -74,6 +75,7 @@ ROUTES: Final[tuple[Any, ...]] = (
     *key.ROUTES,
     *token.ROUTES,
     *alert.ROUTES,
+    *events.ROUTES,
 )
 
 
