@@ -94,7 +94,7 @@ def test_every_dependency_has_a_home() -> None:
 
 
 def test_every_web_resource_is_in_its_contract(root: Path) -> None:
-    """A resource is a file of web/ with ROUTES of its own."""
-    files = [file for file in (root / "rpsd" / "web").glob("*.py") if re.search(r"^ROUTES\b", file.read_text(encoding="utf-8"), re.M)]
-    resources = {f"rpsd.web.{file.stem}" for file in files} - {"rpsd.web.app"}  # app gathers them
+    """A resource is a file below web/ with ROUTES of its own."""
+    files = [file for file in (root / "rpsd" / "web").rglob("*.py") if re.search(r"^ROUTES\b", file.read_text(encoding="utf-8"), re.M)]
+    resources = {".".join(file.relative_to(root).with_suffix("").parts) for file in files} - {"rpsd.web.app"}  # app gathers them
     assert resources == set(CONTRACTS["web resources stand alone"]["modules"])

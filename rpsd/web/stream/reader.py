@@ -103,6 +103,11 @@ class Reader:
         times = (self.stuck_since, self._behind_since)
         return any(since is not None and now - since > PATIENCE for since in times)
 
+    @property
+    def waiting(self) -> int:
+        """How many frames wait for the reader, of any kind."""
+        return len(self._replies) + len(self._replay) + len(self._live) + len(self._dropped)
+
     async def next(self) -> str | Event:
         """The next thing to send. Raises Ended when the stream is over."""
         while True:
