@@ -2,7 +2,8 @@
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from rpsd.core.errors import ERRORS, Fault, InternalError, RpsdError, Unavailable
+from rpsd.core.errors import ERRORS, Fault, InternalError, RateLimited, RpsdError, Unavailable
 
 _CLASSES = {error.code: error for error in ERRORS}
 
@@ -24,14 +25,19 @@ def rebuilt(status: int, problem: Mapping[str, Any]) -> RpsdError:
 
 
 class Connection:
-    """How every call travels. `key` is an API key; over `socket` (the admin socket) none is needed."""
+    """How every call travels. `key` is an API key; over `socket` (the admin socket) none is needed.
+
+    A call that the server refuses because a limit is used up is made again when the server says that it may, as long as all these waits of
+    the call stay within `patience` seconds: a refused call has done nothing. Only a body that comes from an iterator cannot be sent twice.
+    """
 
     def __init__(
         self, base_url: str = "http://127.0.0.1:8000", *, key: str | None = None, socket: Path | None = None, timeout: float = 60.0,
-        ca: Path | None = None,
+        ca: Path | None = None, patience: float = 30.0, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         """`ca` is the certificate, or that of its authority, by which an https server is known where the system does not know it."""
         verify = True if ca is None else ssl.create_default_context(cafile=ca)
+        self._patience, self._sleep = patience, sleep
         headers = {"X-API-Key": key} if key else {}
         transport = httpx.HTTPTransport(uds=str(socket)) if socket is not None else None
         base = "http://localhost" if socket is not None else base_url
@@ -51,13 +57,23 @@ class Connection:
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """The answer to one request. Raises the RpsdError that the server answered with, Unavailable when it cannot be reached."""
-        try:
-            response = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise _silent(error) from error
-        if response.is_error:
-            raise _failure(response)
-        return response
+        left = self._patience if isinstance(options.get("content", b""), bytes | str) else 0.0
+        while True:
+            try:
+                response = self._http.request(method, path, **options)
+            except httpx.HTTPError as error:
+                raise _silent(error) from error
+            if not response.is_error:
+                return response
+            left = self._wait(_failure(response), left)
+
+    def _wait(self, failure: RpsdError, left: float) -> float:
+        """Wait as long as the failure asks for; the patience that is left. Raises the failure when there is not enough, or no use."""
+        wait = failure.retry_after
+        if not isinstance(failure, RateLimited) or wait is None or wait > left:
+            raise failure
+        self._sleep(wait)
+        return left - wait
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """request(), its JSON body; None when there is none."""
@@ -87,14 +103,17 @@ class Connection:
     @contextmanager
     def stream(self, path: str, **options: Any) -> Iterator[httpx.Response]:
         """The answer to a GET as it comes. Raises as request()."""
-        try:
-            with self._http.stream("GET", path, **options) as response:
-                if response.is_error:
+        left = self._patience
+        while True:
+            try:
+                with self._http.stream("GET", path, **options) as response:
+                    if not response.is_error:
+                        yield response
+                        return
                     response.read()
-                    raise _failure(response)
-                yield response
-        except httpx.HTTPError as error:
-            raise _silent(error) from error
+            except httpx.HTTPError as error:
+                raise _silent(error) from error
+            left = self._wait(_failure(response), left)
 
 
 def _silent(error: Exception) -> Unavailable:

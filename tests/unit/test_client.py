@@ -11,7 +11,7 @@ import pytest
 
 from rpsd.client import Client, rebuilt
 from rpsd.core.book import Tape
-from rpsd.core.errors import ERRORS, InternalError, RateLimited, TooShort, Unavailable
+from rpsd.core.errors import ERRORS, InternalError, LockedOut, RateLimited, TooShort, Unavailable
 from rpsd.core.frame import encoded
 
 
@@ -78,11 +78,53 @@ def test_a_problem_keeps_detail_hint_and_faults(teller: Teller, client: Client) 
     assert json.loads(body) == {"values": [1.0, 2.0, 3.0], "method": "ema"}
 
 
-def test_when_to_try_again_is_kept(teller: Teller, client: Client) -> None:
-    tell(teller, 429, {"code": "rate_limited", "detail": "slow down"}, Retry_After="7")
-    with pytest.raises(RateLimited) as caught:
-        client.jobs()
-    assert caught.value.retry_after == 7.0
+def patient(teller: Teller, slept: list[float]) -> Client:
+    return Client(f"http://127.0.0.1:{teller.server_port}", key="rpsd_a_b", timeout=5, patience=10.0, sleep=slept.append)
+
+
+def refuse(teller: Teller, wait: int, code: str = "rate_limited") -> None:
+    tell(teller, 429, {"code": code, "detail": "slow down"}, Retry_After=str(wait))
+
+
+def test_a_call_that_came_too_early_is_made_again_when_it_may(teller: Teller) -> None:
+    slept: list[float] = []
+    refuse(teller, 7)
+    refuse(teller, 3)
+    tell(teller, 200, {"values": []})
+    refuse(teller, 2)
+    teller.answers.append((200, {}, b"t,close\n"))
+    with patient(teller, slept) as client:
+        client.denoise([1.0])
+        with client.stream("/api/v1/series/A/1d/samples") as answer:
+            assert answer.read() == b"t,close\n"
+    assert slept == [7.0, 3.0, 2.0]
+    assert len({body for _, _, _, body in teller.asked[:3]}) == 1
+
+
+def test_a_wait_beyond_its_patience_is_the_callers_business(teller: Teller) -> None:
+    slept: list[float] = []
+    refuse(teller, 7)
+    refuse(teller, 4)
+    with patient(teller, slept) as client, pytest.raises(RateLimited) as caught:
+        client.ask("GET", "/api/v1/jobs")
+    assert (slept, caught.value.retry_after) == ([7.0], 4.0)
+
+
+@pytest.mark.parametrize("code", ["locked_out", "unavailable"])
+def test_nothing_else_is_tried_again(teller: Teller, code: str) -> None:
+    slept: list[float] = []
+    refuse(teller, 1, code)
+    with patient(teller, slept) as client, pytest.raises((LockedOut, Unavailable)):
+        client.ask("GET", "/api/v1/jobs")
+    assert slept == []
+
+
+def test_a_body_that_is_gone_cannot_be_sent_again(teller: Teller) -> None:
+    slept: list[float] = []
+    refuse(teller, 1)
+    with patient(teller, slept) as client, pytest.raises(RateLimited):
+        client.request("POST", "/api/v1/books/A/snapshots", content=iter([b""]), headers={"Content-Length": "0"})
+    assert slept == []
 
 
 def test_an_answer_that_is_no_problem_is_an_internal_error(teller: Teller, client: Client) -> None:
