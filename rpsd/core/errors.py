@@ -81,6 +81,13 @@ class BodyTooLarge(RpsdError):
     hint = "Split the request, or raise server.max_body_bytes (server.max_stream_bytes for rows)."
 
 
+class UrlTooLong(RpsdError):
+    """A path or a query string that is longer than any that the appliance has use for."""
+
+    code, kind, title, status = "url_too_long", Kind.INPUT, "The URL is too long", 414
+    hint = "Ask for less at a time, or send it as a body where the path takes one."
+
+
 class UnsupportedMediaType(RpsdError):
     """A content type or encoding that the route does not read."""
 
@@ -370,7 +377,8 @@ class CorruptData(RpsdError):
 
 # fmt: off
 ERRORS: tuple[type[RpsdError], ...] = (
-    InternalError, InvalidRequest, MalformedBody, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed, RequestTimeout,
+    InternalError, InvalidRequest, MalformedBody, BodyTooLarge, UrlTooLong, UnsupportedMediaType, NotAcceptable, MethodNotAllowed,
+    RequestTimeout,
     BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive, DegenerateFit, GuardrailFailed,
     UnknownRegimeType, BadBook, RandomSplitRefused, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
     UnknownModel, UnknownFeature, BadView, UnknownView, FeatureGraphChanged, BadModelFile, UnknownExperiment, UnknownRun, UnknownBook,

@@ -8,11 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
-from rpsd.core.errors import Forbidden, RpsdError, UnknownRoute
+from rpsd.core.errors import Forbidden, RpsdError, UnknownRoute, UrlTooLong
 from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody
-from rpsd.web.peer import PlainHttp, client_ip, within
+from rpsd.web.peer import Networks, PlainHttp, client_ip, within
 from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
 
@@ -35,6 +35,9 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 _MONITORING: Final = ("/metrics", "/health", "/api/v1/health")
 _STREAMED: Final = (b"text/csv", b"application/x-ndjson")
 _PIECE: Final = 1 << 16  # bytes of an answer that are handed to the engine at once
+_LONGEST_PATH: Final = 1024
+"""The framework remembers a thousand paths that it has matched, of strangers too."""
+_LONGEST_QUERY: Final = 8192
 _BOOKS: Final = "/api/v1/books/"
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
@@ -55,6 +58,7 @@ class Edge:
         self._hosts = frozenset(host.lower() for host in server.allowed_hosts)
         self._server = server
         self._probes = {} if server.cors_origins else PROBES  # what other origins may read, only the framework knows
+        self._watchers = Networks(services.settings.monitoring.metrics_allow)
         self._plain = None if admin or server.tls_cert else PlainHttp(server.plain_http_from, server.trusted_proxies)
         self._labels: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._log: Any = None
@@ -116,12 +120,13 @@ class Edge:
         try:
             self._check_door(scope)
             self._check_host(exchange)
-            if (probe := self._probes.get(scope["path"])) is not None:
-                scope["path_template"] = scope["path"]
-                if not within(exchange.peer, self._services.settings.monitoring.metrics_allow):
+            if scope["path"] in PROBES:
+                if not self._watchers.hold(exchange.peer):
                     exchange.charge("public")
-                await probe(scope, receive, reply)
-                return
+                if (probe := self._probes.get(scope["path"])) is not None:
+                    scope["path_template"] = scope["path"]
+                    await probe(scope, receive, reply)
+                    return
             app = await self._built() if asyncio.isfuture(self._app) else self._app
             if incoming is not None:
                 incoming.open(exchange.headers.get(b"content-length"), exchange.header(b"content-encoding").strip().lower())
@@ -140,9 +145,11 @@ class Edge:
         return self._app
 
     def _check_door(self, scope: Any) -> None:
-        """Raise Forbidden for plain HTTP from where it is not allowed, UnknownRoute for what the monitoring port does not serve."""
+        """Raise Forbidden for plain HTTP from elsewhere, UrlTooLong, UnknownRoute for what the monitoring port does not serve."""
         if self._plain is not None and (client := scope.get("client")):
             self._plain.check(client[0])
+        if len(scope["path"]) > _LONGEST_PATH or len(scope["query_string"]) > _LONGEST_QUERY:
+            raise UrlTooLong(f"expected at most {_LONGEST_PATH} characters of path and {_LONGEST_QUERY} of query")
         if self._monitoring and not scope["path"].startswith(_MONITORING):
             raise UnknownRoute("not served on the monitoring port", hint="This port answers /metrics and /health alone.")
 

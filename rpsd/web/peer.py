@@ -30,6 +30,23 @@ class PlainHttp:
         self._admitted.add(host)
 
 
+class Networks:
+    """Networks that remember who is in them: to read an address costs more than to answer a probe."""
+
+    def __init__(self, networks: Iterable[Any]) -> None:
+        self._networks = tuple(networks)
+        self._known: dict[str, bool] = {}
+
+    def hold(self, text: str) -> bool:
+        """within() these networks."""
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[text] = within(text, self._networks)
+        return known
+
+
 def client_ip(client: Any, headers: Mapping[bytes, bytes], trusted: Iterable[Any]) -> str:
     """Who calls: the peer, or the last address before the trusted proxies in X-Forwarded-For; `unix` for the admin socket."""
     if not client or not client[0]:  # granian gives the peer of a UNIX socket an empty name

@@ -86,6 +86,7 @@ def test_calls_without_a_key_are_counted_by_address_whatever_they_ask(narrow: Ru
 def test_wrong_keys_are_counted_by_address_and_a_right_one_from_there_still_works(narrow: Running, desk: httpx.Client) -> None:
     address = {"x-forwarded-for": "192.0.2.200"}
     wrong = address | {"x-api-key": "rpsd_00000000_" + "0" * 32}
+    assert desk.get(SERIES, headers=address).status_code == 200  # a key that has worked from there is not locked out with the others
     with httpx.Client(base_url=narrow.base) as client:
         codes = [client.get(SERIES, headers=wrong).status_code for _ in range(31)]
     assert codes[30] == 429
@@ -128,3 +129,25 @@ def test_a_fresh_detection_counts_as_a_fit_and_a_cached_one_as_a_read(desk: http
     assert detect("LIMIT.A").status_code == 200
     close = [*close[:-1], close[-1] + 1.0]
     assert detect("LIMIT.A").status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/series/" + "A" * 1010, 414),
+        ("/api/v1/series?after=" + "a" * 8192, 414),
+        ("/health?" + "a" * 8193, 414),
+        ("/api/v1/series/" + "A" * 900, 404),
+        ("/api/v1/series?after=" + "a" * 8000, 422),
+    ],
+)
+def test_a_url_is_bounded_before_anything_looks_at_it(http: httpx.Client, path: str, status: int) -> None:
+    answer = http.get(path)
+    assert answer.status_code == status
+    assert (answer.json()["code"] == "url_too_long") == (status == 414)
+
+
+def test_probes_are_counted_where_other_origins_may_read_them_too(launch: Launch) -> None:
+    settings = {"LIMITS__PUBLIC": "5/h", "SERVER__CORS_ORIGINS": "https://desk.example", "MONITORING__METRICS_ALLOW": "192.0.2.0/24"}
+    with httpx.Client(base_url=launch(**settings).base) as client:
+        assert [client.get("/health/live").status_code for _ in range(6)] == [200] * 5 + [429]
