@@ -64,6 +64,11 @@ class Leaving:
         return say
 
 
+def _head_milliseconds(settings: "Settings") -> int:
+    """granian counts the wait for the next request as a part of its headers; what the reaper ends sooner, it ends sooner."""
+    return int(1000 * max(settings.header_timeout, settings.keepalive))
+
+
 class Granian(Server):  # type: ignore[misc]  # granian is imported untyped
     """A granian server on a socket that is bound already. HTTP/1.1 only: HTTP/2 has no deadlines here and a LAN does not need it."""
 
@@ -75,7 +80,7 @@ class Granian(Server):  # type: ignore[misc]  # granian is imported untyped
             http=HTTPModes.http1,
             backlog=BACKLOG,
             backpressure=settings.max_connections,
-            http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout * 950), max_buffer_size=_BUFFER),
+            http1_settings=HTTP1Settings(header_read_timeout=_head_milliseconds(settings), max_buffer_size=_BUFFER),
             log_enabled=False,
             ssl_cert=settings.tls_cert if tls else None,
             ssl_key=settings.tls_key if tls else None,

@@ -89,7 +89,7 @@ class Reaper:
         return shut
 
     def _is_over(self, name: bytes, seen: Silence, before: dict[bytes, float], now: float) -> bool:
-        if seen.answered or seen.received == 0:
+        if seen.received == 0 or (seen.answered and seen.since_sent <= seen.since_received):
             return self._patience.is_over(seen)
         since = self._unanswered[name] = before.get(name, now)
         return self._patience.is_over(seen, now - since)
@@ -104,16 +104,22 @@ class Reaper:
     def _shut(self, descriptor: int, name: bytes, known: dict[bytes, tuple[Peer, Peer]], *, stuck: bool) -> int:
         """Shut the connection unless it is another's, or silent with good reason; 1 if so. Raises OSError when it is closed meanwhile."""
         if not stuck and name in known and self._is_busy(known[name][1]):
-            self._names[name] = known[name]
+            self._spare(name, known[name])
             return 0
         with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as connection:
             if cookie(connection) != name:  # closed meanwhile, and the number given again
                 return 0
-            here, there = self._names[name] = (_address(connection.getsockname()), _address(connection.getpeername()))
+            here, there = _address(connection.getsockname()), _address(connection.getpeername())
             if here[1] not in self._ports or (not stuck and self._is_busy(there)):
+                self._spare(name, (here, there))
                 return 0
             _end(connection, reset=stuck)
             return 1
+
+    def _spare(self, name: bytes, addresses: tuple[Peer, Peer]) -> None:
+        """Its request is being answered: the time of the next one's headers begins anew."""
+        self._names[name] = addresses
+        self._unanswered.pop(name, None)
 
     def _cut_now(self) -> int:
         condemned, shut = set[Peer](), 0

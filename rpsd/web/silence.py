@@ -38,14 +38,14 @@ class Patience:
     ahead: float = 0.0
 
     def is_over(self, seen: Silence, unanswered_for: float = 0.0) -> bool:
-        """Whether a connection without a request in flight has been silent too long, or has sent for `unanswered_for` without a request."""
+        """Whether a connection without a request in flight is silent for too long, or has sent its headers for `unanswered_for`."""
         if not seen.established:
             return False
         if seen.received == 0:
             return seen.since_received + self.ahead > self.first_byte
         if not seen.answered:
             return max(seen.since_received, unanswered_for) + self.ahead > self.header
-        return min(seen.since_received, seen.since_sent) + self.ahead > self.keepalive
+        return unanswered_for + self.ahead > self.header or min(seen.since_received, seen.since_sent) + self.ahead > self.keepalive
 
     def is_stuck(self, seen: Silence, was: Silence, seconds: float) -> bool:
         """Whether a reader that made data wait for so many seconds has hardly taken any of it since it `was` seen first."""

@@ -12,6 +12,7 @@ What the failing controls run against; each change shows that the fault tests wo
 - `brittle`: a query parameter of more than 200 characters, and a body that holds 2^64, raise what nobody expected.
 - `talkative`: a problem's detail tells the Python type and the file in which an exception arose.
 - `hoarding`: four kilobytes of memory are lost with every request.
+- `sleepless`: nothing is shut for being silent or stuck, and the engine waits for headers for an hour.
 - `impatient`: nothing is broken, but a training may take only a few seconds, so that a test need not wait for the real deadline.
 
 A server with PRAGMA synchronous=OFF would be no control here. SIGKILL ends a process, not the kernel: what the process has handed to
@@ -160,8 +161,17 @@ def impatient() -> None:
     training._DEADLINE_SECONDS = 3.0  # type: ignore[misc]
 
 
+def sleepless() -> None:
+    from rpsd.web import engine
+    from rpsd.web.reaper import Reaper
+
+    Reaper.walk = lambda _self: 0  # type: ignore[method-assign]
+    engine._head_milliseconds = lambda _settings: 3_600_000
+
+
 CHANGES: Final = {
-    change.__name__: change for change in (amnesiac, bookless, brittle, early, forgetful, hasty, hoarding, impatient, oblivious, talkative)
+    change.__name__: change
+    for change in (amnesiac, bookless, brittle, early, forgetful, hasty, hoarding, impatient, oblivious, sleepless, talkative)
 }
 
 if __name__ == "__main__":

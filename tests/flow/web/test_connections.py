@@ -116,3 +116,27 @@ def test_the_other_protocol_on_the_wrong_port_does_not_hold_it_up(running: Any) 
     with socket.create_connection(("127.0.0.1", running.server.port)) as odd:
         odd.sendall(b"\x16\x03\x01")
         assert answers(running.server.port, GOOD) == ([200], False)
+
+
+def test_an_idle_connection_is_kept_for_its_time_and_headers_that_drip_are_not(launch: Any) -> None:
+    served = launch(SERVER__HEADER_TIMEOUT="1s", SERVER__FIRST_BYTE_TIMEOUT="1s", SERVER__KEEPALIVE="600s")
+    address = ("127.0.0.1", served.server.port)
+    with socket.create_connection(address, timeout=20) as idle, socket.create_connection(address, timeout=20) as dripping:
+        for client in (idle, dripping):
+            client.sendall(GOOD)
+            assert client.recv(4096).startswith(b"HTTP/1.1 200")
+        dripping.settimeout(0.1)
+        cut = False
+        for _ in range(100):
+            try:
+                dripping.sendall(b"x")
+                cut = cut or dripping.recv(1) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                cut = True
+            if cut:
+                break
+        assert cut
+        idle.sendall(GOOD)
+        assert idle.recv(4096).startswith(b"HTTP/1.1 200")

@@ -99,6 +99,23 @@ def test_headers_that_drip_for_ever_are_shut(pair: Pair) -> None:
     assert shut == 1
 
 
+def test_headers_of_a_later_request_that_drip_are_shut_unless_it_is_being_answered(pair: Pair) -> None:
+    client, server, port = pair
+    client.sendall(b"GET")
+    server.sendall(b"HTTP/1.1 200")
+    busy = [True]
+    reaper = Reaper([port], Patience(60, 0.3, 60), lambda _: busy[0])
+    until, shut = time.monotonic() + 5, 0
+    while not shut and time.monotonic() < until:
+        client.sendall(b"x")
+        time.sleep(0.02)
+        shut = reaper.walk()
+        if time.monotonic() > until - 4.0:
+            assert not shut or not busy[0]
+            busy[0] = False
+    assert shut == 1
+
+
 @pytest.mark.parametrize("busy", [True, False])
 def test_a_reader_that_takes_nothing_is_reset_also_in_a_request(pair: Pair, busy: bool) -> None:
     client, server, port = pair
