@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rpsd.core.actor import Actor
 from rpsd.store import query
 from rpsd.store.practices import Connection
 
@@ -32,10 +33,12 @@ def _link(before: bytes, seq: int, at_ns: int, actor: str, action: str, subject:
 
 
 def append(c: Connection, actor: str, action: str, subject: str, detail: Mapping[str, Any], now_ns: int) -> AuditRow:
-    """Add a row at the end of the chain."""
+    """Add a row at the end of the chain; an Actor's address goes into its detail as `from`."""
     seq, before = anchor(c)
+    if isinstance(actor, Actor) and actor.peer:
+        detail = {**detail, "from": actor.peer} if "from" not in detail else detail
     text = json.dumps(dict(detail), sort_keys=True, allow_nan=False)
-    row = (seq + 1, now_ns, actor, action, subject, text)
+    row = (seq + 1, now_ns, str(actor), action, subject, text)
     link = _link(before, *row)
     c.execute(f"INSERT INTO audit ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, link))  # noqa: S608
     return AuditRow(seq + 1, now_ns, actor, action, subject, dict(detail), link)

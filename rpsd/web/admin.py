@@ -82,7 +82,7 @@ def verify_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     path = Path(exchange.services.settings.backup.dir) / name
     if not path.is_file():
         raise UnknownFile(f"there is no backup {name!r}", errors=[Fault("/name", "no such backup")])
-    return answer(exchange, exchange.services.backup.verify(path, by=exchange.by))
+    return answer(exchange, exchange.services.backup.verify(path, by=exchange.actor))
 
 
 @post(
@@ -96,7 +96,7 @@ def prune_backups(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     query(request.scope, Query)
     refuse_body(body)
     exchange = of(request)
-    return answer(exchange, {"pruned": exchange.services.backup.prune(by=exchange.by)})
+    return answer(exchange, {"pruned": exchange.services.backup.prune(by=exchange.actor)})
 
 
 @get(

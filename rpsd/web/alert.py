@@ -84,7 +84,7 @@ def resolve(request: Request[Any, Any, Any], alert: FromPath[str], body: RawBody
     if (row := number(alert)) is None:
         raise UnknownRoute(f"there is no alert {alert[:40]!r}", hint="GET /api/v1/admin/alerts lists the alerts.")
     once = exchange.once(f"POST /api/v1/admin/alerts/{alert}/resolve", digest_of(body))
-    return answer(exchange, exchange.services.alert.resolve_by_hand(row, exchange.by, once))
+    return answer(exchange, exchange.services.alert.resolve_by_hand(row, exchange.actor, once))
 
 
 @post(

@@ -252,7 +252,7 @@ def _ingested(exchange: Exchange, symbol: str, given: "Given", asked: FeedQuery,
     """The service's answer, or its error, by the places of the body."""
     tick = asked.tick or given.tick
     try:
-        done = exchange.services.book.ingest(symbol, given.feed, on_error=asked.on_error, by=exchange.by, once=once, tick=tick)
+        done = exchange.services.book.ingest(symbol, given.feed, on_error=asked.on_error, by=exchange.actor, once=once, tick=tick)
     except RpsdError as error:
         raise given.placed(error) from error.__cause__
     return given.merged(done)
@@ -333,7 +333,7 @@ def catalogue(request: Request[Any, Any, Any]) -> Response[bytes]:
 def remove(request: Request[Any, Any, Any], symbol: FromPath[str]) -> Response[bytes]:
     """Delete a book; audited."""
     exchange = of(request)
-    exchange.services.book.delete(symbol, exchange.by)
+    exchange.services.book.delete(symbol, exchange.actor)
     return answer(exchange, {"deleted": {"symbol": checked_symbol(symbol)}})
 
 

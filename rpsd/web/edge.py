@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
-from rpsd.core.errors import Forbidden, RpsdError, UnknownRoute, UrlTooLong
+from rpsd.core.errors import Fault, Forbidden, InvalidRequest, RpsdError, UnknownRoute, UrlTooLong
 from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from rpsd.services.wiring import Services
     from rpsd.web.stream.streams import Streams
 
+_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]@/\s]+))(?::[0-9]{1,5})?", re.ASCII)
+_ADMITTED: Final = 256  # Host headers that were looked at; a client may write any port behind a name
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _IDS: Final = random.Random()  # noqa: S311 - seeded by the kernel
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ALWAYS: Final = (
+    (b"server", b"rpsd"),  # else the engine tells its own name
     (b"x-rpsd-version", __version__.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -56,6 +59,7 @@ class Edge:
         self._streams = streams
         server = services.settings.server
         self._hosts = frozenset(host.lower() for host in server.allowed_hosts)
+        self._admitted: set[bytes] = set()
         self._server = server
         self._probes = {} if server.cors_origins else PROBES  # what other origins may read, only the framework knows
         self._watchers = Networks(services.settings.monitoring.metrics_allow)
@@ -102,7 +106,7 @@ class Edge:
         self.in_flight.add(peer)  # it may be silent for as long as it likes
         try:
             self._check_door(scope)
-            self._check_host(exchange)
+            self._check_host(scope, exchange)
             await served(self._streams, exchange, scope, receive, send, self._server.cors_origins)
         except Exception as exception:  # noqa: BLE001 - whatever it was, the client gets an answer, or its connection ends
             error = understood(exception)
@@ -119,7 +123,7 @@ class Edge:
         incoming = reply.incoming = self._incoming(scope, receive, exchange.headers)
         try:
             self._check_door(scope)
-            self._check_host(exchange)
+            self._check_host(scope, exchange)
             if scope["path"] in PROBES:
                 if not self._watchers.hold(exchange.peer):
                     exchange.charge("public")
@@ -153,13 +157,21 @@ class Edge:
         if self._monitoring and not scope["path"].startswith(_MONITORING):
             raise UnknownRoute("not served on the monitoring port", hint="This port answers /metrics and /health alone.")
 
-    def _check_host(self, exchange: Exchange) -> None:
+    def _check_host(self, scope: Any, exchange: Exchange) -> None:
+        """Raise Forbidden for a host that is not allowed, InvalidRequest for two of them: a proxy may have looked at the other."""
         if self._admin or "*" in self._hosts:
             return
-        host = exchange.header(b"host").lower()
-        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        given = exchange.headers.get(b"host", b"")
+        if len(scope["headers"]) != len(exchange.headers) and sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise InvalidRequest("the request carries more than one Host", errors=[Fault("/header/host", "more than one")])
+        if given in self._admitted:
+            return
+        match = _HOST.fullmatch(given.decode("latin-1").lower())
+        name = (match[1] or match[2]) if match else ""
         if name not in self._hosts and not any(h.startswith("*.") and name.endswith(h[1:]) for h in self._hosts):
-            raise Forbidden(f"host {name[:60]!r} is not allowed", hint="Add the host to server.allowed_hosts.")
+            raise Forbidden(f"host {(name or given.decode('latin-1'))[:60]!r} is not allowed", hint="Add the host to server.allowed_hosts.")
+        if len(self._admitted) < _ADMITTED:
+            self._admitted.add(given)
 
     def _incoming(self, scope: Any, receive: Any, headers: dict[bytes, bytes]) -> BoundedBody | None:
         """The body within its limits, or None when none is announced."""

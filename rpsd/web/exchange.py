@@ -3,6 +3,7 @@
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from rpsd.core.actor import Actor
 from rpsd.core.errors import Fault, InvalidRequest
 
 if TYPE_CHECKING:
@@ -50,8 +51,13 @@ class Exchange:
 
     @property
     def by(self) -> str:
-        """Who acts, for the audit: the key's id."""
+        """Who acts: the key's id."""
         return self.principal.id if self.principal else "anonymous"
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts and from where, for the audit."""
+        return Actor(self.by, self.peer)
 
     @property
     def who(self) -> "Principal":

@@ -77,7 +77,7 @@ def create_key(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes
     query(request.scope, Query)
     asked = read(exchange, body, KeyBody)
     row, token = exchange.services.access.create(
-        asked.name, asked.scopes, expires_ns=moment(asked.expires, "/expires"), limit=asked.limit, by=exchange.by
+        asked.name, asked.scopes, expires_ns=moment(asked.expires, "/expires"), limit=asked.limit, by=exchange.actor
     )
     return answer(exchange, {**row, "key": token}, 201)
 
@@ -104,7 +104,7 @@ def rotate_key(request: Request[Any, Any, Any], key: FromPath[str], body: RawBod
         overlap_seconds = kinds.DURATION.parse(asked.overlap)
     except kinds.Unfit as error:
         raise InvalidRequest(f"/overlap: {error}", errors=[Fault("/overlap", str(error))]) from error
-    row, token = exchange.services.access.rotate(key, overlap_seconds, by=exchange.by)
+    row, token = exchange.services.access.rotate(key, overlap_seconds, by=exchange.actor)
     return answer(exchange, {**row, "key": token}, 201)
 
 
@@ -117,7 +117,7 @@ def rotate_key(request: Request[Any, Any, Any], key: FromPath[str], body: RawBod
 def revoke_key(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
     """Revoke a key by its id."""
     exchange = of(request)
-    return answer(exchange, exchange.services.access.revoke(key, exchange.by))
+    return answer(exchange, exchange.services.access.revoke(key, exchange.actor))
 
 
 @get(
@@ -142,7 +142,7 @@ def rotate_signing_keys(request: Request[Any, Any, Any], body: RawBody) -> Respo
     exchange = of(request)
     query(request.scope, Query)
     refuse_body(body)
-    return answer(exchange, {"keys": exchange.services.access.rotate_signing(exchange.by)})
+    return answer(exchange, {"keys": exchange.services.access.rotate_signing(exchange.actor)})
 
 
 ROUTES: Final = (keys, create_key, rotate_key, revoke_key, signing_keys, rotate_signing_keys)

@@ -81,7 +81,7 @@ def retrain(request: Request[Any, Any, Any], name: FromPath[str], body: RawBody)
     query(request.scope, Query)
     refuse_body(body)
     once = exchange.once(f"POST /api/v1/models/{name}/retrain", digest_of(body))
-    return accepted_job(exchange, exchange.services.model.retrain(name, exchange.by, once))
+    return accepted_job(exchange, exchange.services.model.retrain(name, exchange.actor, once))
 
 
 _SERVE: Final = {"writes": {JSON: ServingModel}, "once": True}
@@ -118,7 +118,7 @@ def _serve(request: Request[Any, Any, Any], name: str, body: bytes, kind: type[P
         exchange.principal.require("admin")
     once = exchange.once(f"POST /api/v1/models/{name}/{action}", digest_of(body))
     call = getattr(exchange.services.model, action)
-    return answer(exchange, call(name, asked.version, asked.reason, exchange.by, force=asked.force, expected=asked.expected, once=once))
+    return answer(exchange, call(name, asked.version, asked.reason, exchange.actor, force=asked.force, expected=asked.expected, once=once))
 
 
 ROUTES: Final = (page, versions, retrain, promote, rollback)

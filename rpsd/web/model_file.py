@@ -75,7 +75,7 @@ def import_(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     query(request.scope, Query)
     media_type(exchange, FLOATS)
     once = exchange.once("POST /api/v1/models/import", digest_of(body))
-    told = exchange.services.model_file.imported(body, exchange.by, digest=exchange.header(DIGEST.encode()), once=once)
+    told = exchange.services.model_file.imported(body, exchange.actor, digest=exchange.header(DIGEST.encode()), once=once)
     return answer(exchange, told, 201)
 
 
@@ -102,7 +102,7 @@ def drop(request: Request[Any, Any, Any], item: FromPath[str]) -> Response[bytes
     exchange = of(request)
     if (row := number(item)) is None:
         raise UnknownFile(f"{item[:40]!r} is no id of the quarantine", hint="GET /api/v1/admin/quarantine lists them.")
-    return answer(exchange, exchange.services.quarantine.drop(row, exchange.by))
+    return answer(exchange, exchange.services.quarantine.drop(row, exchange.actor))
 
 
 ROUTES: Final = (export, import_, quarantine, drop)

@@ -6,6 +6,7 @@ import msgspec
 
 from rpsd.core.errors import (
     BodyTooLarge,
+    Forbidden,
     InternalError,
     InvalidRequest,
     Kind,
@@ -150,6 +151,8 @@ def record(exchange: Any, error: RpsdError, exception: Exception) -> None:
     """Count the error and keep its code for the access log; the cause of an internal one goes to the log with the request id."""
     exchange.extra["error_code"] = error.code
     exchange.services.metrics.errors_total.labels(error.code).inc()
+    if isinstance(error, Forbidden):
+        exchange.services.access.deny(exchange.actor, exchange.operation or exchange.method, {"reason": error.detail[:200]})
     if error.kind is Kind.INTERNAL or error.kind is Kind.CONFIG:
         from rpsd.telemetry import logger
 

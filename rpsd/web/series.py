@@ -184,7 +184,7 @@ def _store(exchange: Exchange, symbol: str, interval: str, parsed: "Parsed", onc
         interval,
         parsed.samples,
         rejected=parsed.rejected,
-        by=exchange.by,
+        by=exchange.actor,
         once=once,
     )
     return answer(exchange, stored)
@@ -253,7 +253,7 @@ def _page_end(found: "Samples", limit: int) -> int:
 def remove(request: Request[Any, Any, Any], symbol: FromPath[str], interval: FromPath[str]) -> Response[bytes]:
     """Delete a series; audited."""
     exchange = of(request)
-    exchange.services.series.delete(symbol, interval, exchange.by)
+    exchange.services.series.delete(symbol, interval, exchange.actor)
     return answer(exchange, {"deleted": {"symbol": checked_symbol(symbol), "interval": interval}})
 
 

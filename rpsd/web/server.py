@@ -162,6 +162,8 @@ class Server:
                 return
             if good:
                 await asyncio.to_thread(watch.take)
+                told = {"sha256": watch.serving.fingerprint} if watch.serving else {}
+                self._services.access.record("files", "certificate.renew", str(self._services.settings.server.tls_cert), told)
             elif not self._stop.is_set():
                 watch.refuse("the engine does not serve it")
 

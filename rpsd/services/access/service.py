@@ -262,6 +262,10 @@ class AccessService(Keys):
         logger(operation="audit").info(f"audit anchor {seq}:{link.hex()}", seq=seq, hash=link.hex())
         return {"seq": seq, "hash": link.hex()}
 
+    def deny(self, actor: str, subject: str, detail: dict[str, Any]) -> None:
+        """Audit, in sums, that a request was refused to somebody; nothing waits for it."""
+        self._sums.note(actor, "access.denied", subject, detail, self._clock())
+
     def record(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
         """Put an event of the edge, such as a denied request, into the audit log without waiting for it."""
         now_ns = self._clock()
