@@ -52,7 +52,7 @@ class BadFrame(RpsdError):
     """A WebSocket frame that is no JSON object of a known type, or breaks its schema."""
 
     code, kind, title = "bad_frame", Kind.INPUT, "The frame cannot be used"
-    hint = "Send one JSON object a frame with a known type; the chapter on streaming lists them."
+    hint = "Send one JSON object a frame with a known type; the chapter on live events lists them."
 
 
 class BadDestination(RpsdError):

@@ -16,7 +16,7 @@ _FIRST: Final = 3  # SD_LISTEN_FDS_START
 _LONGEST: Final = 107  # bytes of a UNIX socket's path
 _OF_CONNECTIONS: Final = (  # set on the listening socket, inherited by each connection
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),  # no 40 ms wait for a delayed ACK
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 9_000),  # ms that a peer acknowledges nothing, or makes no room: gone in ten seconds
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 8_000),  # ms that a peer acknowledges nothing, or makes no room: gone in ten seconds
     (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 1 << 17),  # bytes in the kernel for a reader that does not take them; else 2.6 MiB
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),  # a peer that vanished with nothing to acknowledge is gone in 10 s as well
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
