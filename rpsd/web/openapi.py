@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from rpsd import __version__
+from rpsd.core.market import INTERVALS
 from rpsd.web.auth import declared
 from rpsd.web.operation import PUBLIC, Operation
 from rpsd.web.probe import PROBES
@@ -33,6 +34,55 @@ _PATH_WORDS: Final = {
     "chapter": "Chapter of the manual.",
     "picture": "File name of a picture of the manual.",
 }
+_PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "symbol": {"type": "string", "pattern": "^[A-Za-z0-9^][A-Za-z0-9._=^-]{0,31}$"},
+    "interval": {"type": "string", "enum": list(INTERVALS)},
+}
+_EITHER: Final = {
+    "oneOf": [
+        {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
+        for one, kind, other in (("values", "array", "series"), ("series", "object", "values"))
+    ]
+}
+_BETWEEN_FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "CompareBody": _EITHER,
+    "SearchBody": {
+        "allOf": [
+            _EITHER,
+            {
+                "oneOf": [
+                    {
+                        "required": ["method", "grid"],
+                        "properties": {
+                            "method": {"type": "string"},
+                            "grid": {"minProperties": 1, "additionalProperties": {"minItems": 1}},
+                            "configurations": {"maxItems": 0},
+                        },
+                    },
+                    {
+                        "required": ["configurations"],
+                        "properties": {
+                            **{"method": {"type": "null"}, "configurations": {"minItems": 1}},
+                            **{"grid": {"maxProperties": 0}, "params": {"maxProperties": 0}},
+                        },
+                    },
+                ]
+            },
+        ]
+    },
+    "PredictBody": {"required": ["symbol"], "properties": {"symbol": {"type": "string"}}},
+    "BacktestBody": {
+        "required": ["taker_fee_bps", "maker_fee_bps"],
+        "properties": {"taker_fee_bps": {"type": "number"}, "maker_fee_bps": {"type": "number"}},
+        "anyOf": [
+            {"properties": {"model_name": {"type": "null"}}},
+            {"properties": {"label": {"type": "null"}, "book": {"maxProperties": 0}}},
+        ],
+    },
+    "SetAlias": {"properties": {"alias": {"pattern": "^[a-z][a-z0-9_-]{0,31}$"}}},
+    "MoveStage": {"properties": {"stage": {"enum": ["candidate", "staging", "archived"]}}},
+}
+"""What the handlers ask of several fields together, or of one beyond its type; it stands beside the schema of the struct."""
 _TAGS: Final = {
     "series": "Stored market data",
     "denoise": "Denoised series",
@@ -75,13 +125,17 @@ def document(app: "Litestar") -> dict[str, Any]:
         "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(components.items())),
+            "schemas": {name: _completed(name, schema) for name, schema in sorted(components.items())},
             "securitySchemes": {
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
             },
         },
     }
+
+
+def _completed(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return schema | {"allOf": [_BETWEEN_FIELDS[name]]} if name in _BETWEEN_FIELDS else schema
 
 
 def _key(kind: Any) -> str:
@@ -117,7 +171,7 @@ def _operation(path: str, method: str, operation: Operation, table: dict[str, An
     packed = path not in PROBES
     if operation.reads:
         described["requestBody"] = {"required": not path.endswith("/run"), "content": _content(operation.reads, table, packed=packed)}
-    described["responses"] = _responses(operation, table, packed=packed)
+    described["responses"] = _responses(path, operation, table, packed=packed)
     return described
 
 
@@ -128,7 +182,8 @@ def _identifier(path: str, method: str) -> str:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "description": _PATH_WORDS[name], "schema": {"type": "string"}}
+    schema = _PATH_SCHEMAS.get(name, {"type": "string", "minLength": 1})
+    return {"name": name, "in": "path", "required": True, "description": _PATH_WORDS[name], "schema": schema}
 
 
 def _query_parameters(kind: type[Any] | None) -> list[dict[str, Any]]:
@@ -137,7 +192,16 @@ def _query_parameters(kind: type[Any] | None) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
     schema = components[kind.__name__]
     required = schema.get("required", [])
-    return [{"name": n, "in": "query", "required": n in required, "schema": s} for n, s in schema["properties"].items()]
+    return [{"name": n, "in": "query", "required": n in required, "schema": _of_text(s)} for n, s in schema["properties"].items()]
+
+
+def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter: it is left out or given as text, but never null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if not kinds:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf" and not (name == "default" and value is None)}
+    return kinds[0] | rest if len(kinds) == 1 else {"anyOf": kinds, **rest}
 
 
 def _content(types: Any, table: dict[str, Any], *, packed: bool) -> dict[str, Any]:
@@ -157,12 +221,29 @@ def _raw(media: str) -> dict[str, Any]:
     return {"schema": {"type": "string"}} if media.startswith("text/") else {}
 
 
-def _responses(operation: Operation, table: dict[str, Any], *, packed: bool) -> dict[str, Any]:
+def _refusals(path: str, operation: Operation) -> dict[int, str]:
+    """Why an operation may be refused, by status."""
+    found = {429: "Too many calls; Retry-After says when."}
+    if operation.scope != PUBLIC:
+        found |= {401: "No key, or one that is not valid.", 403: f"The key lacks the scope {operation.scope}, or the host is not allowed."}
+    if "{" in path:
+        found[404] = "Nothing of that name."
+    if operation.reads:
+        found |= {400: "The body cannot be read.", 413: "The body is too large.", 415: "The content type is not read here."}
+    if operation.reads or operation.query or "{" in path:
+        found[422] = "Well formed, but not what the schema or its meaning asks for; `errors` names the places."
+    if operation.once:
+        found[409] = "The key was used with another body, or the state forbids it."
+    return dict(sorted(found.items()))
+
+
+def _responses(path: str, operation: Operation, table: dict[str, Any], *, packed: bool) -> dict[str, Any]:
     problem = {MEDIA_TYPE: {"schema": table[_key(Problem)]}}
     return {
         str(operation.status): {
             "description": "Done." if operation.status != 202 else "Accepted.",
             "content": _content(operation.writes, table, packed=packed),
         },
+        **{str(status): {"description": words, "content": problem} for status, words in _refusals(path, operation).items()},
         "default": {"description": "A problem, RFC 9457.", "content": problem},
     }

@@ -69,13 +69,18 @@ def body_of(error: RpsdError, request_id: str) -> bytes:
             type=f"/manual/errors#{error.code}",
             title=error.title,
             status=status_of(error),
-            detail="An unexpected error happened; its cause is in the log." if internal else error.detail,
+            detail="An unexpected error happened; its cause is in the log." if internal else _writable(error.detail),
             code=error.code,
-            hint=error.advice,
+            hint=_writable(error.advice),
             request_id=request_id,
-            errors=[Place(fault.pointer, fault.reason) for fault in error.errors[:100]],
+            errors=[Place(_writable(fault.pointer), _writable(fault.reason)) for fault in error.errors[:100]],
         )
     )
+
+
+def _writable(text: str) -> str:
+    """The text with lone surrogates spelt out: a request may name them as \\ud800, but UTF-8 has no bytes for them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def headers_of(error: RpsdError) -> dict[str, str]:

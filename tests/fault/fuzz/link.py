@@ -54,6 +54,11 @@ class Link:
         except (BrokenPipeError, ConnectionResetError):
             self.half_closed = True
 
+    @property
+    def begun(self) -> bool:
+        """Whether some of the answer has come."""
+        return bool(self._buffer)
+
     def half_close(self) -> None:
         """Say that nothing more will come."""
         self.half_closed = True

@@ -44,3 +44,11 @@ def test_framework_refusals_become_ours() -> None:
 def test_retry_after_is_whole_seconds_and_at_least_one() -> None:
     assert headers_of(RateLimited("x", retry_after=0.2))["retry-after"] == "1"
     assert headers_of(RateLimited("x", retry_after=12.4))["retry-after"] == "12"
+
+
+def test_a_lone_surrogate_of_the_request_can_be_told() -> None:
+    """json reads "\\ud800", which no UTF-8 can say: the answer spells it."""
+    error = InvalidRequest("/\ud800: unknown \u00e9", errors=[Fault("/\ud800", "\udfff is not known")], hint="\udc00")
+    document = msgspec.json.decode(body_of(error, "id"))
+    assert (document["detail"], document["hint"]) == ("/\\ud800: unknown \u00e9", "\\udc00")
+    assert document["errors"] == [{"pointer": "/\\ud800", "reason": "\\udfff is not known"}]
