@@ -78,8 +78,17 @@ test-fault: dev ## Kill and break the service on purpose, each promise with its 
 	$(call family,fault,-m fault)
 
 .PHONY: fuzz
-fuzz: dev ## Send a million spoilt requests to a server and judge every answer; writes tests/fault/fuzz/report.txt (REQUESTS=1000000, about twelve minutes).
+fuzz: dev .cache/fuzz/fuzz.stamp ## Send a million spoilt requests to a server and judge every answer, then look for input that breaks a parser (REQUESTS=1000000 SECONDS=120 a parser).
 	$(BIN)/python -m tests.fault.fuzz.run --requests $(or $(REQUESTS),1000000) --report tests/fault/fuzz/report.txt
+	RPSD_SCHEMA_EXAMPLES=60 $(BIN)/python -m pytest tests/contract/test_schemathesis.py
+	.cache/fuzz/bin/python -m tests.fault.fuzz.targets --seconds $(or $(SECONDS),120)
+
+.cache/fuzz/fuzz.stamp: packaging/requirements-fuzz.lock pyproject.toml | .venv/bin/python
+	rm -rf .cache/fuzz
+	$(BIN)/python -m venv .cache/fuzz
+	.cache/fuzz/bin/python -m pip install --disable-pip-version-check --require-hashes --requirement packaging/requirements-fuzz.lock
+	.cache/fuzz/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
 
 .PHONY: test-system
 test-system: dev ## Try the units on a booted systemd (root and Debian's systemd-container needed).
