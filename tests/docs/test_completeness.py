@@ -10,7 +10,7 @@ from tests.docs.pages import ROOT
 MANUAL = ROOT / "rpsd" / "manual"
 CHAPTERS = (
     "index", "install", "operate", "methods", "denoising_quality", "regimes", "regimes_quality", "books", "books_quality", "errors",
-    "decisions", "sources", "features", "drift", "drift_quality", "experiments", "settings", "metrics", "cli", "events",
+    "decisions", "sources", "features", "drift", "drift_quality", "experiments", "settings", "metrics", "cli", "events", "security",
 )  # fmt: skip
 
 

@@ -158,6 +158,19 @@ def test_keys_work_at_once_and_end_at_once(live: Box) -> None:
     assert caught.value.code == 401
 
 
+def test_keys_and_signing_keys_rotate(live: Box) -> None:
+    old = live.told("keys", "create", "turning", "--scope", "read", "--limit", "2/s")
+    new = live.told("keys", "rotate", old["id"], "--overlap", "90m")
+    held = {row["id"]: row for row in live.told("keys", "list")["keys"]}
+    assert (held[old["id"]]["limit"], held[new["id"]]["limit"]) == (120, 120)
+    assert held[old["id"]]["replaced_by"] == new["id"]
+    assert new["key"].startswith(f"rpsd_{new['id']}_")
+    assert live.run("keys", "rotate", old["id"]).returncode != 0
+    assert live.run("keys", "rotate", new["id"], "--overlap", "soon").returncode != 0
+    assert live.run("keys", "create", "x", "--scope", "read", "--limit", "fast").returncode != 0
+    assert [row["signs"] for row in live.told("keys", "rotate-signing")["keys"]][-1] is True
+
+
 def test_backups_while_it_serves(live: Box) -> None:
     made = live.told("backup", "create", "--to", str(live.home / "copy.rpsdbak"))
     assert made["path"] == str(live.home / "copy.rpsdbak")
