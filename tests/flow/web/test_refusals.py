@@ -282,3 +282,10 @@ def test_the_admin_socket_acts_as_the_operator(running: Running) -> None:
     path = running.services.settings.server.admin_socket
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://any") as http:
         assert http.get("/api/v1/admin/keys").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/series", "/nowhere", "/docs"])
+def test_trace_gives_nothing_back(http: httpx.Client, path: str) -> None:
+    found = http.request("TRACE", path, headers={"x-mine": "not-to-be-echoed"})
+    assert found.status_code in (404, 405)
+    assert "not-to-be-echoed" not in found.text
