@@ -21,7 +21,7 @@ NEVER_READ = (
     "http://%31%32%37.0.0.1:{port}/", "http://127%2e0%2e0%2e1:{port}/", "http://127%252e0.0.1:{port}/", "http://%6cocalhost:{port}/",
     "http://localhost%00.example:{port}/", "http://example.org%2f@localhost:{port}/", "http://localhost%3a{port}/",
     # users, backslashes, white space and other marks
-    "http://example.org@127.0.0.1:{port}/", "http://user:secret@127.0.0.1:{port}/", "http://@127.0.0.1:{port}/", "http://:@127.0.0.1:{port}/",
+    "http://example.org@127.0.0.1:{port}/", "http://user:word@127.0.0.1:{port}/", "http://@127.0.0.1:{port}/", "http://:@127.0.0.1:{port}/",
     "http://127.0.0.1:{port}\\@example.org/", "http://example.org\\@127.0.0.1:{port}/", "http:\\\\127.0.0.1:{port}\\", "http://127.0.0.1\t:{port}/",
     " http://127.0.0.1:{port}/", "http://127.0.0.1:{port}/ ", "http://127.0.0.1:{port}/\r\nHost: x", "http://\n127.0.0.1:{port}/",
     "http://127.0.0.1:{port}/\x00", "http://localhost,example.org:{port}/", "http://localhost;x:{port}/", "http://localhost&x:{port}/",

@@ -8,7 +8,7 @@ import pytest
 from rpsd.source.webhook import signature
 from tests.docs.pages import ROOT
 
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET = "0123456789abcdef" * 2
 BODY = b'{"event":"raised"}'
 NOW = 1_772_424_612
 

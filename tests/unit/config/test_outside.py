@@ -95,7 +95,7 @@ def test_receivers_are_addresses_or_mappings() -> None:
         (["http://8.8.8.8/"], "would be called in the clear"),
         (["https://10.0.0.5/"], "neither public nor listed as private"),
         ([{"url": "https://10.0.0.5/", "private": ["192.168.0.0/16"]}], "neither public nor listed as private"),
-        (["https://me:secret@receiver.example/"], "does not hold a user or a password"),
+        (["https://me:word@receiver.example/secret"], "does not hold a user or a password"),
         (["https://2130706433/secret"], "four decimal numbers"),
     ],
 )

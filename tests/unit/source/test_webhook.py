@@ -12,7 +12,7 @@ from rpsd.core.source import FORMS
 from rpsd.source.webhook import signature, worded
 from tests.receivers import check_pagerduty, check_slack
 
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET = "0123456789abcdef" * 2
 ALERT = {
     "id": 7, "name": "drift", "subject": "regime:A:1d:3_state", "severity": "HIGH", "detail": "it has <drifted> & far", "state": "active",
     "raised": "2026-03-02T04:10:11Z", "last": "2026-03-02T04:10:11Z", "count": 2, "resolved": None, "resolved_by": None,
