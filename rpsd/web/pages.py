@@ -41,6 +41,7 @@ def contents() -> bytes:
     return framed("Manual", f"<h1>Manual</h1><ul>{items}</ul>")
 
 
+@lru_cache(64)
 def chapter(name: str) -> bytes:
     """One chapter as HTML. Raises UnknownRoute."""
     if not _NAME.fullmatch(name) or name not in chapters():

@@ -1,5 +1,6 @@
 """Health, metrics, schema, docs, manual and the front page."""
 
+from threading import Lock
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from rpsd.web.operation import PUBLIC, declare
 from rpsd.web.probe import PROBES
 from rpsd.web.wire import JSON, answer
 
+_MAKING: Final = Lock()
 _HTML: Final = "text/html"  # Litestar adds the charset to every text
 _PAGE_POLICY: Final = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -120,9 +122,14 @@ def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get("/openapi.json", opt=declare(PUBLIC, "This description.", "system", writes={JSON: None}), sync_to_thread=True)
 def schema(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The OpenAPI document; made at the first call."""
-    from rpsd.web.openapi import encoded  # start-up does not need it
+    state = request.app.state
+    if (made := state.get("openapi")) is None:
+        with _MAKING:  # it takes 50 ms, and a stranger may ask for it a thousand times at once
+            if (made := state.get("openapi")) is None:
+                from rpsd.web.openapi import encoded  # start-up does not need it
 
-    return Response(encoded(request.app), media_type=JSON, headers={"cache-control": "no-cache"})
+                made = state["openapi"] = encoded(request.app)
+    return Response(made, media_type=JSON, headers={"cache-control": "no-cache"})
 
 
 @get(

@@ -140,3 +140,24 @@ def test_an_idle_connection_is_kept_for_its_time_and_headers_that_drip_are_not(l
         assert cut
         idle.sendall(GOOD)
         assert idle.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_the_description_is_made_once_however_many_ask(launch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rpsd.web import openapi
+
+    made, held = list[int](), openapi.encoded
+
+    def count(app: Any) -> bytes:
+        made.append(1)
+        return held(app)
+
+    monkeypatch.setattr(openapi, "encoded", count)
+    served = launch()
+    asked = b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    clients = [socket.create_connection(("127.0.0.1", served.server.port), timeout=30) for _ in range(8)]
+    for client in clients:
+        client.sendall(asked)
+    for client in clients:
+        assert client.recv(16).startswith(b"HTTP/1.1 200")
+        client.close()
+    assert made == [1]
