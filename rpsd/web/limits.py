@@ -14,7 +14,7 @@ from rpsd.core.errors import BodyTooLarge, MalformedBody, RequestTimeout, Unsupp
 
 DEEPEST: Final = 32
 _PACE: Final = 1 << 18  # a sender earns another body_timeout with each 256 KiB, so that a slow link may still send a long file
-_AHEAD: Final = 0.95  # of its time is what a body gets: the answer, and the end of the connection, are to come within it
+_AHEAD: Final = 0.93  # of its time is what a body gets: the answer, and the end of the connection, are to come within it
 _PIECE: Final = 1 << 20  # decoded bytes that are asked of a decompressor at once
 _AT_ONCE: Final = 1 << 16  # sent bytes that it is given for that
 _STEP: Final = 1 << 12  # and in which steps: what a member leaves over is copied

@@ -91,7 +91,7 @@ class Reaper:
     def _is_over(self, name: bytes, seen: Silence, before: dict[bytes, float], now: float) -> bool:
         if seen.received == 0 or (seen.answered and seen.since_sent <= seen.since_received):
             return self._patience.is_over(seen)
-        since = self._unanswered[name] = before.get(name, now)
+        since = self._unanswered[name] = before.get(name, now - self._every)  # it may have begun right after the last look
         return self._patience.is_over(seen, now - since)
 
     def _is_stuck(self, name: bytes, seen: Silence, before: dict[bytes, tuple[float, Silence]], now: float) -> bool:
