@@ -216,7 +216,9 @@ class AccessService(Keys):
     def upkeep(self, by: str = "rpsd") -> dict[str, int]:
         """Drop what no longer counts, and rotate the signing keys when they are old; how many of each."""
         now_ns, age_ns = self._clock(), self._tokens.age_ns()
-        self._denied = {token_id: ends_ns for token_id, ends_ns in self._denied.items() if ends_ns > now_ns}
+        for token_id, ends_ns in list(self._denied.items()):  # in place: another thread may be ending a token
+            if ends_ns <= now_ns:
+                self._denied.pop(token_id, None)
         dropped = self._database.write(lambda c: denied.prune(c, now_ns) + self._lockout.prune(c, now_ns)).result()
         self.end_expired()
         due = age_ns is not None and age_ns >= SIGNING_DAYS * DAY_NS and not self._tokens.is_given
