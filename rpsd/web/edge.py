@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import re
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -276,9 +277,8 @@ class Reply:
         """Complete the headers of the start message in place."""
         exchange = self._exchange
         exchange.status = start["status"]
-        headers = list(start.get("headers", ()))  # lower case: ASGI asks for it
-        names = {name for name, _ in headers}
-        headers += _ALWAYS
+        headers = [*start.get("headers", ()), *_ALWAYS]  # lower case: ASGI asks for it
+        names = dict(headers)
         headers.append((b"x-request-id", exchange.request_id.encode()))
         headers.append((b"server-timing", b"app;dur=%.2f" % ((perf_counter() - self._started_at) * 1e3)))
         if b"content-security-policy" not in names:
@@ -289,9 +289,8 @@ class Reply:
             headers.append(_HSTS)
         if (standing := exchange.standing) is not None:
             headers += _limit_headers(standing)
-        content_type = next((value for name, value in headers if name == b"content-type"), b"")
         if long and b"content-encoding" not in names and exchange.method != "HEAD":
-            encoding = compression.chosen(exchange.headers.get(b"accept-encoding", b""), content_type)
+            encoding = compression.chosen(exchange.headers.get(b"accept-encoding", b""), names.get(b"content-type", b""))
             headers.append((b"vary", b"accept-encoding"))
             if encoding:
                 headers = [(name, value) for name, value in headers if name != b"content-length"]
@@ -315,11 +314,15 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
 def _limit_headers(standing: "Standing") -> tuple[tuple[bytes, bytes], ...]:
     """What is left of the caller's limit, as draft-ietf-httpapi-ratelimit-headers-06 says it."""
     return (
-        (b"ratelimit-limit", b"%d" % standing.limit),
+        *_policy_headers(standing.limit, standing.window_seconds),
         (b"ratelimit-remaining", b"%d" % standing.remaining),
         (b"ratelimit-reset", b"%d" % standing.reset_seconds),
-        (b"ratelimit-policy", b"%d;w=%d" % (standing.limit, standing.window_seconds)),
     )
+
+
+@lru_cache(256)
+def _policy_headers(limit: int, window_seconds: float) -> tuple[tuple[bytes, bytes], ...]:
+    return (b"ratelimit-limit", b"%d" % limit), (b"ratelimit-policy", b"%d;w=%d" % (limit, window_seconds))
 
 
 async def _send_problem(reply: Reply, exchange: Exchange, error: RpsdError) -> None:
