@@ -119,8 +119,8 @@ class Connection:
 def _silent(error: Exception) -> Unavailable:
     """What to say of a server that gives no answer at all."""
     reason = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
-    if "illegal status line: bytearray(b'\\x15" in reason:  # a TLS alert where an answer is expected
-        return Unavailable("the server speaks HTTPS", hint="Write https:// instead of http:// in its address.")
+    if reason.startswith(("illegal request line", "illegal status line")):  # bytes of TLS where an answer is expected
+        return Unavailable("the server does not speak plain HTTP", hint="Write https:// instead of http:// in its address.")
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         hint = "Give the client the server's certificate, ca=…, and call the server by a name that is in it."
         return Unavailable(f"the server's certificate is not trusted: {reason.partition(': ')[2]}", hint=hint)
