@@ -54,7 +54,7 @@ class Reader:
     def tell(self, event: Event) -> int:
         """Queue a live event, and drop the oldest when there is no room; how many were dropped."""
         self._live.append(event)
-        self._live_size += len(frames.data(event))
+        self._live_size += len(event.frame or frames.data(event))
         gone = 0
         while len(self._live) > MOST_WAITING or self._live_size > MOST_BYTES:
             oldest = self._live.popleft()
@@ -124,7 +124,7 @@ class Reader:
                 return frames.dropped(channel, count)
             if self._live:
                 event = self._live.popleft()
-                self._live_size -= len(frames.data(event))
+                self._live_size -= len(event.frame or frames.data(event))
                 return event
             self._behind_since = None
             self._awaited = asyncio.get_running_loop().create_future()

@@ -77,7 +77,7 @@ class Socket:
             while True:
                 one = await reader.next()
                 reader.stuck_since = monotonic()
-                await send({"type": "websocket.send", "text": one if isinstance(one, str) else frames.data(one)})
+                await send({"type": "websocket.send", "text": one if isinstance(one, str) else one.frame or frames.data(one)})
                 reader.stuck_since = None
 
     async def _read_on(self) -> None:

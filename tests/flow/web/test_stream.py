@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -24,13 +26,13 @@ def opened(running: Running, scope: str | None = "read", **headers: str) -> Iter
         yield socket
 
 
-def ask(socket: ClientConnection, **frame: Any) -> dict[str, Any]:
-    socket.send(json.dumps(frame))
-    return told(socket)
+def ask(to: ClientConnection, **frame: Any) -> dict[str, Any]:
+    to.send(json.dumps(frame))
+    return told(to)
 
 
-def told(socket: ClientConnection) -> dict[str, Any]:
-    frame: dict[str, Any] = json.loads(socket.recv(timeout=20))
+def told(by: ClientConnection) -> dict[str, Any]:
+    frame: dict[str, Any] = json.loads(by.recv(timeout=20))
     return frame
 
 
@@ -239,3 +241,37 @@ def test_a_broken_fan_out_degrades_the_health_and_mends_itself(running: Running,
         assert [told(socket)["data"]["n"] for _ in range(2)] == [1, 2]
     monkeypatch.setattr("rpsd.web.stream.streams._TROUBLED", 0.0)
     assert health.full()["services"]["streams"] == {"status": "healthy"}
+
+
+def test_a_reader_that_is_too_slow_hears_what_was_dropped_and_is_closed(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpsd.web.stream.reader.PATIENCE", 1.0)
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", running.server.port))
+    address, headers = f"ws://127.0.0.1:{running.server.port}{PATH}", {"x-api-key": running.keys["read"]}
+    ended = threading.Event()
+
+    def publish() -> None:
+        while not ended.wait(0.001):
+            running.services.events.publish("book:STR.SLOW", {"padding": "x" * 3000})
+
+    publisher = threading.Thread(target=publish)
+    kinds, seen = set(), list[int]()
+    with connect(address, sock=raw, additional_headers=headers, max_queue=1) as slow, opened(running) as other:
+        ask(slow, type="subscribe", channels=["book:STR.SLOW"])
+        publisher.start()
+        try:
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    frame = told(slow)
+                    kinds.add(frame["type"])
+                    seen += [frame["sequence"]] if frame["type"] == "data" else []
+                    time.sleep(0.01)
+        finally:
+            ended.set()
+            publisher.join()
+        assert ask(other, type="ping") == {"type": "pong"}
+    assert kinds == {"data", "dropped"}
+    assert seen == sorted(set(seen))
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
