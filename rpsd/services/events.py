@@ -128,6 +128,11 @@ class EventHub:
         self._held: deque[tuple[_Ring, int]] = deque()  # ring and sequence of every event, the oldest first; some are gone already
         self._wanted: dict[str, int] = {}  # when somebody last heard the channel
 
+    @property
+    def order(self) -> int:
+        """That of the newest event of all."""
+        return self._order
+
     def publish(self, channel: str, data: Mapping[str, Any]) -> int:
         """Tell the channel's listeners; the event's sequence. Never waits for a reader."""
         now_ns = self._clock()

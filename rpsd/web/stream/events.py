@@ -65,22 +65,26 @@ async def events(request: Request[Any, Any, Any]) -> ASGIApp:
     after, order = _after(asked.after, names), _order(exchange.header(b"last-event-id"))
     client = request.scope.get("client")
     reader = streams.enter(exchange.who, (str(client[0]), str(client[1])) if client else ("", ""), KIND)
+    begun = exchange.services.events.order if order is None and not after else order
     found = streams.fanout.join(reader, names, after, order)
     reader.reply(frames.confirmed(None, {name: joined.last for name, joined in found.items()}))
     reader.resend(replayed(found, after, has_order=order is not None))
     if exchange.method == "HEAD":
         reader.end(1000, "")
-    return Told(streams, reader)
+    return Told(streams, reader, begun)
 
 
 ROUTES = (events,)
 
 
 class Told:
-    """The answer. A reader that does not take it is cut, as a WebSocket is."""
+    """The answer; its first frame has the id `begun`, so that who loses it before the first event can go on too.
 
-    def __init__(self, streams: "Streams", reader: Reader) -> None:
-        self._streams, self._reader = streams, reader
+    A reader that does not take it is cut, as a WebSocket is.
+    """
+
+    def __init__(self, streams: "Streams", reader: Reader, begun: int | None) -> None:
+        self._streams, self._reader, self._begun = streams, reader, begun
 
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
         """Send until either side ends it."""
@@ -102,6 +106,8 @@ class Told:
     async def _send_on(self, send: Any) -> None:
         reader = self._reader
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        if self._begun is not None:
+            await send({"type": "http.response.body", "body": b"id: %d\n" % self._begun, "more_body": True})
         with suppress(Ended):
             while True:
                 text = ": still here\n\n"
