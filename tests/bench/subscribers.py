@@ -6,6 +6,7 @@ answered, as when a cable is cut. One that stops reading has a small receive buf
 
 import ctypes
 import json
+import resource
 import select
 import socket
 import struct
@@ -77,6 +78,7 @@ def opened(port: int, key: str, channel: str, *, small: bool) -> Reader:
 
 def main(port: int, keys: list[str], healthy: int, stalled: int, gone: int, seconds: float) -> None:
     """Open all, read for a while, then let some stop and some vanish; one line of JSON at that moment and one at the end."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     poll, readers = select.epoll(), {}
     kinds = ["stalled"] * stalled + ["gone"] * gone + ["healthy"] * healthy
     by_kind: dict[str, list[Reader]] = {kind: [] for kind in kinds}
