@@ -9,6 +9,7 @@ from rpsd.cli import (
     demo,
     denoise,
     drift,
+    events,
     features,
     fetch,
     health,
@@ -38,6 +39,7 @@ for name, function in (
     ("predict", predict.predict),
     ("retrain", models.retrain),
     ("fetch", fetch.fetch),
+    ("events", events.events),
     ("restore", backup.restore),
     ("manual", manual.manual),
 ):

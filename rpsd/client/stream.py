@@ -26,7 +26,8 @@ Open = Callable[[str | None], "AbstractContextManager[httpx.Response]"]
 
 
 class Events:
-    """An iterator over frames, as a WebSocket brings them: `data`, `gap` for what can no longer be had, `dropped` for what came too fast.
+    """An iterator over frames, as a WebSocket brings them: `data`, `gap` for what can no longer be had, `dropped` for what came too fast,
+    and at the beginning of each connection `subscribe_confirmed`: what happens from then on is heard.
 
     A lost connection is opened again, after waits that grow to 30 s, and goes on where it ended. No frame comes twice, and events that are
     missing without a word from the server are told by a `gap` of this iterator's own. `last_id` is what `after` takes to go on later;
@@ -105,7 +106,7 @@ class Events:
         if frame.get("type") == "gap":
             self.sequences.pop(str(frame.get("channel")), None)
         if frame.get("type") != "data":
-            return [frame]
+            return [frame] if frame.get("type") != "close" else []  # the next connection tells whether it is for good
         channel, sequence = frame["channel"], frame["sequence"]
         last = self.sequences.get(channel)
         if last is not None and sequence <= last:
