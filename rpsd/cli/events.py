@@ -1,12 +1,14 @@
 """`rpsd events`: what happens, as it happens."""
 
 import json
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 
 from rpsd.cli.output import ConfigFile, moment
 from rpsd.cli.reach import load
+from rpsd.core.errors import Unavailable
 from rpsd.core.flat import flat
 
 
@@ -23,12 +25,16 @@ def events(
     """
     from rpsd.client import Client
 
-    with Client(socket=load(config_file).server.admin_socket) as client:
+    socket = load(config_file).server.admin_socket
+    if not socket.is_socket():
+        raise Unavailable(f"the server does not answer: there is no {socket}", hint="Only a running server tells events: `rpsd serve`.")
+    with Client(socket=socket) as client:
         client.ask("GET", "/health/live")  # a server that does not run is told of at once, and not waited for
-        for number, frame in enumerate(client.events(channels, after=after), 1):
-            typer.echo(json.dumps(frame, ensure_ascii=False) if as_json else _line(frame))
-            if number == count:
-                break
+        with closing(client.events(channels, after=after)) as found:
+            for number, frame in enumerate(found, 1):
+                typer.echo(json.dumps(frame, ensure_ascii=False) if as_json else _line(frame))
+                if number == count:
+                    break
 
 
 def _line(frame: dict[str, Any]) -> str:

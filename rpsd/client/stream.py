@@ -85,9 +85,9 @@ class Events:
             elif name == "id" and "\0" not in value:
                 given_id = value
             elif not line:
-                yield self._taken("\n".join(data))
                 if given_id is not None:  # only now: a message that was cut off comes again
                     self.last_id = given_id
+                yield self._taken("\n".join(data))
                 data, given_id = [], None
             elif not name:
                 yield []  # a comment: the server lives

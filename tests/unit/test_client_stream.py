@@ -58,6 +58,11 @@ def test_frames_come_in_order_and_a_lost_connection_goes_on_where_it_ended() -> 
     assert lives.asked == [None, "b", "c"]
 
 
+def test_who_stops_at_a_frame_goes_on_behind_it() -> None:
+    events = Lives([message(data(1), "a"), message(data(2), "b")]).events()
+    assert (next(events), events.last_id) == (data(1), "a")
+
+
 def test_what_is_missing_without_a_word_is_told_as_a_gap() -> None:
     lives = Lives([message(data(1), "a"), message(data(5), "b")], [message(data(9), "c")])
     gaps = [
