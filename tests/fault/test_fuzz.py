@@ -9,13 +9,16 @@ import pytest
 from tests.fault.conftest import Record
 from tests.fault.fuzz.appliance import make_data, under_fire
 from tests.fault.fuzz.link import Link
+from tests.fault.fuzz.routes import codes
 from tests.fault.fuzz.run import Campaign, Outcome, report
 from tests.fault.fuzz.seeds import SEEDS, request_of
+from tests.fault.fuzz.sockets import spoilt_frames
 
 pytestmark = pytest.mark.fault
 
 REQUESTS = int(os.environ.get("RPSD_FUZZ_REQUESTS", "100000"))
 CONTROL_REQUESTS = 12_000
+FRAMES = 10_000
 MOST_GROWTH = 0.02
 BROKEN = ("tests.fault.broken_server",)
 
@@ -61,6 +64,14 @@ def test_spoilt_requests_are_answered_and_cost_no_memory(tmp_path: Path, data: P
     assert {seed.route for seed in SEEDS if not seed.expects} <= served, told
     speed = outcome.done / outcome.seconds
     record("spoilt requests", f"{outcome.done} at {speed:.0f} a second, no 5xx, no reset, memory {outcome.growth:+.2%} after a fifth")
+
+
+def test_spoilt_frames_are_answered(tmp_path: Path, data: Path, record: Record) -> None:
+    with under_fire(tmp_path, data) as (server, bindings, _):
+        told = spoilt_frames(server.port, bindings.keys["all"], codes(), seed=7, frames=FRAMES)
+    assert told.complaints == []
+    assert {"ack", "subscribe_confirmed", "bad_frame"} <= set(told.answers), told.answers
+    record("spoilt frames over WebSocket", f"{FRAMES}, answers {dict(told.answers.most_common(5))}, closes {dict(told.closes)}")
 
 
 @pytest.mark.parametrize(("change", "word"), [("brittle", "status 500"), ("talkative", "internals")])

@@ -14,7 +14,7 @@ _HEADERS: Final = (
     *(b"x-request-id", b"x-rpsd-version", b"server-timing", b"x-content-type-options", b"x-frame-options", b"referrer-policy"),
     *(b"content-security-policy", b"cache-control"),
 )
-_INTERNALS: Final = re.compile(
+INTERNALS: Final = re.compile(
     rb"Traceback \(most|File \\?\"/| object at 0x|site-packages|\bapsw\b|sqlite|\bmsgspec\b|\blitestar\b|\bgranian\b|numpy\.|"
     rb"rpsd\.(?!core\.frame)[a-z]+\.[a-z]+|"
     rb"\b[A-Z]\w+Error: |<class '"
@@ -66,7 +66,7 @@ class Judge:
             return _strict(answer.body)  # health and readiness tell what is wrong in a shape of their own
         if kind != b"application/problem+json":
             return [f"status {answer.status} is told as {kind!r}"]
-        found = [f"internals: {hit[0]!r}"] if (hit := _INTERNALS.search(answer.body)) else []
+        found = [f"internals: {hit[0]!r}"] if (hit := INTERNALS.search(answer.body)) else []
         found += [f"a path of the machine: {place!r}" for place in self._places if place in answer.body]
         try:
             problem = msgspec.json.decode(answer.body, type=Shape)

@@ -89,6 +89,9 @@ class Link:
                 break
             self._buffer = rest  # 100 Continue
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):  # never ends: its beginning must do
+            headers[b"connection"] = b"close"
+            return Answer(status, headers, b"")
         body = self._body(status, headers, rest, ended=ended)
         if body is None:
             return None

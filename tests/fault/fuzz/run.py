@@ -27,6 +27,7 @@ from tests.fault.fuzz.mutate import spoil
 from tests.fault.fuzz.request import Request
 from tests.fault.fuzz.routes import SCOPES, codes
 from tests.fault.fuzz.seeds import SEEDS, Bindings, Seed, request_of, tend
+from tests.fault.fuzz.sockets import spoilt_frames
 from tests.fault.victim import Victim
 
 REPORT: Final = Path(__file__).with_name("report.txt")
@@ -259,14 +260,19 @@ def main(arguments: list[str]) -> int:
         if asked.replay:
             return 0
         outcome = campaign.run(range(asked.first, asked.first + asked.requests))
+        count = max(100, asked.requests // 20)
+        frames = spoilt_frames(server.port, bindings.keys["all"], codes(), seed=asked.seed, frames=count)
         text = report(outcome, "python -m tests.fault.fuzz.run " + " ".join(arguments), server.port)
+        spread = f"{dict(frames.answers.most_common())}, closed {dict(frames.closes)}"
+        text += f"frames    {count} over WebSocket: {spread}, wrong {len(frames.complaints)}\n"
+        text += "".join(f"{complaint}\n" for complaint in frames.complaints[:_MOST_KEPT])
         log = server.log.read_text(errors="replace")
     print(text)
     errors = [line for line in log.splitlines() if '"level": "ERROR"' in line or not line.startswith("{")]
     print("\n".join(line[:4000] for line in errors[:200]), file=sys.stderr)
     if asked.report:
         asked.report.write_text(text, encoding="utf-8")
-    return 1 if outcome.count else 0
+    return 1 if outcome.count or frames.complaints else 0
 
 
 def replay(campaign: Campaign, server: Victim, bindings: Bindings, number: int) -> None:

@@ -327,7 +327,16 @@ def _admin() -> tuple[Seed, ...]:
 
 
 def _access() -> tuple[Seed, ...]:
-    return ()
+    return (
+        Seed("POST /api/v1/auth/token", "/api/v1/auth/token"),
+        Seed("DELETE /api/v1/auth/token", "/api/v1/auth/token", expects=422),  # a key is no token
+        Seed("POST /api/v1/auth/ws-ticket", "/api/v1/auth/ws-ticket"),
+        _read("/api/v1/events", channels="jobs,regime:AAPL:1d"),
+        _read("/api/v1/admin/signing-keys"),
+        Seed("POST /api/v1/admin/signing-keys/rotate", "/api/v1/admin/signing-keys/rotate", often=0.05),
+        Seed("POST /api/v1/admin/keys/{key}/rotate", "/api/v1/admin/keys/none/rotate", {"overlap": "1h"}, expects=404),
+        Seed("POST /api/v1/admin/alerts/test", "/api/v1/admin/alerts/test", often=0.3),
+    )
 
 
 SEEDS: Final = _seeds()

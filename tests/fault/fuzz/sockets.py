@@ -1,0 +1,76 @@
+"""Spoilt frames over WebSocket: after each the server must still answer a ping, or have closed with a code that the protocol knows."""
+
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from tests.fault.fuzz.judge import INTERNALS
+from tests.fault.fuzz.mutate import numbers, octets, structure
+from tests.fault.fuzz.request import Request
+from tests.fault.fuzz.targets.__main__ import CORPUS
+
+CLOSES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1013})
+_PATIENCE_SECONDS: Final = 20.0
+
+
+@dataclass
+class Told:
+    """What came of the frames: answers by type (errors by code), closes by code, and complaints."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    closes: Counter[int] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
+
+
+def spoilt_frames(port: int, key: str, codes: frozenset[str], *, seed: int, frames: int) -> Told:
+    """Send so many frames, a new socket after each close."""
+    told, rng = Told(), random.Random(seed)
+    seeds = [file.read_bytes() for file in sorted((CORPUS / "frames").iterdir())]
+    socket: ClientConnection | None = None
+    for number in range(frames):
+        request = Request(b"WS", b"/", body=rng.choice(seeds))
+        for _ in range(rng.choice((0, 1, 1, 1, 2))):
+            rng.choice((octets, structure, structure, numbers))(rng, request)
+        text = request.body.decode("utf-8", "replace") if rng.random() < 0.97 else request.body
+        socket = socket or connect(
+            f"ws://127.0.0.1:{port}/api/v1/ws", additional_headers={"X-API-Key": key}, max_size=None, compression=None
+        )
+        try:
+            socket.send(text)
+            _listen(socket, told, codes, number, text)
+        except ConnectionClosed as closed:
+            code = closed.rcvd.code if closed.rcvd else 1006
+            told.closes[code] += 1
+            if code not in CLOSES:
+                told.complaints.append(f"frame {number} {text[:300]!r}: closed with {code}")
+            socket = None
+        except TimeoutError:
+            told.complaints.append(f"frame {number} {text[:300]!r}: no answer within {_PATIENCE_SECONDS:g} s")
+            socket.close()
+            socket = None
+    if socket is not None:
+        socket.close()
+    return told
+
+
+def _listen(socket: ClientConnection, told: Told, codes: frozenset[str], number: int, text: str | bytes) -> None:
+    """Judge what comes until the pong of a ping of our own. Raises ConnectionClosed, TimeoutError."""
+    ours = f"fuzz-{number}"
+    socket.send(json.dumps({"type": "ping", "id": ours}))
+    while True:
+        message = socket.recv(timeout=_PATIENCE_SECONDS)
+        frame: Any = json.loads(message, parse_constant=lambda word: told.complaints.append(f"frame {number}: {word} in an answer"))
+        if frame.get("type") == "pong" and frame.get("id") == ours:
+            return
+        told.answers[frame["code"] if frame["type"] == "error" else frame["type"]] += 1
+        if frame["type"] != "error":
+            continue
+        if frame["code"] not in codes or frame["code"] == "internal_error":
+            told.complaints.append(f"frame {number} {text[:300]!r}: code {frame['code']}")
+        if INTERNALS.search(message.encode() if isinstance(message, str) else message):
+            told.complaints.append(f"frame {number} {text[:300]!r}: internals in {message[:300]!r}")
