@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
-from rpsd.core.errors import Fault, Forbidden, InvalidRequest, RpsdError, UnknownRoute, UrlTooLong
+from rpsd.core.errors import Fault, Forbidden, InvalidRequest, MalformedBody, RpsdError, UnknownRoute, UrlTooLong
 from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody
@@ -136,6 +136,7 @@ class Edge:
             if incoming is not None:
                 incoming.open(exchange.headers.get(b"content-length"), exchange.header(b"content-encoding").strip().lower())
             await app(scope, incoming or receive, reply)
+            reply.require()
         except Exception as exception:
             error = understood(exception)
             record(exchange, error, exception)
@@ -266,6 +267,11 @@ class Reply:
         for begin in range(0, last, _PIECE):  # the engine copies what it is given, but waits for the reader in between
             await self._send({"type": "http.response.body", "body": body[begin : begin + _PIECE], "more_body": True})
         await self._send({"type": "http.response.body", "body": body[last:], "more_body": more})
+
+    def require(self) -> None:
+        """Raise MalformedBody when no answer was begun: a stream gives up before its first piece when the client seems gone."""
+        if not self.started:
+            raise MalformedBody("the request is cut off: the client closed the connection, or broke its chunks")
 
     async def _rinse(self, start: dict[str, Any], incoming: BoundedBody) -> None:
         """Let what is left of the body pass by; where that would take long, or the client waits to be asked for it, say that this ends."""

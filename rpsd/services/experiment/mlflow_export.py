@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from rpsd.core.errors import Fault, InvalidRequest
+from rpsd.core.errors import Fault, InvalidRequest, UnknownFile
 from rpsd.core.experiment import Experiment, Run, RunState
 from rpsd.services.experiment.service import seen
 from rpsd.store import artifact as artifacts
@@ -74,7 +74,11 @@ class MlflowExport:
         for name in run.metrics:
             yield f"{place}/metrics/{name}", "".join(self._lines(seq, name)).encode()
         for one in self._database.read(lambda c: artifacts.page(c, seq, "", _LINES)):
-            yield f"{place}/artifacts/{one.name}", self._database.read(lambda c, one=one: artifacts.content(c, one))  # type: ignore[misc]
+            try:
+                data = self._database.read(lambda c, one=one: artifacts.content(c, artifacts.find(c, seq, one.name)))  # type: ignore[misc]
+            except UnknownFile:  # its run was dropped since the list was read
+                return
+            yield f"{place}/artifacts/{one.name}", data
 
     def _lines(self, seq: int, name: str) -> Iterator[str]:
         """`time value step` of each point, time in ms."""

@@ -145,7 +145,10 @@ class Campaign:
     def _look(self) -> None:
         assert self._server.process is not None
         assert self._server.process.poll() is None, self._server.log.read_text(errors="replace")[-3000:]
-        self.outcome.memory.append((self.outcome.done, self._process.memory_info().rss))
+        rss = self._process.memory_info().rss
+        self.outcome.memory.append((self.outcome.done, rss))
+        if len(self.outcome.memory) % 20 == 1:
+            print(f"{self.outcome.done} requests, {self.outcome.count} wrong, {rss / 2**20:.0f} MiB", file=sys.stderr, flush=True)
         if self.outcome.done // _TEND_EVERY != self._tended:
             self._tended = self.outcome.done // _TEND_EVERY
             tend(self._server, self._bindings)

@@ -1,6 +1,7 @@
 """A body that nobody reads: refused requests leave the connection fit for the next one, or say that they end it."""
 
 import http.client
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -71,3 +72,17 @@ def test_a_bad_body_of_a_read_does_not_cut_its_answer(running: Running, link: ht
         headers = key | {"accept": "application/x-ndjson", "content-encoding": encoding, "content-length": "9"}
         status, _, content = asked(link, "GET", path, body=b"(\xb4/\xfd \x00\x01\x00\x00", headers=headers)
         assert (status, content.count(b"\n")) in ((200, 28), (415, 0))
+
+
+def test_broken_chunks_before_a_stream_are_no_defect_of_ours(running: Running) -> None:
+    """What streams ends when the client seems gone, before its first piece: the answer must not be the engine's 500."""
+    with running.client() as http:
+        home = http.post("/api/v1/experiments", json={"name": "unread"}).json()["id"]
+        for number in range(3):
+            http.post(f"/api/v1/experiments/{home}/runs", json={"params": {"k": number}})
+    head = f"GET /api/v1/experiments/{home}/export HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: {running.keys['admin']}\r\n"
+    for _ in range(20):
+        with closing(socket.create_connection(("127.0.0.1", running.server.port), timeout=20)) as link:
+            link.sendall(head.encode() + b"transfer-encoding: chunked\r\n\r\n4\nabcd\n")
+            status = link.recv(12)
+        assert not status.startswith(b"HTTP/1.1 5"), status
