@@ -11,7 +11,7 @@ from rpsd.core import errors
 from rpsd.core.errors import ERRORS, Kind, RpsdError
 
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, RpsdError) and c is not RpsdError]
-STATUSES = {Kind.INPUT: {None, 400, 405, 406, 408, 413, 415}, Kind.DENIED: {401, 403}, Kind.BUSY: {429, 503, 507}}
+STATUSES = {Kind.INPUT: {None, 400, 405, 406, 408, 413, 414, 415}, Kind.DENIED: {401, 403}, Kind.BUSY: {429, 503, 507}}
 
 
 def test_the_catalogue_names_every_class_once() -> None:
