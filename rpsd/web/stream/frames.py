@@ -15,7 +15,8 @@ LONGEST: Final = 1 << 20
 MOST_CHANNELS: Final = 64
 """Channels of one stream."""
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""What a client calls a frame: a text, or a number that every JSON reader keeps whole."""
 Name = Annotated[str, msgspec.Meta(max_length=80)]
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Names = Annotated[list[Name], msgspec.Meta(min_length=1, max_length=MOST_CHANNELS)]
@@ -64,6 +65,7 @@ class Snapshots(_Frame, tag="snapshots"):
 Given = Subscribe | Unsubscribe | Ping | Samples | Snapshots
 _GIVEN: Final = msgspec.json.Decoder(Given)
 _ID: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NAME: Final = msgspec.json.Decoder(Id | None)
 
 
 def given(text: str) -> Given:
@@ -83,13 +85,13 @@ def given(text: str) -> Given:
     return frame
 
 
-def id_in(text: str) -> str | None:
+def id_in(text: str) -> str | int | None:
     """The id of a frame that given() refused, if one can be made out."""
     try:
-        named = msgspec.json.decode(_ID.decode(text).get("id", b"null"))
+        named: str | int | None = _NAME.decode(_ID.decode(text).get("id", b"null"))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    return named if isinstance(named, str) and 0 < len(named) <= 64 else None
+    return named
 
 
 def _text(frame: Mapping[str, Any]) -> str:
@@ -111,12 +113,12 @@ def data(event: Event) -> str:
     return event.frame
 
 
-def confirmed(given_id: str | None, last: Mapping[str, int]) -> str:
+def confirmed(given_id: str | int | None, last: Mapping[str, int]) -> str:
     """What a subscription begins with: each channel with the sequence of its newest event, 0 where there is none yet."""
     return _text({"type": "subscribe_confirmed", **_named(given_id), "channels": list(last), "sequence": last})
 
 
-def parted(given_id: str | None, channels: list[str]) -> str:
+def parted(given_id: str | int | None, channels: list[str]) -> str:
     """The end of a subscription."""
     return _text({"type": "unsubscribe_confirmed", **_named(given_id), "channels": channels})
 
@@ -131,17 +133,17 @@ def dropped(channel: str, count: int) -> str:
     return _text({"type": "dropped", "channel": channel, "count": count})
 
 
-def pong(given_id: str | None) -> str:
+def pong(given_id: str | int | None) -> str:
     """The answer to a ping."""
     return _text({"type": "pong", **_named(given_id)})
 
 
-def ack(given_id: str, outcome: Mapping[str, Any]) -> str:
+def ack(given_id: str | int, outcome: Mapping[str, Any]) -> str:
     """What was ingested, after its commit."""
     return _text({"type": "ack", "id": given_id, "result": outcome})
 
 
-def error(problem: RpsdError, given_id: str | None = None) -> str:
+def error(problem: RpsdError, given_id: str | int | None = None) -> str:
     """Why a frame was refused; the stream goes on."""
     if problem.kind is Kind.INTERNAL:
         told: dict[str, Any] = {"detail": "An unexpected error happened; its cause is in the log."}
@@ -155,5 +157,5 @@ def error(problem: RpsdError, given_id: str | None = None) -> str:
     return _text({"type": "error", "code": problem.code, **told, **_named(given_id)})
 
 
-def _named(given_id: str | None) -> dict[str, str]:
+def _named(given_id: str | int | None) -> dict[str, str | int]:
     return {} if given_id is None else {"id": given_id}

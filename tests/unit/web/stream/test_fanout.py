@@ -128,5 +128,8 @@ def test_frames_are_what_the_manual_says() -> None:
     assert json.loads(frames.gap("jobs", 3, 2, 9)) == {"type": "gap", "channel": "jobs", "from": 3, "to": 8, "missed": 2}
     assert json.loads(frames.gap("jobs", None, 1, None)) == {"type": "gap", "channel": "jobs", "from": None, "to": None, "missed": 1}
     assert frames.id_in('{"id":"a","type":"x"}') == "a"
-    assert frames.id_in('{"id":7}') is None
+    assert frames.id_in('{"id":7,"type":"x"}') == 7
+    assert frames.id_in('{"id":-7}') is None
+    assert frames.id_in('{"id":1.5}') is None
+    assert frames.given('{"type":"ping","id":7}').id == 7
     assert frames.id_in("[") is None
