@@ -11,6 +11,7 @@ from rpsd.core.errors import ERRORS, UnknownRoute
 
 _TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_NOTE: Final = re.compile(r"^<!--[^>]*-->\n\n?", re.MULTILINE)  # of the pages' authors to their tests
 _CHAPTER_LINK: Final = re.compile(r'href="([a-z][a-z0-9_-]*)\.md(#[^"]*)?"')
 
 
@@ -73,7 +74,7 @@ def rendered(text: str) -> str:
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("heading_open", _heading_open)
-    found = _CHAPTER_LINK.sub(r'href="/manual/\1\2"', parser.render(text))
+    found = _CHAPTER_LINK.sub(r'href="/manual/\1\2"', parser.render(_NOTE.sub("", text)))
     return found.replace('href="', 'rel="noreferrer" href="')
 
 

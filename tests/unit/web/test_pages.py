@@ -39,6 +39,11 @@ def test_markdown_is_rendered_without_raw_html() -> None:
     assert "<td>1</td>" in page
 
 
+def test_notes_of_the_authors_are_not_shown() -> None:
+    shown = [name for name in chapters() if b"&lt;!--" in chapter(name)]
+    assert shown == []
+
+
 def test_unknown_chapters() -> None:
     with pytest.raises(UnknownRoute):
         chapter("../pyproject")
