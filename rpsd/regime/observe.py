@@ -86,7 +86,8 @@ def checked_rows(x: Vector, z: Matrix | None, k: int) -> Matrix:
 
 def looks_like_split(x: Vector) -> npt.NDArray[np.bool_]:
     """Which returns x (n,) in percent move the price as an unadjusted split does, by 40 % or more."""
-    return np.asarray(np.abs(np.expm1(x / SCALE)) >= _SPLIT)
+    no_more_than_e = np.minimum(x / SCALE, 1.0)  # what rose more than that is a split anyway, and expm1 may overflow
+    return np.asarray(np.abs(np.expm1(no_more_than_e)) >= _SPLIT)
 
 
 def observations(

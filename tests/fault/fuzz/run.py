@@ -137,7 +137,7 @@ class Campaign:
                 busy -= not self._next(link, turn)
             busy -= sum(not self._next(link, turn) for link in links if self._is_stuck(link))
         for link in links:
-            link.close()
+            self._drop(link)
         self.outcome.seconds += time.monotonic() - begin
         self._look()
         return self.outcome

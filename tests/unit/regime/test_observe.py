@@ -55,6 +55,13 @@ def test_a_move_of_forty_percent_looks_like_a_split(factor: float, warned: bool)
     assert codes == (["looks_like_split"] if warned else [])
 
 
+def test_a_rise_beyond_what_a_number_holds_looks_like_a_split() -> None:
+    prices = walk(100) * 1e-300
+    prices[50:] *= 1e304
+    prices[50:] *= 1e300
+    assert [warning.code for warning in observations(prices, days(100), "1d", 2).warnings] == ["looks_like_split"]
+
+
 def test_the_night_is_no_minute() -> None:
     t = np.concatenate([day * DAY_NS + np.arange(60) * MINUTE_NS for day in range(3)])
     seen = observations(walk(180), t, "1m", 2)
