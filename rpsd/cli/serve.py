@@ -27,8 +27,9 @@ def serve(
     gc.disable()  # nothing of the start is garbage; begin() below collects again
     from rpsd.config.exposure import exposure_warnings
     from rpsd.services.wiring import open_services
-    from rpsd.telemetry import configure_logging, logger
+    from rpsd.telemetry import configure_logging, logger, spare_memory
 
+    spare_memory()
     flags: dict[str, object] = {"server.host": host, "server.port": port}
     settings = load(config_file, flags)
     refuse_faults(settings)
