@@ -126,7 +126,7 @@ class EventHub:
         self._news = threading.Condition()
         self._order = self._begun = self._forgotten = clock() // _US
         self._held: deque[tuple[_Ring, int]] = deque()  # ring and sequence of every event, the oldest first; some are gone already
-        self._wanted: dict[str, int] = {}  # when somebody last heard the channel
+        self._wanted: OrderedDict[str, int] = OrderedDict()  # when somebody last heard the channel, the latest at the end
 
     @property
     def order(self) -> int:
@@ -298,10 +298,13 @@ class EventHub:
             self._note_heard((channel,))
 
     def _note_heard(self, channels: Iterable[str]) -> None:
+        """Of no more channels than are kept: a reader may go through the names of a million."""
         now_ns = self._clock()
-        if len(self._wanted) > _CHANNELS:
-            self._wanted = {name: at_ns for name, at_ns in self._wanted.items() if now_ns - at_ns < _WANTED_NS}
-        self._wanted.update(dict.fromkeys(channels, now_ns))
+        for channel in channels:
+            self._wanted[channel] = now_ns
+            self._wanted.move_to_end(channel)
+        while len(self._wanted) > _CHANNELS:
+            self._wanted.popitem(last=False)
 
 
 def _is_news(tap: Tap, event: Event) -> bool:

@@ -219,3 +219,15 @@ def test_a_listener_hears_once_of_what_was_passed_over(clock: Clock) -> None:
         passing(hub, clock, "book:A", 2)
         assert [event.data["n"] for event in late.take()] == [2]
         assert late.missed == {"book:A": 1}
+
+
+def test_a_reader_that_goes_through_a_million_names_leaves_little_behind(clock: Clock) -> None:
+    hub = EventHub(clock)
+    tap = hub.tap(lambda: None)
+    hub.join(tap, ["jobs"], {})
+    for n in range(20_000):
+        hub.part(tap, f"book:X{n}")
+    hub.part(tap, "jobs")
+    assert len(hub._wanted) <= 4096
+    assert hub.is_wanted("jobs")
+    assert not hub.is_wanted("book:X1")
