@@ -9,11 +9,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
-from rpsd.core.errors import Fault, Forbidden, InvalidRequest, MalformedBody, RpsdError, UnknownRoute, UrlTooLong
+from rpsd.core.errors import Forbidden, MalformedBody, RpsdError, UnknownRoute, UrlTooLong
 from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody
-from rpsd.web.peer import Networks, PlainHttp, client_ip, within
+from rpsd.web.peer import Networks, PlainHttp, check_single, client_ip, gathered, within
 from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
 
@@ -79,7 +79,7 @@ class Edge:
             return
         started = perf_counter()
         method = scope["method"]
-        headers = dict(scope["headers"])
+        headers = gathered(scope["headers"])
         client = scope.get("client")
         who = client_ip(client, headers, self._server.trusted_proxies)
         exchange = Exchange(self._services, _request_id(headers), headers, method, admin=self._admin, peer=who)
@@ -100,7 +100,7 @@ class Edge:
         """Serve one WebSocket: through the same door as a request, and then below the edge."""
         from rpsd.web.stream.gate import PATH, refuse, served
 
-        started, headers, client = perf_counter(), dict(scope["headers"]), scope.get("client")
+        started, headers, client = perf_counter(), gathered(scope["headers"]), scope.get("client")
         who = client_ip(client, headers, self._server.trusted_proxies)
         exchange = Exchange(self._services, _request_id(headers), headers, "GET", admin=self._admin, peer=who)
         peer = (client[0], str(client[1])) if client else ("", "")
@@ -160,12 +160,11 @@ class Edge:
             raise UnknownRoute("not served on the monitoring port", hint="This port answers /metrics and /health alone.")
 
     def _check_host(self, scope: Any, exchange: Exchange) -> None:
-        """Raise Forbidden for a host that is not allowed, InvalidRequest for two of them: a proxy may have looked at the other."""
+        """Raise Forbidden for a host that is not allowed, InvalidRequest for two of them."""
+        check_single(scope["headers"], exchange.headers)
         if self._admin or "*" in self._hosts:
             return
         given = exchange.headers.get(b"host", b"")
-        if len(scope["headers"]) != len(exchange.headers) and sum(name == b"host" for name, _ in scope["headers"]) > 1:
-            raise InvalidRequest("the request carries more than one Host", errors=[Fault("/header/host", "more than one")])
         if given in self._admitted:
             return
         match = _HOST.fullmatch(given.decode("latin-1").lower())

@@ -1,12 +1,17 @@
 """Whose address a request came from: the socket's peer, or what a trusted proxy says."""
 
 import ipaddress
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from rpsd.core.errors import Forbidden
+from rpsd.core.errors import Fault, Forbidden, InvalidRequest
 
 _REMEMBERED = 4096
+_HOP: Final = re.compile(r"(\d[\d.]*)(?::\d{1,5})?|\[([0-9a-f:.]+)\](?::\d{1,5})?|([0-9a-f:.]+)", re.ASCII | re.IGNORECASE)
+"""An address as proxies write it, some of them with the port."""
+_HOPS: Final = 20
+_SINGLE: Final = (b"host", b"authorization", b"x-api-key", b"origin")
 
 
 class PlainHttp:
@@ -47,8 +52,30 @@ class Networks:
         return known
 
 
+def gathered(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers by name: the last of each, but X-Forwarded-For whole, since some proxies add a line of their own."""
+    headers = dict(lines)
+    if len(headers) != len(lines) and b"x-forwarded-for" in headers:
+        headers[b"x-forwarded-for"] = b",".join(value for name, value in lines if name == b"x-forwarded-for")
+    return headers
+
+
+def check_single(lines: Sequence[tuple[bytes, bytes]], headers: Mapping[bytes, bytes]) -> None:
+    """Raise InvalidRequest when a header that says where to, who or from which page comes twice: a proxy may have looked at the other."""
+    if len(headers) == len(lines):
+        return
+    for single in _SINGLE:
+        if single in headers and sum(name == single for name, _ in lines) > 1:
+            name = single.decode()
+            raise InvalidRequest(f"the request carries more than one {name}", errors=[Fault(f"/header/{name}", "more than one")])
+
+
 def client_ip(client: Any, headers: Mapping[bytes, bytes], trusted: Iterable[Any]) -> str:
-    """Who calls: the peer, or the last address before the trusted proxies in X-Forwarded-For; `unix` for the admin socket."""
+    """Who calls: the peer, or the last address before the trusted proxies in X-Forwarded-For; `unix` for the admin socket.
+
+    `headers` hold all lines of X-Forwarded-For in one. What stands left of something that is no address was written by a stranger, or for
+    all we know: it is not looked at, and the caller counts as the proxy that wrote it.
+    """
     if not client or not client[0]:  # granian gives the peer of a UNIX socket an empty name
         return "unix"
     peer = str(client[0])
@@ -57,14 +84,20 @@ def client_ip(client: Any, headers: Mapping[bytes, bytes], trusted: Iterable[Any
     forwarded = headers.get(b"x-forwarded-for")
     if not forwarded or not within(peer, trusted):
         return peer
-    hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",")][-20:]
-    return next((address for hop in reversed(hops) if (address := _address(hop)) and not within(hop, trusted)), peer)
+    for hop in reversed(forwarded.decode("latin-1").rsplit(",", _HOPS)[-_HOPS:]):
+        if not (address := _address(hop)):
+            return peer
+        peer = address
+        if not within(address, trusted):
+            return peer
+    return peer
 
 
 def _address(text: str) -> str:
     """The address as it is usually written, or nothing when the text is none."""
+    match = _HOP.fullmatch(text.strip())
     try:
-        return str(_plain_address(text))
+        return str(_plain_address(match[match.lastindex or 0])) if match else ""
     except ValueError:
         return ""
 
