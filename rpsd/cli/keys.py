@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +13,7 @@ from rpsd.core.errors import InvalidRequest
 
 app = typer.Typer(name="keys", help="Create, list, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
 
+_OPTIONS = {"/name": "NAME", "/scopes": "--scope", "/limit": "--limit"}
 _UNITS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 
@@ -42,12 +43,26 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. Its secret is shown this once."""
-    from rpsd.services.access.wish import per_minute
-
     scopes = [part for given in scope for part in given.split(",") if part]
+    now_ns = time.time_ns()
+    ends = expiry(expires, now_ns)
+    a_minute = _wished(name, scopes, limit, now_ns)
     with reached(load(config_file)) as here:
-        found = here.create_key(name, scopes, expiry(expires, time.time_ns()), per_minute(limit))
+        found = here.create_key(name, scopes, ends, a_minute)
     _show(found, as_json)
+
+
+def _wished(name: str, scopes: Sequence[str], limit: str | None, now_ns: int) -> int | None:
+    """The limit in calls a minute. Raises InvalidRequest for anything that no key can have, by the names of the command line."""
+    from rpsd.services.access.wish import check, per_minute
+
+    try:
+        a_minute = per_minute(limit)
+        check(name, scopes, None, a_minute, now_ns)
+    except InvalidRequest as error:
+        faults = "; ".join(f"{_OPTIONS[fault.pointer]}: {fault.reason}" for fault in error.errors)
+        raise InvalidRequest(faults, hint="`rpsd keys create --help` tells what each of them takes.") from error
+    return a_minute
 
 
 def _show(found: Mapping[str, Any], as_json: bool) -> None:
@@ -62,7 +77,7 @@ def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the keys, without their secrets."""
     with reached(load(config_file)) as here:
         rows = here.keys()
-    headers = ("id", "scopes", "created", "expires", "revoked", "last_used", "name")
+    headers = ("id", "scopes", "created", "expires", "revoked", "last_used", "replaced_by", "name")
     answer({"keys": rows}, as_json, lambda: table(headers, [[_brief(row.get(h)) for h in headers] for row in rows], empty="No keys yet."))
 
 

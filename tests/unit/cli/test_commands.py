@@ -95,9 +95,15 @@ def test_keys(rpsd: Run) -> None:
     listed = rpsd("keys", "list")
     assert made["id"] in listed[1]
     assert made["key"] not in listed[1]
+    successor = told(rpsd("keys", "rotate", made["id"], "--json"))["id"]
+    old = next(line for line in rpsd("keys", "list")[1].splitlines() if line.startswith(made["id"]))
+    assert successor in old
     assert told(rpsd("keys", "revoke", made["id"], "--json")) == {"id": made["id"], "revoked": True}
     assert rpsd("keys", "revoke", "nonsense")[0] == 66
-    assert rpsd("keys", "create", "x", "--scope", "everything")[0] == 65
+    code, _, err = rpsd("keys", "create", "x", "--scope", "everything")
+    assert code == 65 and "--scope: expected at least one of read, ingest, predict, train, admin" in err
+    code, _, err = rpsd("keys", "create", "-", "--scope", "read", "--limit", "10/d")
+    assert code == 65 and "--limit: expected a rate such as 600/min" in err and "openapi" not in err
     assert rpsd("keys", "create", "x", "--scope", "read", "--expires", "2020-01-01")[0] == 65
 
 
