@@ -38,7 +38,8 @@ _CLOSED: Final = (b"content-security-policy", b"default-src 'none'; frame-ancest
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _MONITORING: Final = ("/metrics", "/health", "/api/v1/health")
 _STREAMED: Final = (b"text/csv", b"application/x-ndjson")
-_PIECE: Final = 1 << 16  # bytes of an answer that are handed to the engine at once
+_PIECE: Final = 1 << 14  # bytes of an answer that are handed to the engine at once: it holds some pieces for a reader that is stuck
+_TAKEN: Final = 1 << 20  # bytes after which a reader is none of those, and gets four times as much
 _LONGEST_PATH: Final = 1024
 """The framework remembers a thousand paths that it has matched, of strangers too."""
 _LONGEST_QUERY: Final = 8192
@@ -262,10 +263,12 @@ class Reply:
             body = await self._squeeze(body, last=not more)
         if self._exchange.method == "HEAD":
             body = b""
-        last = max(0, len(body) - 1) // _PIECE * _PIECE
-        for begin in range(0, last, _PIECE):  # the engine copies what it is given, but waits for the reader in between
-            await self._send({"type": "http.response.body", "body": body[begin : begin + _PIECE], "more_body": True})
-        await self._send({"type": "http.response.body", "body": body[last:], "more_body": more})
+        begin, size = 0, _PIECE
+        while len(body) - begin > size:  # the engine copies what it is given, but waits for the reader in between
+            await self._send({"type": "http.response.body", "body": body[begin : begin + size], "more_body": True})
+            begin += size
+            size = _PIECE if begin < _TAKEN else 4 * _PIECE
+        await self._send({"type": "http.response.body", "body": body[begin:], "more_body": more})
 
     def require(self) -> None:
         """Raise MalformedBody when no answer was begun: a stream gives up before its first piece when the client seems gone."""

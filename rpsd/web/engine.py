@@ -9,6 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+# The engine's allocator reads this once, as it is loaded: what a crowd of connections held goes back to the kernel a second after they have
+# gone, and not when enough others have come. Source: jemalloc(3), background_thread, dirty_decay_ms.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "background_thread:true,dirty_decay_ms:1000")
+
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings

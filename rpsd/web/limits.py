@@ -5,7 +5,6 @@ import re
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import monotonic
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -154,13 +153,18 @@ class BoundedBody:
     Raises BodyTooLarge, RequestTimeout, MalformedBody out of the handler's own read, so that they take the usual road to the client.
     """
 
-    __slots__ = ("_decoded", "_ended", "_inflater", "_most", "_receive", "_received", "_started", "_timeout", "complete")
+    __slots__ = (
+        "__weakref__", "_alarm", "_decoded", "_ended", "_inflater", "_most", "_receive", "_received", "_started", "_timeout", "_waiting",
+        "complete", "late",
+    )  # fmt: skip
 
     def __init__(self, receive: Receive, *, most: int, timeout_seconds: float, inflate: Inflater | None) -> None:
         self._receive, self._most, self._timeout, self._inflater = receive, most, timeout_seconds, inflate
         self._received = self._decoded = 0
         self._started = 0.0
-        self._ended = self.complete = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[Any] | None = None
+        self._ended = self.complete = self.late = False
 
     async def __call__(self) -> Message:
         """The next message, decoded."""
@@ -193,6 +197,9 @@ class BoundedBody:
         An engine ends the connection when an answer leaves some of the body behind, and takes the client's next request with it.
         """
         self.complete = True
+        self._still()
+        if self.late:
+            return False
         left = _RINSED
         with suppress(TimeoutError):
             async with asyncio.timeout(_RINSE_SECONDS):
@@ -214,14 +221,43 @@ class BoundedBody:
         if self._received > self._most:
             raise BodyTooLarge(f"the body is above {self._most} bytes")
         self._ended = not message.get("more_body", False)
+        if self._ended:
+            self._still()
         return chunk
 
     async def _on_time(self) -> Message:
-        now = monotonic()
-        self._started = self._started or now
-        allowed = self._timeout * (1 + self._received // _PACE)
+        """The next message. One alarm serves the whole body: a timeout for each of its bytes would cost more than the byte."""
+        if self._alarm is None:
+            self._started = self._started or asyncio.get_running_loop().time()
+            self._set_alarm()
+        self._waiting = task = asyncio.current_task()
         try:
-            async with asyncio.timeout_at(self._started + _AHEAD * allowed):
-                return await self._receive()
-        except TimeoutError as error:
-            raise RequestTimeout(f"the body did not arrive within {allowed:g} seconds") from error
+            return await self._receive()
+        except asyncio.CancelledError as error:
+            if self.late and task is not None and task.uncancel() == 0:
+                raise RequestTimeout(f"the body did not arrive within {self._allowed():g} seconds") from error
+            raise
+        finally:
+            self._waiting = None
+
+    def _allowed(self) -> float:
+        return self._timeout * (1 + self._received // _PACE)
+
+    def _set_alarm(self) -> None:
+        self._alarm = asyncio.get_running_loop().call_at(self._started + _AHEAD * self._allowed(), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._waiting is None:  # the server's own time: the next wait sets the alarm again
+            return
+        if asyncio.get_running_loop().time() < self._started + _AHEAD * self._allowed():  # more has come meanwhile
+            self._set_alarm()
+            return
+        self.late = True
+        self._waiting.cancel()
+
+    def _still(self) -> None:
+        """No alarm any more: an alarm that is left would keep the body in memory until it rings."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None

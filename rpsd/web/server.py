@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 EngineName = Literal["granian", "uvicorn"]
 _CERTIFICATE_SECONDS: Final = 60.0  # between two looks at the files of the certificate
+_COLLECT: Final = (5_000, 5, 100)
+"""When the collector looks for cycles. By default it walks all requests that wait, thousands with a crowd, many times a second."""
 _THREADS: Final = 32  # calls that compute or read, at a time; more would only wait for the two locks, GIL and disk
 
 
@@ -62,6 +64,7 @@ class Server:
         """Serve until SIGTERM, SIGINT or stop(); the exit code. Raises AddressTaken, BadConfig before anything is served."""
         server = self._services.settings.server
         sys.setswitchinterval(0.001)  # a thread that computes gives the loop its turn within a millisecond
+        gc.set_threshold(*_COLLECT)
         listeners = listen(server.host, server.port, server.admin_socket, self._own_monitoring_port())
         try:
             self._refuse_exposure(listeners)

@@ -1,10 +1,11 @@
 """Health, metrics, schema, docs, manual and the front page."""
 
+import asyncio
 from threading import Lock
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, asgi, get
+from litestar import Litestar, Request, asgi, get
 from litestar.params import FromPath
 from litestar.response import Response
 
@@ -119,23 +120,26 @@ def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(body, media_type=content_type.removesuffix("; charset=utf-8"))
 
 
-@get("/openapi.json", opt=declare(PUBLIC, "This description.", "system", writes={JSON: None}), sync_to_thread=True)
-def schema(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The OpenAPI document; made at the first call."""
-    state = request.app.state
-    if (made := state.get("openapi")) is None:
-        with _MAKING:  # it takes 50 ms, and a stranger may ask for it a thousand times at once
-            if (made := state.get("openapi")) is None:
-                from rpsd.web.openapi import encoded  # start-up does not need it
-
-                made = state["openapi"] = encoded(request.app)
+@get("/openapi.json", opt=declare(PUBLIC, "This description.", "system", writes={JSON: None}))
+async def schema(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The OpenAPI document; made at the first call, in a thread: the others wait for none."""
+    made: bytes = request.app.state.get("openapi") or await asyncio.to_thread(_schema, request.app)
     return Response(made, media_type=JSON, headers={"cache-control": "no-cache"})
+
+
+def _schema(app: Litestar) -> bytes:
+    with _MAKING:  # it takes 50 ms, and a stranger may ask for it a thousand times at once
+        if (made := app.state.get("openapi")) is None:
+            from rpsd.web.openapi import encoded  # start-up does not need it
+
+            made = app.state["openapi"] = encoded(app)
+    return bytes(made)
 
 
 @get(
     "/docs",
     opt=declare(PUBLIC, "Browsable description of every operation; needs no internet.", "system", writes={"text/html": None}),
-    sync_to_thread=True,
+    sync_to_thread=False,
 )
 def docs() -> Response[bytes]:
     """The docs page."""
@@ -147,7 +151,7 @@ def docs() -> Response[bytes]:
 @get(
     "/static/{name:str}",
     opt=declare(PUBLIC, "Scripts and styles of the pages.", "system", writes={"text/plain": None}),
-    sync_to_thread=True,
+    sync_to_thread=False,
 )
 def static(name: FromPath[str]) -> Response[bytes]:
     """A file of the pages."""
@@ -157,7 +161,7 @@ def static(name: FromPath[str]) -> Response[bytes]:
     return Response(body, media_type=content_type, headers=_PAGE_POLICY)
 
 
-@get("/", opt=declare(PUBLIC, "The front page.", "system", writes={"text/html": None}), sync_to_thread=True)
+@get("/", opt=declare(PUBLIC, "The front page.", "system", writes={"text/html": None}), sync_to_thread=False)
 def front() -> Response[bytes]:
     """The front page."""
     from rpsd.web.pages import asset

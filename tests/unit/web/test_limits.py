@@ -1,8 +1,10 @@
 """Bodies are refused before anything parses them."""
 
 import asyncio
+import gc
 import gzip
 import json
+import weakref
 import zlib
 from typing import Any
 
@@ -127,6 +129,68 @@ def test_size_is_bounded_without_an_announced_length() -> None:
 def test_a_body_that_drips_meets_its_deadline() -> None:
     with pytest.raises(RequestTimeout):
         read_all([b"x"] * 50, timeout=0.1, pause=0.02)
+
+
+def test_a_body_that_is_late_is_not_waited_for_again() -> None:
+    async def run() -> bool:
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        body = BoundedBody(receive, most=10, timeout_seconds=0.05, inflate=None)
+        with pytest.raises(RequestTimeout):
+            await body()
+        async with asyncio.timeout(0.1):
+            return await body.drain()
+
+    assert asyncio.run(run()) is False
+
+
+def test_the_servers_own_time_does_not_count_against_a_body() -> None:
+    async def run() -> bytes:
+        pieces = [b"one", b"two"]
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+        body = BoundedBody(receive, most=10, timeout_seconds=0.02, inflate=None)
+        found: bytes = (await body())["body"]
+        await asyncio.sleep(0.05)  # the handler computes
+        return found + bytes((await body())["body"])
+
+    assert asyncio.run(run()) == b"onetwo"
+
+
+def test_a_body_that_has_come_leaves_no_alarm_behind() -> None:
+    async def run() -> int:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"all", "more_body": False}
+
+        bodies = [BoundedBody(receive, most=10, timeout_seconds=60, inflate=None) for _ in range(3)]
+        for body in bodies:
+            await body()
+        references = [weakref.ref(body) for body in bodies]
+        del body, bodies
+        await asyncio.sleep(0)
+        gc.collect()
+        return sum(reference() is not None for reference in references)
+
+    assert asyncio.run(run()) == 0
+
+
+def test_a_cancelled_wait_is_no_late_body() -> None:
+    async def run() -> None:
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        task = asyncio.create_task(BoundedBody(receive, most=10, timeout_seconds=60, inflate=None)())
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
 
 
 @pytest.mark.parametrize("body", [b"[" * 40 + b'"' + b"a" * 100_000, b"[" * 40 + b'"' + b'\\"' * 100_000, b"[" * 40 + b'"\\'])
