@@ -67,3 +67,5 @@ def restore(
     with Progress("restore") as progress:
         found = put_back(load(config_file), file, dry_run=dry_run, progress=progress)
     answer(found, as_json, lambda: pairs(flat(found)))
+    if found["restored"] and found["previous"] and found["keys_ended"] is None:
+        typer.echo("Which keys have ended since the backup could not be read: see `rpsd keys list`, and revoke them again.", err=True)

@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rpsd.config import Settings
 from rpsd.services.backup import archive
 from rpsd.services.backup.service import Progress, Stage, stamp, understood, unpack_proved, workplace
 from rpsd.store import audit
+from rpsd.store import ended as ends
 from rpsd.store.copying import sync
 from rpsd.store.db import Database
 from rpsd.store.lock import DirectoryLock
 from rpsd.store.practices import Connection
 from rpsd.store.settle import settle
+
+T = TypeVar("T")
 
 
 def restore(
@@ -34,14 +37,19 @@ def restore(
     that, the live data are as they were; after it, they are the backup's. The former database is kept in previous-<UTC>/. A dry run stops
     before the switch and needs no lock. API keys work as before only with the pepper they were made with, which no backup holds.
 
-    Answer: path, sha256, created, schema, version, rows, previous (None on an empty directory or a dry run), restored.
+    A key that has ended since the backup stays ended, and so do tokens that were called back and lockouts: who was shut out does not come
+    back with old data. `keys_ended` names those keys; it is None where the live database could not be asked: those revoked since then work
+    again.
+
+    Answer: path, sha256, created, schema, version, rows, previous (None on an empty directory or a dry run), keys_ended, restored.
     Raises DirectoryLocked, UnknownFile, BadBackup, NewerSchema, DiskFull.
     """
     tell, now_ns, directory = progress or (lambda _share, _words: None), clock(), settings.storage.data_dir
+    live = directory / archive.DATABASE
     tell(0.0, "checking the backup")
     digest = archive.check(file)
     manifest = understood(file)
-    answer = {"path": str(file), "sha256": digest, "previous": None, "restored": False}
+    answer: dict[str, Any] = {"path": str(file), "sha256": digest, "previous": None, "keys_ended": None, "restored": False}
     answer |= {name: manifest[name] for name in ("created", "schema", "version", "rows")}
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with nullcontext() if dry_run else DirectoryLock(directory), workplace(directory) as work:
@@ -50,26 +58,34 @@ def restore(
             return answer
         tell(0.6, "migrating the copy")
         detail = {"file": file.name, "sha256": digest, "created": manifest["created"]}
-        _sign(work, lambda c: audit.append(c, by, "backup.restore", file.name, detail, now_ns), clock)
+        since = ends.ended(live) if live.exists() and settle(live) else None
+
+        def sign(c: Connection) -> list[str] | None:
+            ended = None if since is None else ends.carry(c, since, now_ns)
+            audit.append(c, by, "backup.restore", file.name, {**detail, "keys_ended": ended}, now_ns)
+            return ended
+
+        answer["keys_ended"] = _sign(work, sign, clock)
         tell(0.8, "keeping the present data")
-        previous = _keep(directory / archive.DATABASE, f"previous-{stamp(now_ns)}")
+        previous = _keep(live, f"previous-{stamp(now_ns)}")
         tell(0.9, "switching")
-        (work / archive.DATABASE).replace(directory / archive.DATABASE)
+        (work / archive.DATABASE).replace(live)
         sync(directory)
         tell(0.95, "switched")
     tell(1.0, "done")
     return answer | {"previous": None if previous is None else str(previous), "restored": True}
 
 
-def _sign(work: Path, write: Callable[[Connection], Any], clock: Callable[[], int]) -> None:
+def _sign(work: Path, write: Callable[[Connection], T], clock: Callable[[], int]) -> T:
     """Migrate the unpacked database and write into it, before it goes live; leaves one file without a log."""
     database = Database.open(work, clock=clock)
     try:
-        database.write(write).result()
+        written = database.write(write).result()
     finally:
         database.close()
     settle(work / archive.DATABASE)
     sync(work / archive.DATABASE)
+    return written
 
 
 def _keep(live: Path, name: str) -> Path | None:

@@ -18,7 +18,8 @@ from rpsd.core.market import Samples
 from rpsd.services.backup import archive, restore
 from rpsd.services.backup import service as backup
 from rpsd.services.backup.service import BackupService
-from rpsd.store import audit, series
+from rpsd.store import audit, denied, lockout, series
+from rpsd.store import key as keys
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics
 
@@ -243,6 +244,27 @@ def test_restore_brings_back_what_was_and_keeps_what_is(backups, database, setti
     assert told[-1] == (1.0, "done")
 
 
+def test_who_was_shut_out_does_not_come_back_with_old_data(backups, database, settings, clock):
+    for number, name in enumerate(("stays", "revoked", "rotated")):
+        row = keys.KeyRow(f"{number:08x}", name, bytes([number]) * 32, ("read",), NOW)
+        database.write(lambda c, row=row: keys.add(c, row)).result()
+    made = backups.create()
+    later = keys.KeyRow("0000000f", "later", b"f" * 32, ("admin",), NOW)
+    database.write(lambda c: keys.add(c, later)).result()
+    database.write(lambda c: keys.revoke(c, "00000001", NOW)).result()
+    database.write(lambda c: keys.replace(c, "00000002", "0000000f", NOW + DAY)).result()
+    database.write(lambda c: denied.deny(c, "a-token", "00000000", NOW + DAY)).result()
+    database.write(lambda c: lockout.lock(c, lockout.Locked("192.0.2.7", 3, NOW + DAY), None)).result()
+    database.close()
+    assert restore.restore(settings, Path(made["path"]), clock=clock)["keys_ended"] == ["00000001"]
+    with Database.open(settings.storage.data_dir, clock=clock) as opened:
+        alive = {row.name: (row.is_alive(NOW), row.is_alive(NOW + 2 * DAY)) for row in opened.read(keys.list_keys)}
+        assert alive == {"stays": (True, True), "revoked": (False, False), "rotated": (True, False)}
+        assert set(opened.read(lambda c: denied.denied(c, NOW))) == {"a-token"}
+        assert [row.peer for row in opened.read(lambda c: lockout.locked(c, NOW))] == ["192.0.2.7"]
+        assert opened.read(lambda c: audit.page(c, None, 1))[0].detail["keys_ended"] == ["00000001"]
+
+
 def test_restore_into_an_empty_directory(backups, settings, tmp_path):
     made = backups.create()
     fresh = read(None, {}, {"storage.data_dir": str(tmp_path / "new" / "data")})
@@ -271,6 +293,7 @@ def test_restore_over_a_database_that_no_longer_opens(backups, database, setting
     (settings.storage.data_dir / "rpsd.db").write_bytes(b"rubbish" * 1000)
     (settings.storage.data_dir / "rpsd.db-wal").write_bytes(b"old log" * 1000)
     answer = restore.restore(settings, Path(made["path"]))
+    assert answer["keys_ended"] is None  # nobody can tell
     assert live(settings) == {"AAA": 5000}
     assert (Path(answer["previous"]) / "rpsd.db").read_bytes() == b"rubbish" * 1000
 
