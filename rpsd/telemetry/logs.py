@@ -33,6 +33,8 @@ _GATHER_SECONDS = 0.02
 
 _KEY = re.compile(r"\brpsd_([A-Za-z0-9]{4,32})_[A-Za-z0-9_-]{16,}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON leaves as it is, and a terminal or a viewer takes for a command, a new line, or another direction."""
 _SECRET_FIELDS = frozenset({"authorization", "x-api-key", "api_key", "key", "secret", "password", "token", "pepper", "jwt"})
 _ECS = {
     "timestamp": "@timestamp", "level": "log.level", "service": "service.name", "operation": "event.action", "user_id": "user.id",
@@ -48,11 +50,13 @@ Event = MutableMapping[str, Any]
 
 
 def redact(text: str) -> str:
-    """The text without the secret part of API keys and without JWTs.
+    """The text without the secret part of API keys and without JWTs; control characters beyond ASCII's are spelt out as in JSON.
 
     >>> redact("key rpsd_ab12cd34_0123456789abcdef0123 given")
     'key rpsd_ab12cd34_*** given'
     """
+    if not text.isascii() or "\x7f" in text:
+        text = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     if "rpsd_" in text:
         text = _KEY.sub(r"rpsd_\1_***", text)
     return _JWT.sub("[jwt]", text) if "eyJ" in text else text

@@ -88,6 +88,17 @@ def test_no_secret_is_ever_written(sink: io.BytesIO, format: str) -> None:
     assert "rpsd_ab12cd34_***" in text
 
 
+@pytest.mark.parametrize("format", ["flat", "ecs"])
+def test_nothing_that_a_terminal_obeys_is_written(sink: io.BytesIO, format: str) -> None:
+    writer = configure_logging("INFO", format, stream=sink)
+    logger().info("\x1b[31mred \x9b31m \x7f\nnext \u2028 \u202eevil é 日", operation="x")
+    writer.close()
+    line = sink.getvalue().decode()
+    assert line.count("\n") == 1
+    assert all(sign.isprintable() for sign in line.strip())
+    assert json.loads(line)["message"] == "\x1b[31mred \x9b31m \x7f\nnext \u2028 \u202eevil é 日"
+
+
 def test_redaction_leaves_the_rest() -> None:
     assert redact("rpsd_http_requests") == "rpsd_http_requests"
     assert redact(f"a {JWT} b") == "a [jwt] b"
