@@ -72,6 +72,12 @@ class Lockout:
             self._known[pair] = now_ns
         self._write(lambda c: rows.know(c, key_id, network, now_ns, dropped))
 
+    def succeed(self, key_id: str, successor: str, now_ns: int) -> None:
+        """Where the key has worked, the one that replaces it is known too: else a stranger there could keep it out."""
+        for known_id, network in list(self._known):
+            if known_id == key_id and self.knows(network, key_id, now_ns):
+                self.worked(network, successor, now_ns)
+
     def failed(self, network: str, now_ns: int) -> Locked | None:
         """A login from there has failed; the lockout that this begins, or None. O(failures)."""
         with self._lock:

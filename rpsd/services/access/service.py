@@ -8,7 +8,7 @@ from rpsd.core import instant
 from rpsd.core.cursor import row_after
 from rpsd.core.errors import Fault, InvalidRequest, LockedOut, RateLimited, Unauthenticated
 from rpsd.core.market import DAY_NS, SECOND_NS
-from rpsd.services.access.key import PREFIX, Keys
+from rpsd.services.access.key import OVERLAP_SECONDS, PREFIX, Keys
 from rpsd.services.access.keyring import Keyring
 from rpsd.services.access.lockout import Lockout, network_of
 from rpsd.services.access.principal import KEYLESS, SCOPES, Principal
@@ -63,6 +63,12 @@ class AccessService(Keys):
     def prepare(self) -> None:
         """Load what verifies tokens, if any were ever made, so that the first request with one does not wait. Raises BadConfig."""
         self._tokens.prepare()
+
+    def rotate(self, key_id: str, overlap_seconds: float = OVERLAP_SECONDS, *, by: str) -> tuple[dict[str, Any], str]:
+        """As Keys.rotate(); the new key goes on working wherever the old one has, also where strangers are locked out."""
+        described, token = super().rotate(key_id, overlap_seconds, by=by)
+        self._lockout.succeed(key_id, described["id"], self._clock())
+        return described, token
 
     def authenticate(self, token: str, peer: str = "") -> Principal:
         """The principal of an API key or a token, without touching the database; `peer` is the address that the failure counts for.

@@ -166,3 +166,15 @@ def test_many_at_once_lock_once(services) -> None:
     settle(services)
     kept = services.database.read(lambda c: rows.locked(c, 0))
     assert [(row.peer, row.rounds) for row in kept] == [(PEER, 1)]
+
+
+def test_a_key_that_replaces_one_is_known_where_that_one_was(services, clock) -> None:
+    described, token = services.access.create("desk", ["read"], by="admin")
+    services.access.authenticate(token, PEER)
+    fail(services.access)
+    _, successor = services.access.rotate(described["id"], 0, by="admin")
+    assert services.access.authenticate(successor, PEER).name == "desk"
+    assert again(services, clock).authenticate(successor, PEER).name == "desk"
+    fail(services.access, "192.0.2.9")
+    with pytest.raises(LockedOut):
+        services.access.authenticate(successor, "192.0.2.9")
