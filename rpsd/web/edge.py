@@ -15,7 +15,7 @@ from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody
 from rpsd.web.peer import Networks, PlainHttp, check_single, client_ip, gathered, within
 from rpsd.web.probe import PROBES
-from rpsd.web.problem import MEDIA_TYPE, body_of, headers_of, record, status_of, understood
+from rpsd.web.problem import MEDIA_TYPE, body_of, counted, headers_of, record, status_of, understood
 
 if TYPE_CHECKING:
     from rpsd.services.access.limiter import Standing
@@ -99,7 +99,7 @@ class Edge:
 
     async def _open(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one WebSocket: through the same door as a request, and then below the edge."""
-        from rpsd.web.stream.gate import PATH, refuse, served
+        from rpsd.web.stream.gate import PATH, check_origin, refuse, served
 
         started, headers, client = perf_counter(), gathered(scope["headers"]), scope.get("client")
         who = client_ip(client, headers, self._server.trusted_proxies)
@@ -109,9 +109,10 @@ class Edge:
         try:
             self._check_door(scope)
             self._check_host(scope, exchange)
-            await served(self._streams, exchange, scope, receive, send, self._server.cors_origins)
+            check_origin(exchange, self._server.cors_origins, secure=self._is_secure(scope, headers))
+            await served(self._streams, exchange, scope, receive, send)
         except Exception as exception:  # noqa: BLE001 - whatever it was, the client gets an answer, or its connection ends
-            error = understood(exception)
+            error = counted(exchange, understood(exception))
             record(exchange, error, exception)
             if exchange.status != 101:
                 await refuse(send, exchange, error)
@@ -139,7 +140,7 @@ class Edge:
             await app(scope, incoming or receive, reply)
             reply.require()
         except Exception as exception:
-            error = understood(exception)
+            error = counted(exchange, understood(exception))
             record(exchange, error, exception)
             if reply.started:
                 raise  # half an answer is out: the connection must end, not the answer
@@ -183,7 +184,7 @@ class Edge:
         return BoundedBody(receive, most=most, timeout_seconds=self._server.body_timeout, inflate=None)
 
     def _is_secure(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
-        if scope.get("scheme") == "https":
+        if scope.get("scheme") in ("https", "wss"):
             return True
         client, forwarded = scope.get("client"), headers.get(b"x-forwarded-proto", b"").lower()
         return forwarded == b"https" and bool(client) and within(client[0], self._server.trusted_proxies)

@@ -137,14 +137,16 @@ def respond(request: "Request[Any, Any, Any]", exception: Exception) -> "Respons
     from litestar.response import Response
 
     exchange = of(request)
-    error = _counted(exchange, understood(exception))
+    error = understood(exception)
+    if isinstance(error, UnknownRoute | MethodNotAllowed):
+        error = counted(exchange, error)
     record(exchange, error, exception)
     return Response(body_of(error, exchange.request_id), status_code=status_of(error), media_type=MEDIA_TYPE, headers=headers_of(error))
 
 
-def _counted(exchange: Any, error: RpsdError) -> RpsdError:
-    """The error, or RateLimited: a path or method that does not exist has met no guard, and counts as a call without a key."""
-    if exchange.standing is None and isinstance(error, UnknownRoute | MethodNotAllowed):
+def counted(exchange: Any, error: RpsdError) -> RpsdError:
+    """The error, or RateLimited: what was refused before any guard, such as a host or a path, counts as a call without a key."""
+    if exchange.standing is None and exchange.principal is None and status_of(error) < 500:
         try:
             exchange.charge("public")
         except RateLimited as refusal:

@@ -18,16 +18,14 @@ PATH: Final = "/api/v1/ws"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-async def served(streams: "Streams | None", exchange: "Exchange", scope: Any, receive: Any, send: Any, origins: Collection[str]) -> None:
+async def served(streams: "Streams | None", exchange: "Exchange", scope: Any, receive: Any, send: Any) -> None:
     """Open the WebSocket and serve it until it ends.
 
-    Raises UnknownRoute for another path, Forbidden for a page of another site, Unauthenticated, LockedOut, RateLimited, Unavailable: all of
-    them before it is accepted.
+    Raises UnknownRoute for another path, Unauthenticated, LockedOut, RateLimited, Unavailable: all of them before it is accepted.
     """
     await receive()  # websocket.connect
     if streams is None or scope["path"] != PATH:
         raise UnknownRoute("there is no WebSocket at this path", hint=f"Open {PATH}.")
-    check_origin(exchange.header(b"origin"), exchange.header(b"host"), origins)
     _identify(exchange, scope["query_string"])
     exchange.charge("read")
     client = scope.get("client")
@@ -61,17 +59,21 @@ def _ticket(query_string: bytes) -> str | None:
     return fields["ticket"][0] if fields else None
 
 
-def check_origin(origin: str, host: str, origins: Collection[str]) -> None:
-    """Raise Forbidden for a page that is neither of this host nor of server.cors_origins: no browser asks before it opens a WebSocket."""
-    if not origin or "*" in origins or origin.lower() in {known.lower().rstrip("/") for known in origins}:
+def check_origin(exchange: "Exchange", origins: Collection[str], *, secure: bool) -> None:
+    """Raise Forbidden for a page that is neither of this host nor of server.cors_origins: no browser asks before it opens a WebSocket.
+
+    Where we are `secure`, a page of this very host that came by plain HTTP is a stranger's too: anybody on its way can have written it.
+    """
+    origin, host = exchange.header(b"origin").lower(), exchange.header(b"host").lower()
+    if not origin or "*" in origins or origin in {known.lower().rstrip("/") for known in origins}:
         return
     try:
-        parts, own = urlsplit(origin.lower()), urlsplit(f"//{host.lower()}")
+        parts, own = urlsplit(origin), urlsplit(f"//{host}")
         port = _PORTS.get(parts.scheme)
         is_same = port is not None and parts.hostname == own.hostname and (parts.port or port) == (own.port or port)
     except ValueError:
         is_same = False
-    if not is_same:
+    if not is_same or (secure and parts.scheme != "https"):
         raise Forbidden(f"a page of {origin[:60]!r} may not open a WebSocket here", hint="Add its origin to server.cors_origins.")
 
 

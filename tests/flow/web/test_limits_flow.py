@@ -151,3 +151,13 @@ def test_probes_are_counted_where_other_origins_may_read_them_too(launch: Launch
     settings = {"LIMITS__PUBLIC": "5/h", "SERVER__CORS_ORIGINS": "https://desk.example", "MONITORING__METRICS_ALLOW": "192.0.2.0/24"}
     with httpx.Client(base_url=launch(**settings).base) as client:
         assert [client.get("/health/live").status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_what_is_refused_at_the_door_is_counted_by_address_too(narrow: Running) -> None:
+    with stranger(narrow, "198.51.100.77") as elsewhere:
+        codes = [elsewhere.get("/docs", headers={"host": "evil.example"}).status_code for _ in range(31)]
+    assert codes == [403] * 30 + [429]
+    handshake = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "A" * 22 + "=="}
+    with stranger(narrow, "198.51.100.78") as elsewhere:
+        codes = [elsewhere.get("/elsewhere", headers=handshake).status_code for _ in range(31)]
+    assert codes == [404] * 30 + [429]
