@@ -23,4 +23,5 @@ def spare_memory() -> bool:
     except (AttributeError, OSError):
         return False
     wanted = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _APART), (_M_TRIM_THRESHOLD, _KEPT))
-    return all([mallopt(name, value) == 1 for name, value in wanted])
+    taken = [mallopt(name, value) == 1 for name, value in wanted]  # each, whatever became of those before
+    return all(taken)

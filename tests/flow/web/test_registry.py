@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import pickle
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -91,6 +92,7 @@ def regime(running: Running, prices: tuple[list[int], list[float]]) -> str:
 def test_a_version_goes_out_as_a_file_and_comes_in_as_a_candidate(http: httpx.Client, running: Running, regime: str) -> None:
     sent = http.get(f"/api/v1/models/{regime}/versions/champion/file")
     assert sent.headers["content-type"] == "application/octet-stream"
+    assert re.fullmatch(r'attachment; filename="\w+\.rpsdmodel"', sent.headers["content-disposition"], re.ASCII)  # the model's has colons
     assert hashlib.sha256(sent.content).hexdigest() == sent.headers["rpsd-digest"]
     how = {"content-type": "application/octet-stream", "rpsd-digest": sent.headers["rpsd-digest"], "idempotency-key": "file of a test"}
     first, again = (http.post("/api/v1/models/import", content=sent.content, headers=how) for _ in range(2))

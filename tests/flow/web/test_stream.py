@@ -12,7 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.flow.web.conftest import Launch, Running
+from rpsd.services.channel import CHANNELS
+from tests.flow.web.conftest import SCOPES, Launch, Running
 
 PATH = "/api/v1/ws"
 
@@ -193,6 +194,22 @@ def test_what_cannot_be_ingested_is_named_and_nothing_of_it_is_stored(running: R
         assert http.get("/api/v1/series/STR.BAD/1d").status_code == 404
         assert http.get("/api/v1/books/STR.BAD").status_code == 404
         assert ask(socket, type="ping") == {"type": "pong"}
+
+
+def test_every_scope_with_every_channel_and_every_frame(running: Running) -> None:
+    """Over a WebSocket a key hears and sends exactly what its scope is for."""
+    samples = {"type": "samples", "symbol": "STR.ROLE", "interval": "7d", "data": {"t": [1], "close": [1.0]}}
+    snapshots = {"type": "snapshots", "symbol": "STR.ROLE", "data": [{"timestamp": 1, "bids": [[2, 1]], "asks": [[1, 1]]}]}
+    for scope in SCOPES:
+        with opened(running, scope) as socket:
+            for one in CHANNELS:
+                name = one.pattern.replace("SYMBOL", "STR.ROLE").replace("INTERVAL", "1d")
+                frame = ask(socket, type="subscribe", channels=[name])
+                heard = (frame["type"], frame.get("code")) == ("subscribe_confirmed", None)
+                assert heard == (scope in (one.scope, "admin")), (scope, name, frame)
+                assert heard or frame["code"] == "forbidden", (scope, name, frame)
+            for sent in (samples, snapshots):  # neither can be stored, whoever sends it
+                assert (ask(socket, id="r", **sent)["code"] == "forbidden") == (scope not in ("ingest", "admin")), (scope, sent)
 
 
 def test_a_server_that_stops_says_so(launch: Launch) -> None:
