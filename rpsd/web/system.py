@@ -123,7 +123,8 @@ def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get("/openapi.json", opt=declare(PUBLIC, "This description.", "system", writes={JSON: None}))
 async def schema(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The OpenAPI document; made at the first call, in a thread: the others wait for none."""
-    made: bytes = request.app.state.get("openapi") or await asyncio.to_thread(_schema, request.app)
+    held: bytes | None = request.app.state.get("openapi")
+    made = held if held is not None else await asyncio.to_thread(_schema, request.app)
     return Response(made, media_type=JSON, headers={"cache-control": "no-cache"})
 
 
