@@ -1,33 +1,35 @@
 """The campaign: so many spoilt requests at a real server over kept connections, and what came of them.
 
-`python -m tests.fault.fuzz.run --requests 1000000` writes report.txt; `--replay NUMBER` sends one case again and shows it.
+`python -m tests.fault.fuzz.run --requests 1000000 --servers 2 --report FILE` shares them among two servers, which two cores can feed, and
+writes the report; `--replay NUMBER` sends one case again and shows it.
 """
 
 import argparse
 import random
-import re
 import selectors
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from itertools import accumulate
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from tests.bench.report import machine
-from tests.fault.fuzz.appliance import under_fire
+from tests.fault.fuzz.appliance import make_data, under_fire
 from tests.fault.fuzz.judge import Answer, Judge
 from tests.fault.fuzz.link import Gone, Link
 from tests.fault.fuzz.mutate import spoil
+from tests.fault.fuzz.outcome import MOST_GROWTH, Complaint, Outcome, report
 from tests.fault.fuzz.request import Request
 from tests.fault.fuzz.routes import SCOPES, codes
 from tests.fault.fuzz.seeds import SEEDS, Bindings, Seed, request_of, tend
-from tests.fault.fuzz.sockets import spoilt_frames
+from tests.fault.fuzz.sockets import Told, spoilt_frames
 from tests.fault.victim import Victim
 
 REPORT: Final = Path(__file__).with_name("report.txt")
@@ -36,8 +38,6 @@ HANG_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 1.0
 _TEND_EVERY: Final = 5_000
 _MOST_KEPT: Final = 40
-_WARM: Final = 0.2
-_KEY: Final = re.compile(r"rpsd_[0-9a-f]{8}_[0-9a-f]{32,}")
 _STRIDE: Final = 1 << 40
 
 
@@ -56,54 +56,13 @@ def case(seed: int, number: int, bindings: Bindings) -> tuple[Seed, Request]:
     chosen = rng.choices(SEEDS, cum_weights=_CUMULATED)[0]
     who = rng.random()
     request = request_of(chosen, bindings, "all" if who < 0.9 else rng.choice(SCOPES) if who < 0.98 else "")
-    request.headers.append((b"x-forwarded-for", b"10.0.%d.%d" % (rng.randrange(8), rng.randrange(256))))
+    key, place, elsewhere = request.header(b"x-api-key"), b"10.0.0.%d" % rng.randrange(64), b"10.1.0.%d" % rng.randrange(256)
+    request.headers.append((b"x-forwarded-for", place))
     spoil(rng, request)
+    if not key or request.header(b"x-api-key") != key:  # places that fail are locked in turn; where the keys work is none of them
+        request.headers = [(name, elsewhere if value is place else value) for name, value in request.headers]
+        request.raw = request.raw and request.raw.replace(b"x-forwarded-for: " + place, b"x-forwarded-for: " + elsewhere)
     return chosen, request
-
-
-@dataclass
-class Complaint:
-    """One case that went wrong."""
-
-    number: int
-    route: str
-    words: list[str]
-    status: int
-    request: Request
-
-    def told(self, port: int, seed: int) -> str:
-        """In words, with the bytes and the command that send it again."""
-        text = (
-            f"case {self.number} of seed {seed}, {self.route}, {'+'.join(self.request.did) or 'as it is'}: {'; '.join(self.words)}\n"
-            f"  bytes  {self.request.wire()[:1500]!r}\n  curl   {self.request.curl(port)[:3000]}"
-        )
-        return _KEY.sub("rpsd_KEY", text)
-
-
-@dataclass
-class Outcome:
-    """What a campaign came to. `memory` holds (cases done, bytes resident) of the server's own process."""
-
-    seed: int
-    done: int = 0
-    seconds: float = 0.0
-    statuses: Counter[int] = field(default_factory=Counter)
-    routes: Counter[tuple[str, int]] = field(default_factory=Counter)
-    closed: Counter[str] = field(default_factory=Counter)
-    complaints: list[Complaint] = field(default_factory=list)
-    count: int = 0
-    memory: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def growth(self) -> float:
-        """Resident memory at the end over that after the first fifth, less one; medians of five samples each."""
-        warm = [rss for done, rss in self.memory if done >= self.done * _WARM]
-        first, last = sorted(warm[:5]), sorted(warm[-5:])
-        return last[len(last) // 2] / first[len(first) // 2] - 1.0
-
-    def good(self, route: str) -> int:
-        """How many requests of the route were answered below 300."""
-        return sum(n for (name, status), n in self.routes.items() if name == route and status < 300)
 
 
 class Campaign:
@@ -222,60 +181,69 @@ class Campaign:
                 outcome.complaints.append(Complaint(link.number, route, words, status, request))
 
 
-def report(outcome: Outcome, command: str, port: int) -> str:
-    """The campaign in figures, and every complaint that was kept."""
-    spread = ", ".join(f"{status or 'none'}: {n}" for status, n in sorted(outcome.statuses.items()))
-    every = {seed.route for seed in SEEDS}
-    served = {route for route, status in outcome.routes if 0 < status < 300}
-    first = next(rss for done, rss in outcome.memory if done >= outcome.done * _WARM) / 2**20
-    tenth = max(1, len(outcome.memory) // 10)
-    curve = " ".join(f"{rss / 2**20:.0f}" for _, rss in outcome.memory[::tenth])
-    last, speed = outcome.memory[-1][1] / 2**20, outcome.done / outcome.seconds
-    resets = sum("connection" in word for one in outcome.complaints for word in one.words)
-    lines = [
-        f"command   {command}",
-        *machine(),
-        f"requests  {outcome.done} in {outcome.seconds:.0f} s, {speed:.0f} a second",
-        f"answers   {spread}",
-        f"5xx       {sum(n for status, n in outcome.statuses.items() if status >= 500)}",
-        f"resets    {resets} of requests whose framing was right",
-        f"closed    {sum(outcome.closed.values()) - resets} of requests whose framing was broken",
-        f"memory    {first:.1f} MiB after a fifth, {last:.1f} MiB at the end, growth {outcome.growth:+.2%}; on the way {curve}",
-        f"routes    {len(served)} of {len(every)} operations gave good answers; the others: {', '.join(sorted(every - served)) or 'none'}",
-        f"wrong     {outcome.count}",
-    ]
-    return "\n".join([*lines, *(one.told(port, outcome.seed) for one in outcome.complaints)]) + "\n"
+@dataclass
+class Lane:
+    """One server's part: what came of its requests and of its frames, and what it logged that is an error."""
+
+    outcome: Outcome
+    frames: Told
+    errors: list[str]
+
+
+def lane(first: int, requests: int, seed: int, data: Path | None) -> Lane:
+    """Let a server of its own answer the cases from `first` on, and then frames over WebSocket, one for each fifty of them."""
+    with tempfile.TemporaryDirectory(prefix="rpsd-fuzz-") as directory, under_fire(Path(directory), data) as (server, bindings, _):
+        outcome = Campaign(server, bindings, seed).run(range(first, first + requests))
+        frames = spoilt_frames(server.port, bindings.keys["all"], codes(), seed=seed + first, frames=max(100, requests // 50))
+        log = server.log.read_text(errors="replace")
+    errors = [line[:4000] for line in log.splitlines() if '"level": "ERROR"' in line or not line.startswith("{")]
+    return Lane(outcome, frames, errors[:200])
+
+
+def campaign(asked: argparse.Namespace) -> list[Lane]:
+    """The requests shared among the servers, each with a fuzzer's process of its own."""
+    share = -(-asked.requests // asked.servers)
+    with tempfile.TemporaryDirectory(prefix="rpsd-fuzz-") as directory, ProcessPoolExecutor(asked.servers, get_context("spawn")) as pool:
+        data = asked.data
+        if data is None:
+            data = Path(directory) / "data"
+            make_data(data)
+        starts = range(asked.first, asked.first + asked.requests, share)
+        under_way = [pool.submit(lane, at, min(share, asked.first + asked.requests - at), asked.seed, data) for at in starts]
+        return [one.result() for one in under_way]
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fault.fuzz.run", description=__doc__)
     parser.add_argument("--requests", type=int, default=1_000_000)
+    parser.add_argument("--servers", type=int, default=1, help="that share the requests")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--replay", type=int, action="append", help="send this case alone, show it and its answer; may be given again")
     parser.add_argument("--data", type=Path, help="a data directory of rpsd demo to copy, instead of making one")
     parser.add_argument("--report", type=Path, help="where to write the report; else only printed")
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="rpsd-fuzz-") as directory, under_fire(Path(directory), asked.data) as (server, bindings, _):
-        campaign = Campaign(server, bindings, asked.seed)
-        for number in asked.replay or ():
-            replay(campaign, server, bindings, number)
-        if asked.replay:
-            return 0
-        outcome = campaign.run(range(asked.first, asked.first + asked.requests))
-        count = max(100, asked.requests // 20)
-        frames = spoilt_frames(server.port, bindings.keys["all"], codes(), seed=asked.seed, frames=count)
-        text = report(outcome, "python -m tests.fault.fuzz.run " + " ".join(arguments), server.port)
-        spread = f"{dict(frames.answers.most_common())}, closed {dict(frames.closes)}"
-        text += f"frames    {count} over WebSocket: {spread}, wrong {len(frames.complaints)}\n"
-        text += "".join(f"{complaint}\n" for complaint in frames.complaints[:_MOST_KEPT])
-        log = server.log.read_text(errors="replace")
+    if asked.replay:
+        with (
+            tempfile.TemporaryDirectory(prefix="rpsd-fuzz-") as directory,
+            under_fire(Path(directory), asked.data) as (server, bindings, _),
+        ):
+            for number in asked.replay:
+                replay(Campaign(server, bindings, asked.seed), server, bindings, number)
+        return 0
+    lanes = campaign(asked)
+    text = report([one.outcome for one in lanes], "python -m tests.fault.fuzz.run " + " ".join(arguments), 8000)
+    answers, closes = (sum((getattr(one.frames, name) for one in lanes), Counter()) for name in ("answers", "closes"))
+    complaints = [complaint for one in lanes for complaint in one.frames.complaints]
+    sent = sum(one.frames.sent for one in lanes)
+    text += f"frames    {sent} over WebSocket: {dict(answers.most_common())}, closed {dict(closes)}, wrong {len(complaints)}\n"
+    text += "".join(f"{complaint}\n" for complaint in complaints[:_MOST_KEPT])
     print(text)
-    errors = [line for line in log.splitlines() if '"level": "ERROR"' in line or not line.startswith("{")]
-    print("\n".join(line[:4000] for line in errors[:200]), file=sys.stderr)
+    print("\n".join(line for one in lanes for line in one.errors), file=sys.stderr)
     if asked.report:
         asked.report.write_text(text, encoding="utf-8")
-    return 1 if outcome.count or frames.complaints else 0
+    grown = any(one.outcome.growth >= MOST_GROWTH for one in lanes)
+    return 1 if grown or complaints or any(one.outcome.count for one in lanes) else 0
 
 
 def replay(campaign: Campaign, server: Victim, bindings: Bindings, number: int) -> None:

@@ -292,10 +292,11 @@ def _features() -> tuple[Seed, ...]:
 
 
 def _system() -> tuple[Seed, ...]:
-    pages = ("/", "/docs", "/manual", "/metrics", "/openapi.json")
+    pages = ("/", "/docs", "/manual")
     health = [f"{root}/health{tail}" for root in ("", _P) for tail in ("", "/detailed", "/live", "/ready")]
     return (
         *(_read(path) for path in (*pages, *health)),
+        *(Seed(f"GET {path}", path, often=0.2) for path in ("/metrics", "/openapi.json")),  # long answers of much the same
         _read("/manual/{chapter}", "/manual/errors"),
         _read("/manual/pictures/{picture}", "/manual/pictures/goog.png"),
         _read("/api/v1/ml/status"),

@@ -20,8 +20,9 @@ _PATIENCE_SECONDS: Final = 20.0
 
 @dataclass
 class Told:
-    """What came of the frames: answers by type (errors by code), closes by code, and complaints."""
+    """What came of so many frames: answers by type (errors by code), closes by code, and complaints."""
 
+    sent: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     closes: Counter[int] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
@@ -29,7 +30,7 @@ class Told:
 
 def spoilt_frames(port: int, key: str, codes: frozenset[str], *, seed: int, frames: int) -> Told:
     """Send so many frames, a new socket after each close."""
-    told, rng = Told(), random.Random(seed)
+    told, rng = Told(frames), random.Random(seed)
     seeds = [file.read_bytes() for file in sorted((CORPUS / "frames").iterdir())]
     socket: ClientConnection | None = None
     for number in range(frames):
