@@ -106,13 +106,13 @@ class TimeCell:
         try:
             if type(cell) is int:
                 return instant.bounded(cell)
-            if not isinstance(cell, str) or not cell.strip():
+            if not isinstance(cell, str) or not (text := cell.strip()):
                 raise BadCell(
                     f"expected a time, got {'nothing' if cell is None or cell == '' else _KINDS.get(type(cell), 'a number with a point')}"
                 )
             if self.date_format is not None:
-                return self._formatted(cell.strip(), self.date_format)
-            return instant.bounded(int(cell)) if _INTEGER.fullmatch(cell.strip()) else instant.parse(cell, self.tz)
+                return self._formatted(text, self.date_format)
+            return instant.bounded(int(text)) if _INTEGER.fullmatch(text) else instant.parse(text, self.tz)
         except BadTime as error:
             raise BadCell(self._explained(cell, error.detail)) from error
 

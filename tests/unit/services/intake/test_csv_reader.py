@@ -108,6 +108,11 @@ def test_bad_times_are_named_with_what_was_expected(cell: str, words: str) -> No
     assert words in caught.value.errors[0].reason
 
 
+def test_what_separates_records_elsewhere_is_space_around_a_time() -> None:
+    given = read("t,close\n1704067200000000000\x1d,1\n\x1c1704067200000000001\x1f,2\n", "tick").samples
+    assert given.t.tolist() == [1704067200000000000, 1704067200000000001]
+
+
 def test_formats_and_zones() -> None:
     assert read("date,close\n02/03/2024,1\n", date_format="%m/%d/%Y").samples.t[0] == instant.parse("2024-02-03")
     assert read("date,close\n20240203,1\n", date_format="%Y%m%d").samples.t[0] == instant.parse("2024-02-03")
