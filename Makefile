@@ -78,10 +78,10 @@ test-fault: dev ## Kill and break the service on purpose, each promise with its 
 	$(call family,fault,-m fault)
 
 .PHONY: fuzz
-fuzz: dev .cache/fuzz/fuzz.stamp ## Send a million spoilt requests to a server and judge every answer, then look for input that breaks a parser (REQUESTS=1000000 SECONDS=120 a parser).
+fuzz: dev .cache/fuzz/fuzz.stamp ## Send a million spoilt requests to a server and judge every answer, then look for input that breaks a parser (REQUESTS=1000000 SECONDS=60 a parser).
 	$(BIN)/python -m tests.fault.fuzz.run --requests $(or $(REQUESTS),1000000) --servers 2 --report tests/fault/fuzz/report.txt
 	RPSD_SCHEMA_EXAMPLES=60 $(BIN)/python -m pytest tests/contract/test_schemathesis.py
-	.cache/fuzz/bin/python -m tests.fault.fuzz.targets --seconds $(or $(SECONDS),120)
+	.cache/fuzz/bin/python -m tests.fault.fuzz.targets --seconds $(or $(SECONDS),60)
 
 .cache/fuzz/fuzz.stamp: packaging/requirements-fuzz.lock pyproject.toml | .venv/bin/python
 	rm -rf .cache/fuzz
