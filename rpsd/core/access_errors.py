@@ -35,7 +35,7 @@ class LockedOut(RpsdError):
     """Too many failed logins from one peer; keys that worked from there lately go on working."""
 
     code, kind, title, status = "locked_out", Kind.BUSY, "Too many failed logins from this address", 429
-    hint = "Wait for Retry-After seconds and send a valid key; each further round of failures doubles the wait."
+    hint = "Wait for Retry-After seconds and send a valid key; each further round of failures doubles the wait, up to an hour."
 
 
 class UnknownChannel(RpsdError):

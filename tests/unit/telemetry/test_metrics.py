@@ -14,7 +14,7 @@ rpsd_uptime_seconds rpsd_job_queue_depth rpsd_build_info rpsd_model_trainings_to
 rpsd_book_events_total rpsd_book_faults_total rpsd_rate_limited_total
 rpsd_feature_rows_total rpsd_feature_quality_score rpsd_drift_severity rpsd_alerts_active rpsd_retrain_decisions_total
 rpsd_circuit_breaker_state rpsd_source_freshness_seconds rpsd_alert_deliveries_total rpsd_logins_failed_total rpsd_lockouts_total
-rpsd_tls_certificate_expiry_timestamp_seconds
+rpsd_tls_certificate_expiry_timestamp_seconds rpsd_ws_connections rpsd_stream_frames_total rpsd_stream_dropped_total
 """
 
 
@@ -28,7 +28,7 @@ def test_every_metric_of_the_rooms_that_are_built() -> None:
 
 
 def test_each_has_a_sentence_and_a_unit() -> None:
-    units = ("_total", "_seconds", "_ratio", "_bytes", "_info", "_models", "_depth", "_keys", "_successful")
+    units = ("_total", "_seconds", "_ratio", "_bytes", "_info", "_models", "_depth", "_keys", "_connections", "_successful")
     bare = ("_score", "_severity", "_active", "_state")  # numbers without a unit
     for metric in Metrics().described():
         assert metric.doc.endswith(".")

@@ -236,8 +236,12 @@ def test_a_directory_of_the_release_before_takes_books(tmp_path: Path, clock: Cl
     with open_services(settings_of(tmp_path), clock=clock, worker=False) as services:
 
         def back(c: Connection) -> None:
-            for table in reversed(re.findall(r"CREATE TABLE (\w+)", "".join(migrations()[4:]))):
-                c.execute(f"DROP TABLE {table}")
+            since = "".join(migrations()[4:])
+            for kind in ("TRIGGER", "INDEX", "TABLE"):
+                for name in reversed(re.findall(rf"CREATE (?:UNIQUE )?{kind} (\w+)", since)):
+                    c.execute(f"DROP {kind} {name}")
+            for table, column in re.findall(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", since):
+                c.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
             c.execute("PRAGMA user_version = 4")
 
         services.database.write(back).result()
