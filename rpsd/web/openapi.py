@@ -93,6 +93,8 @@ _TAGS: Final = {
     "drift": "Drift of what models see",
     "books": "Order books",
     "jobs": "Background work",
+    "streams": "Live events; also over a WebSocket at /api/v1/ws, whose frames are in the manual's chapter on events",
+    "access": "Tokens and tickets made from a key",
     "admin": "Keys, backups, settings, audit",
     "system": "Health, metrics, documentation",
 }
@@ -226,6 +228,8 @@ def _refusals(path: str, operation: Operation) -> dict[int, str]:
     found = {429: "Too many calls; Retry-After says when."}
     if operation.scope != PUBLIC:
         found |= {401: "No key, or one that is not valid.", 403: f"The key lacks the scope {operation.scope}, or the host is not allowed."}
+    elif operation.tag == "access":  # public, for it carries what it needs
+        found |= {401: "What the request carries is not valid.", 403: "The key lacks a scope, or the host is not allowed."}
     if "{" in path:
         found[404] = "Nothing of that name."
     if operation.reads:
