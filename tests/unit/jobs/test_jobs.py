@@ -19,6 +19,7 @@ from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.schedule import parse
 from rpsd.jobs.upkeep import UPKEEP
 from rpsd.jobs.watch import WATCH
+from rpsd.services.access.service import AccessService
 from rpsd.services.backup.service import BackupService
 from rpsd.services.events import EventHub
 from rpsd.services.job import JobService
@@ -104,6 +105,7 @@ def services(tmp_path):
             database=database,
             clock=lambda: NOW,
             backup=backup,
+            access=AccessService(settings, database, Metrics(), lambda: NOW, bytes(32)),
             job=JobService(database, lambda: NOW, EventHub(lambda: NOW)),
             retraining=Retraining(),
             watch=Watch(),
@@ -186,6 +188,7 @@ def test_upkeep_folds_compresses_and_forgets(services):
     assert result["idempotency_keys"] == 1
     assert result["job_rows"] == 20  # 121 of the name, the newest 100 stay, the queued one too
     assert result["wal_bytes"] == 0
+    assert (result["access_rows"], result["signing_keys_rotated"]) == (0, 0)
     info = database.read(lambda c: series.require(c, "A", "1m"))
     assert database.read(lambda c: series.read(c, info)).n == 401
     again = UPKEEP.run(context(services))
