@@ -182,23 +182,6 @@ def test_the_end_of_the_certificate_is_told(secured: Any) -> None:
     assert abs(told - time.time() - 5 * 86400) < 60
 
 
-@pytest.mark.parametrize(
-    ("options", "accepted"),
-    [
-        (["-tls1_3"], True),
-        (["-tls1_2"], True),
-        (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"], False),
-        (["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"], False),
-        (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], False),
-        (["-tls1", "-cipher", "ALL:@SECLEVEL=0"], False),
-    ],
-)
-def test_old_versions_and_weak_ciphers_are_refused(secured: Any, options: list[str], accepted: bool) -> None:
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{secured.server.port}", *options]
-    done = subprocess.run(command, check=False, input=b"", capture_output=True, timeout=20)
-    assert (done.returncode == 0) is accepted, done.stderr[-300:]
-
-
 def test_plain_http_to_the_secure_port_is_told_by_the_client(secured: Any) -> None:
     with Client(f"http://127.0.0.1:{secured.server.port}") as client, pytest.raises(Unavailable, match="does not speak plain HTTP"):
         client.ask("GET", "/health")
