@@ -14,7 +14,7 @@ from tests.fault.fuzz.seeds import SEEDS
 WARM: Final = 200_000
 """Requests after which a server's caches, labels and rings are filled, and its memory is measured; half of all when these are fewer."""
 MOST_GROWTH: Final = 0.02
-_LOOKS: Final = 9  # readings of memory whose median counts
+_LOOKS: Final = 21  # readings, of some two hundred, of memory whose median counts
 _KEY: Final = re.compile(r"rpsd_[0-9a-f]{8}_[0-9a-f]{32,}")
 
 

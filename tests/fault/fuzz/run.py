@@ -142,9 +142,9 @@ class Campaign:
             before = link.before
             self._drop(link)
             self.outcome.closed[gone.how] += 1
-            self._end(
-                link, None, [] if link.request.broken and gone.how != "cut off" else [f"the connection was {gone.how}, after case {before}"]
-            )
+            # whoever breaks HTTP within a body may see the answer end with the connection: a stream of it had begun
+            words = [] if link.request.broken else [f"the connection was {gone.how}, after case {before}"]
+            self._end(link, None, words)
             return True
         if answer is None:
             return False
