@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from rpsd.telemetry.memory import SpareMemory
 from rpsd.telemetry.metrics import Metrics
 
 
@@ -23,7 +24,7 @@ class Readings:
 
 @dataclass
 class SystemMonitor:
-    """Takes readings of the machine and of the disk below `directory` every `interval_seconds`.
+    """Takes readings of the machine and of the disk below `directory` every `interval_seconds`, and gives back memory that was freed.
 
     `strained()` names what has been above `limit_percent` for five minutes. Call start() to keep reading, sample() to read once.
     """
@@ -77,6 +78,8 @@ class SystemMonitor:
 
     def _read_forever(self) -> None:
         wait = min(1.0, self.interval_seconds)  # the first reading of CPU has no stretch of time behind it
+        spare = SpareMemory()
         while not self._stop.wait(wait):
             self.sample()
+            spare.give_back()
             wait = self.interval_seconds

@@ -6,7 +6,7 @@ import sys
 
 BURST = """
 import json, sys, threading
-from rpsd.telemetry.memory import spare_memory
+from rpsd.telemetry.memory import SpareMemory, spare_memory
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -17,24 +17,33 @@ def work(done):
     del pieces
     done.wait()
 
-agreed = spare_memory() if sys.argv[1] == "yes" else None
+agreed = spare_memory() if "arenas" in sys.argv else None
+spare = SpareMemory()
+spare.give_back()
 keep, done, before = [], threading.Barrier(9), resident()
 threads = [threading.Thread(target=work, args=(done,)) for _ in range(8)]
 for thread in threads:
     thread.start()
 done.wait()
-print(json.dumps([agreed, resident() - before]))
+tried = [spare.give_back(), spare.give_back()] if "given back" in sys.argv else []
+print(json.dumps([agreed, tried, resident() - before]))
 """
 
 
-def grown(spared: str) -> tuple[bool | None, int]:
-    done = subprocess.run([sys.executable, "-c", BURST, spared], capture_output=True, text=True, check=True, timeout=60)
-    agreed, by = json.loads(done.stdout)
-    return agreed, by
+def grown(*by: str) -> tuple[bool | None, list[bool], int]:
+    done = subprocess.run([sys.executable, "-c", BURST, *by], capture_output=True, text=True, check=True, timeout=60)
+    agreed, tried, more = json.loads(done.stdout)
+    return agreed, tried, more
 
 
-def test_what_a_burst_of_many_threads_has_freed_does_not_stay_resident() -> None:
-    agreed, spared = grown("yes")
-    _, plain = grown("no")  # the control: what the library does by itself
+def test_threads_share_what_each_of_them_has_freed() -> None:
+    agreed, _, shared = grown("arenas")
+    _, _, apart = grown()  # the control: what the library does by itself
     assert agreed is True
-    assert spared < 0.6 * plain
+    assert shared < 0.6 * apart
+
+
+def test_what_was_freed_is_given_back_once_the_process_has_grown() -> None:
+    _, tried, given = grown("given back")
+    assert tried == [True, False]  # the second time there is nothing to give
+    assert given < 0.2 * grown()[2]
