@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core.errors import LockedOut, Unauthenticated
+from rpsd.core.errors import Forbidden, LockedOut, Unauthenticated
 from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import OPT, PUBLIC, Operation
+from rpsd.web.origin import check_origin
 from rpsd.web.peer import within
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def authorised(request: "Request[Any, Any, Any]") -> None:
         return
     try:
         exchange.principal = principal = principal_of(exchange)
-    except (Unauthenticated, LockedOut):
+    except (Unauthenticated, LockedOut, Forbidden):
         exchange.charge("public")
         raise
     exchange.charge(operation.limit)
@@ -45,7 +46,8 @@ def _is_watching(exchange: Exchange) -> bool:
 
 def principal_of(exchange: Exchange) -> Any:
     """Who calls. Raises Unauthenticated without a valid key or token, unless auth.required is off or the call came over the admin socket;
-    LockedOut where too many logins have failed.
+    LockedOut where too many logins have failed; Forbidden for a page of another site that calls as nobody: a browser on this machine is
+    led there by any page that it shows.
     """
     from rpsd.services.access.principal import ADMIN_SOCKET, ANONYMOUS, Principal
     from rpsd.services.access.principal import SCOPES as EVERY
@@ -55,6 +57,7 @@ def principal_of(exchange: Exchange) -> Any:
     if token := token_of(exchange):
         return exchange.services.access.authenticate(token, exchange.peer)
     if not exchange.services.settings.auth.required:
+        check_origin(exchange, exchange.services.settings.server.cors_origins, secure=False)
         return Principal(ANONYMOUS, ANONYMOUS, _OPEN)
     raise Unauthenticated("no API key was sent")
 

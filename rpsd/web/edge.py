@@ -13,6 +13,7 @@ from rpsd.core.errors import Forbidden, MalformedBody, RpsdError, UnknownRoute, 
 from rpsd.web import compression
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody
+from rpsd.web.origin import check_origin
 from rpsd.web.peer import Networks, PlainHttp, check_single, client_ip, gathered, within
 from rpsd.web.probe import PROBES
 from rpsd.web.problem import MEDIA_TYPE, body_of, counted, headers_of, record, status_of, understood
@@ -99,7 +100,7 @@ class Edge:
 
     async def _open(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one WebSocket: through the same door as a request, and then below the edge."""
-        from rpsd.web.stream.gate import PATH, check_origin, refuse, served
+        from rpsd.web.stream.gate import PATH, refuse, served
 
         started, headers, client = perf_counter(), gathered(scope["headers"]), scope.get("client")
         who = client_ip(client, headers, self._server.trusted_proxies)

@@ -1,8 +1,7 @@
 """The gate of WebSockets: who may open one, and from which page; a refusal is a problem document, before anything is accepted."""
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from rpsd.core.errors import Fault, Forbidden, InvalidRequest, LockedOut, Unauthenticated, UnknownRoute
 from rpsd.web.auth import principal_of
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from rpsd.web.stream.streams import Streams
 
 PATH: Final = "/api/v1/ws"
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 async def served(streams: "Streams | None", exchange: "Exchange", scope: Any, receive: Any, send: Any) -> None:
@@ -42,7 +40,7 @@ def _identify(exchange: "Exchange", query_string: bytes) -> None:
     ticket = _ticket(query_string)
     try:
         exchange.principal = principal_of(exchange) if ticket is None else exchange.services.access.redeem(ticket, exchange.peer)
-    except (Unauthenticated, LockedOut):
+    except (Unauthenticated, LockedOut, Forbidden):
         exchange.charge("public")
         raise
 
@@ -57,24 +55,6 @@ def _ticket(query_string: bytes) -> str | None:
         reason = "only `ticket` is known here"
         raise InvalidRequest(f"/query: {reason}", errors=[Fault("/query", reason)])
     return fields["ticket"][0] if fields else None
-
-
-def check_origin(exchange: "Exchange", origins: Collection[str], *, secure: bool) -> None:
-    """Raise Forbidden for a page that is neither of this host nor of server.cors_origins: no browser asks before it opens a WebSocket.
-
-    Where we are `secure`, a page of this very host that came by plain HTTP is a stranger's too: anybody on its way can have written it.
-    """
-    origin, host = exchange.header(b"origin").lower(), exchange.header(b"host").lower()
-    if not origin or "*" in origins or origin in {known.lower().rstrip("/") for known in origins}:
-        return
-    try:
-        parts, own = urlsplit(origin), urlsplit(f"//{host}")
-        port = _PORTS.get(parts.scheme)
-        is_same = port is not None and parts.hostname == own.hostname and (parts.port or port) == (own.port or port)
-    except ValueError:
-        is_same = False
-    if not is_same or (secure and parts.scheme != "https"):
-        raise Forbidden(f"a page of {origin[:60]!r} may not open a WebSocket here", hint="Add its origin to server.cors_origins.")
 
 
 async def refuse(send: Any, exchange: "Exchange", error: "RpsdError") -> None:

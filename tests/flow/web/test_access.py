@@ -198,3 +198,21 @@ def test_strangers_behind_a_trusted_proxy_lock_out_themselves_alone(launch: Any)
         metrics = http.get("/metrics").text
     assert "rpsd_lockouts_total 2.0" in metrics
     assert 'rpsd_logins_failed_total{kind="key"}' in metrics
+
+
+def test_where_no_key_is_asked_for_a_page_of_another_site_may_write_nothing(launch: Any) -> None:
+    running = launch(AUTH__REQUIRED="false")
+    rows, path = b'{"t":["2024-01-02"],"close":[1]}', "/api/v1/series/CSRF/1d/samples"
+    with httpx.Client(base_url=running.base, timeout=30) as http:
+        for origin in ("https://evil.example", "null", f"http://127.0.0.1:{running.server.port + 1}", f"{running.base}.evil.example"):
+            # as a page sends them without asking: a body without a type, and no body
+            for refused in (
+                http.post(path, content=rows, headers={"origin": origin}),
+                http.post("/api/v1/drift/scan", headers={"origin": origin}),
+                http.post("/api/v1/auth/ws-ticket", headers={"origin": origin}),
+            ):
+                assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+                assert "ratelimit-policy" in refused.headers
+        assert http.get("/api/v1/series").json()["series"] == []
+        assert http.post(path, content=rows, headers={"origin": running.base}).json()["inserted"] == 1
+        assert http.post(path, content=rows).json()["unchanged"] == 1

@@ -1,4 +1,4 @@
-"""From which pages a WebSocket may be opened."""
+"""From which pages somebody may call where no browser asks."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from rpsd.core.errors import Forbidden
 from rpsd.web.exchange import Exchange
-from rpsd.web.stream.gate import check_origin
+from rpsd.web.origin import check_origin
 
 
 def may_open(origin: str, host: str, *, secure: bool, origins: tuple[str, ...] = ()) -> bool:
