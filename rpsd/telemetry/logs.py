@@ -335,8 +335,3 @@ def configure_logging(
 def logger(**bound: Any) -> Any:
     """A logger whose lines carry the given fields: logger(operation="denoise").info("denoised", data_size=1741)."""
     return structlog.get_logger(**bound)
-
-
-def seconds_since(started: float) -> float:
-    """Seconds since a time.perf_counter() reading, to the microsecond, for processing_time."""
-    return round(time.perf_counter() - started, 6)
