@@ -30,6 +30,8 @@ def _figures() -> Iterator[tuple[str, str]]:
     from rpsd.config.settings import Settings
     from rpsd.services import events as hub
     from rpsd.services.access import certificate, key, self_signed, service, ticket
+    from rpsd.services.experiment import run_log
+    from rpsd.services.model import file
     from rpsd.store import idempotency, lockout
     from rpsd.web import limits
     from rpsd.web.stream import events, frames, intake, reader, streams
@@ -63,6 +65,8 @@ def _figures() -> Iterator[tuple[str, str]]:
     yield "events", f"Up to {intake.MOST_IN_FLIGHT} of them may be under way"
     yield "events", f"holds the newest {hub.RING:,} events of a channel, and {hub.MOST_HELD:,} in all"
     yield "events", f"For each reader {reader.MOST_WAITING} events wait, of {reader.MOST_BYTES >> 20} MiB together"
+    yield "models", f"as `application/octet-stream`, of at most {file.LARGEST >> 20} MiB"
+    yield "experiments", f"files of up to {run_log.MOST_BYTES >> 20} MiB, {run_log.MOST_BYTES_OF_RUN >> 20} MiB in a run"
     assert (reader.PATIENCE, events.HEARTBEAT) == (8.0, 5.0)
     yield "events", "you were too slow for eight seconds"
     yield "events", "After five silent seconds comes a comment"
