@@ -39,8 +39,10 @@ _CLOSED: Final = (b"content-security-policy", b"default-src 'none'; frame-ancest
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _MONITORING: Final = ("/metrics", "/health", "/api/v1/health")
 _STREAMED: Final = (b"text/csv", b"application/x-ndjson")
-_PIECE: Final = 1 << 14  # bytes of an answer that are handed to the engine at once: it holds some pieces for a reader that is stuck
-_TAKEN: Final = 1 << 20  # bytes after which a reader is none of those, and gets four times as much
+_PIECE: Final = 1 << 16  # bytes of an answer that are handed to the engine at once
+_SMALL: Final = 1 << 14  # and from _STUCK to _TAKEN of its bytes: the engine holds some pieces for a reader that has stopped there
+_STUCK: Final = 1 << 18  # what the kernel and the engine take of any answer
+_TAKEN: Final = 1 << 20
 _LONGEST_PATH: Final = 1024
 """The framework remembers a thousand paths that it has matched, of strangers too."""
 _LONGEST_QUERY: Final = 8192
@@ -269,7 +271,7 @@ class Reply:
         while len(body) - begin > size:  # the engine copies what it is given, but waits for the reader in between
             await self._send({"type": "http.response.body", "body": body[begin : begin + size], "more_body": True})
             begin += size
-            size = _PIECE if begin < _TAKEN else 4 * _PIECE
+            size = _SMALL if _STUCK <= begin < _TAKEN else _PIECE
         await self._send({"type": "http.response.body", "body": body[begin:], "more_body": more})
 
     def require(self) -> None:
