@@ -11,8 +11,9 @@ from tests.bench.report import machine
 from tests.fault.fuzz.request import Request
 from tests.fault.fuzz.seeds import SEEDS
 
-WARM: Final = 200_000
-"""Requests after which a server's caches, labels and rings are filled, and its memory is measured; half of all when these are fewer."""
+WARM: Final = 250_000
+"""Requests after which a server's bounded memories are filled (the last is that of the thousand newest events about jobs) and its growth is
+measured; half of all when these are fewer."""
 MOST_GROWTH: Final = 0.02
 _LOOKS: Final = 21  # readings, of some two hundred, of memory whose median counts
 _KEY: Final = re.compile(r"rpsd_[0-9a-f]{8}_[0-9a-f]{32,}")
