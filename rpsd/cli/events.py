@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rpsd.cli.output import ConfigFile, moment
+from rpsd.cli.output import ConfigFile, moment, spelt
 from rpsd.cli.reach import load
 from rpsd.core.errors import Unavailable
 from rpsd.core.flat import flat
@@ -32,7 +32,7 @@ def events(
         client.ask("GET", "/health/live")  # a server that does not run is told of at once, and not waited for
         with closing(client.events(channels, after=after)) as found:
             for number, frame in enumerate(found, 1):
-                typer.echo(json.dumps(frame, ensure_ascii=False) if as_json else _line(frame))
+                typer.echo(spelt(json.dumps(frame, ensure_ascii=False) if as_json else _line(frame), one_line=True))
                 if number == count:
                     break
 

@@ -20,6 +20,8 @@ WIDTH = 100
 _LEAST_CELL = 12
 _MIDNIGHT = "T00:00:00Z"
 _FRACTION = re.compile(r"(T\d\d:\d\d:\d\d)\.\d+Z")  # people read seconds; --json keeps the rest
+_CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
+_EVERY_CONTROL = re.compile(_CONTROLS.pattern.replace("[", "[\\t\\n", 1))
 EXIT = {Kind.INPUT: 65, Kind.MISSING: 66, Kind.CONFLICT: 73, Kind.DENIED: 77, Kind.BUSY: 75, Kind.CONFIG: 78, Kind.INTERNAL: 70}
 USAGE_EXIT = 64
 
@@ -30,7 +32,22 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file
 def answer(data: Any, as_json: bool, text: str | Callable[[], str], *, err: bool = False) -> None:
     """Print the data as JSON, or its text for people; with `err` on stderr, because stdout carries something else."""
     said = json.dumps(data, indent=2, ensure_ascii=False, default=str) if as_json else text if isinstance(text, str) else text()
-    typer.echo(said, err=err)
+    typer.echo(spelt(said), err=err)
+
+
+def spelt(text: str, *, one_line: bool = False) -> str:
+    """The text with control characters spelt out as JSON does it, tabs and ends of lines only for `one_line`.
+
+    A value that somebody has stored must not tell the terminal of whoever looks at it what to do.
+
+    >>> spelt("red" + chr(27) + "[31m")
+    'red\\\\u001b[31m'
+    """
+    return (_EVERY_CONTROL if one_line else _CONTROLS).sub(_spelt, text)
+
+
+def _spelt(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "Nothing to show.", cut: bool = True) -> str:
@@ -71,7 +88,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else _FRACTION.sub(r"\1Z", str(value))
+    return f"{value:,}" if isinstance(value, int) else _FRACTION.sub(r"\1Z", spelt(str(value), one_line=True))
 
 
 def pairs(rows: Sequence[tuple[str, Any]]) -> str:
@@ -111,11 +128,11 @@ def complain(error: RpsdError, as_json: bool) -> int:
             "hint": error.advice,
             "errors": [{"pointer": fault.pointer, "reason": fault.reason} for fault in error.errors],
         }
-        typer.echo(json.dumps(body, ensure_ascii=False), err=True)
+        typer.echo(spelt(json.dumps(body, ensure_ascii=False)), err=True)
     else:
-        typer.echo(f"error: {error.detail} ({error.code})", err=True)
+        typer.echo(spelt(f"error: {error.detail} ({error.code})"), err=True)
         for fault in error.errors if len(error.errors) > 1 else ():
-            typer.echo(f"  {fault.pointer}: {fault.reason}", err=True)
+            typer.echo(spelt(f"  {fault.pointer}: {fault.reason}"), err=True)
         typer.echo(_wrapped(f"hint: {error.advice}", len("hint: ")), err=True)
     return EXIT[error.kind]
 

@@ -1,12 +1,13 @@
 """What people read on a terminal of 100 columns."""
 
+import json
 from typing import Any
 
 import pytest
 
 from rpsd.cli import regime_report
 from rpsd.cli.jobs import told
-from rpsd.cli.output import WIDTH, complain, pairs, table
+from rpsd.cli.output import WIDTH, answer, complain, pairs, table
 from rpsd.config import explain, read
 from rpsd.core.errors import BadSymbol
 from rpsd.core.flat import flat
@@ -98,3 +99,22 @@ def test_a_current_regime_says_as_of_when_and_by_which_model() -> None:
     )
     assert "version" not in fitted
     assert "fitted on the whole range" in fitted
+
+
+EVIL = "red \x1b[31m \x9b31m \x7f \u202eback\u2028 é 日"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_somebody_has_stored_tells_no_terminal_what_to_do(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    answer({"value": EVIL}, as_json, lambda: pairs([("value", EVIL)]) + "\n" + table(("x",), [[EVIL]]) + "\n" + EVIL)
+    complain(BadSymbol(EVIL), as_json)
+    written = capsys.readouterr()
+    for text in (written.out, written.err):
+        assert all(sign.isprintable() or sign == "\n" for sign in text)
+        assert "日" in text
+    assert not as_json or json.loads(written.out) == {"value": EVIL}
+
+
+def test_a_value_makes_no_line_of_its_own() -> None:
+    assert len(table(("x", "y"), [["a\nroot  admin", "b\tc"]]).splitlines()) == 2
+    assert len(pairs([("value", "a\nkey  rpsd")]).splitlines()) == 1
