@@ -9,7 +9,7 @@ import pytest
 from tests.fault.conftest import Record
 from tests.fault.fuzz.appliance import make_data, under_fire
 from tests.fault.fuzz.link import Link
-from tests.fault.fuzz.outcome import MOST_GROWTH, Outcome, report
+from tests.fault.fuzz.outcome import MOST_GROWTH, WARM, Outcome, report
 from tests.fault.fuzz.routes import codes
 from tests.fault.fuzz.run import Campaign
 from tests.fault.fuzz.seeds import SEEDS, request_of
@@ -19,6 +19,8 @@ pytestmark = pytest.mark.fault
 
 REQUESTS = int(os.environ.get("RPSD_FUZZ_REQUESTS", "100000"))
 CONTROL_REQUESTS = 12_000
+SHORT_GROWTH = 0.05
+"""Of a campaign that ends before all that is bounded is filled: 250 bytes a request, where the control loses four thousand."""
 FRAMES = 10_000
 BROKEN = ("tests.fault.broken_server",)
 
@@ -59,7 +61,7 @@ def test_spoilt_requests_are_answered_and_cost_no_memory(tmp_path: Path, data: P
     outcome, told = fired(tmp_path / "d", data, REQUESTS)
     assert outcome.count == 0, told
     assert outcome.done == REQUESTS
-    assert outcome.growth < MOST_GROWTH, told
+    assert outcome.growth < (MOST_GROWTH if REQUESTS >= 2 * WARM else SHORT_GROWTH), told
     served = {route for route, status in outcome.routes if 0 < status < 300}
     assert {seed.route for seed in SEEDS if not seed.expects} <= served, told
     speed = outcome.done / outcome.seconds
@@ -85,5 +87,5 @@ def test_a_planted_fault_is_found(tmp_path: Path, data: Path, record: Record, ch
 def test_a_planted_leak_is_found(tmp_path: Path, data: Path, record: Record) -> None:
     """The control of the memory's figure."""
     outcome, told = fired(tmp_path / "d", data, 2 * CONTROL_REQUESTS, (*BROKEN, "hoarding", "serve"))
-    assert outcome.growth > MOST_GROWTH, told
+    assert outcome.growth > SHORT_GROWTH, told
     record("spoilt requests, control: hoarding", f"memory {outcome.growth:+.2%} after {outcome.done} requests")

@@ -25,7 +25,7 @@ from tests.fault.fuzz.appliance import make_data, under_fire
 from tests.fault.fuzz.judge import Answer, Judge
 from tests.fault.fuzz.link import Gone, Link
 from tests.fault.fuzz.mutate import spoil
-from tests.fault.fuzz.outcome import MOST_GROWTH, Complaint, Outcome, report
+from tests.fault.fuzz.outcome import MOST_GROWTH, WARM, Complaint, Outcome, report
 from tests.fault.fuzz.request import Request
 from tests.fault.fuzz.routes import SCOPES, codes
 from tests.fault.fuzz.seeds import SEEDS, Bindings, Seed, request_of, tend
@@ -242,7 +242,7 @@ def main(arguments: list[str]) -> int:
     print("\n".join(line for one in lanes for line in one.errors), file=sys.stderr)
     if asked.report:
         asked.report.write_text(text, encoding="utf-8")
-    grown = any(one.outcome.growth >= MOST_GROWTH for one in lanes)
+    grown = any(one.outcome.done >= 2 * WARM and one.outcome.growth >= MOST_GROWTH for one in lanes)  # a short one shows nothing
     return 1 if grown or complaints or any(one.outcome.count for one in lanes) else 0
 
 
