@@ -1,6 +1,9 @@
 """What every test shares: where kernels are cached, how hypothesis searches, a data directory and a clock that tests turn."""
 
+import io
+import logging
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +53,20 @@ def data_dir(tmp_path: Path) -> Path:
     directory = tmp_path / "data"
     directory.mkdir(mode=0o700)
     return directory
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], str]]:
+    """Says what has been logged since the test began, and ends the log."""
+    from rpsd.telemetry import configure_logging  # tests of core need none of it
+
+    stream = io.BytesIO()
+    writer, root = configure_logging(stream=stream), logging.getLogger()
+
+    def told() -> str:
+        writer.close()
+        return stream.getvalue().decode()
+
+    yield told
+    writer.close()
+    root.handlers = [handler for handler in root.handlers if type(handler).__name__ != "_Foreign"]

@@ -1,6 +1,6 @@
 """Every console block of the README and the manual runs, and prints what the page says.
 
-A page's blocks run in order in one fresh home, data directory and working directory, with `rpsd` on PATH and the bundled
+A page's blocks run in order in one fresh home, data directory and working directory, with `rpsd` and `python` on PATH and the bundled
 samples in rpsd/samples, as in a clone. A page that needs a server says `<!-- server -->`: one is started on a free port, and port 8000
 in commands and expected output stands for it; the page's $RPSD_KEY is its admin key, its log is rpsd.log. A block that must not run
 here (it installs, or never ends) is fenced as `sh`, not `console`.
@@ -32,10 +32,12 @@ def free_port() -> int:
 
 def environment(home: Path, port: int) -> dict[str, str]:
     """What a reader's shell has, and nothing of the tester's."""
-    rpsd = home / "bin" / "rpsd"
+    rpsd, python = home / "bin" / "rpsd", home / "bin" / "python"
     rpsd.parent.mkdir(parents=True)
     rpsd.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rpsd "$@"\n')
-    rpsd.chmod(0o755)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    for program in (rpsd, python):
+        program.chmod(0o755)
     kept = {
         name: os.environ[name] for name in ("NUMBA_CACHE_DIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG") if name in os.environ
     }

@@ -1,8 +1,6 @@
 """Services on a real data directory, with a clock that the test turns and fits in the calling thread."""
 
-import io
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,6 @@ from rpsd.config import read
 from rpsd.core import instant
 from rpsd.core.market import DAY_NS, Samples
 from rpsd.services.wiring import Services, open_services
-from rpsd.telemetry import configure_logging
 from tests.conftest import Clock
 
 NOW_NS = instant.parse("2024-06-03T12:00:00Z")
@@ -28,21 +25,6 @@ def services(tmp_path: Path, clock: Clock) -> Iterator[Services]:
     settings = read(environ={"RPSD_STORAGE__DATA_DIR": str(tmp_path / "data"), "RPSD_STORAGE__MIN_FREE_BYTES": "1MiB"})
     with open_services(settings, clock=clock, worker=False) as opened:
         yield opened
-
-
-@pytest.fixture
-def logged() -> Iterator[Callable[[], str]]:
-    """Says what has been logged since the test began, and ends the log."""
-    stream = io.BytesIO()
-    writer, root = configure_logging(stream=stream), logging.getLogger()
-
-    def told() -> str:
-        writer.close()
-        return stream.getvalue().decode()
-
-    yield told
-    writer.close()
-    root.handlers = [handler for handler in root.handlers if type(handler).__name__ != "_Foreign"]
 
 
 def two_moods(n: int, seed: int = 7) -> np.ndarray:
