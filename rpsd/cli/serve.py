@@ -64,7 +64,7 @@ def run(
     """Serve with the scheduler beside until the server ends; its exit code. The services stay open."""
     import gc
 
-    from rpsd.web.server import run_server
+    from rpsd.web.process.server import run_server
 
     running: list[Scheduler] = []
 

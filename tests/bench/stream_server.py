@@ -30,7 +30,7 @@ def rpsd() -> None:
     """The appliance of the environment's settings."""
     from rpsd.config import read
     from rpsd.services.wiring import open_services
-    from rpsd.web.server import Server
+    from rpsd.web.process.server import Server
 
     services = open_services(read(environ=os.environ), worker=False)
     services.health.scheduler_beat_ns = 1 << 62  # nobody schedules here, and the server is ready all the same

@@ -162,8 +162,8 @@ def impatient() -> None:
 
 
 def sleepless() -> None:
-    from rpsd.web import engine
-    from rpsd.web.reaper import Reaper
+    from rpsd.web.process import engine
+    from rpsd.web.process.reaper import Reaper
 
     Reaper.walk = lambda _self: 0  # type: ignore[method-assign]
     engine._head_milliseconds = lambda _settings: 3_600_000

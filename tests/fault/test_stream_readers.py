@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rpsd.services.wiring import Services
-from rpsd.web import listen, server
+from rpsd.web.process import listen, server
 from tests.bench.subscribers import Reader, opened, vanish
 from tests.fault.conftest import Record
 from tests.flow.web.conftest import open_appliance, serve

@@ -13,7 +13,7 @@ import pytest
 
 from rpsd.config import read
 from rpsd.services.wiring import Services, open_services
-from rpsd.web.server import Server
+from rpsd.web.process.server import Server
 
 SCOPES = ("read", "ingest", "predict", "train", "admin")
 NOWHERE: Final = {

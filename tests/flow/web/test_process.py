@@ -20,7 +20,7 @@ if os.environ.get("LISTEN_FDS"):
 from rpsd.config import read
 from rpsd.services.wiring import open_services
 from rpsd.telemetry import configure_logging
-from rpsd.web.server import Server
+from rpsd.web.process.server import Server
 
 configure_logging("CRITICAL", "flat", None)
 data, engine, port = sys.argv[1:]

@@ -16,7 +16,7 @@ import pytest
 from rpsd.client import Client
 from rpsd.core.errors import Unavailable
 from rpsd.services.access.self_signed import self_signed
-from rpsd.web.engine import Granian
+from rpsd.web.process.engine import Granian
 
 
 def write_pair(place: Path, *, days: int = 30) -> None:

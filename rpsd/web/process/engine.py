@@ -18,7 +18,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from rpsd.web.listen import BACKLOG
+from rpsd.web.process.listen import BACKLOG
 
 if TYPE_CHECKING:
     from rpsd.config.settings import Server as Settings

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from rpsd.core.errors import AddressTaken, BadConfig
-from rpsd.web.listen import bind_tcp, inherited, listen
+from rpsd.web.process.listen import bind_tcp, inherited, listen
 
 _INHERITING = """
 import os, socket
-from rpsd.web.listen import listen
+from rpsd.web.process.listen import listen
 os.environ.update(LISTEN_FDS="2", LISTEN_PID=str(os.getpid()))
 found = listen("127.0.0.1", 1, None)
 print(found.port, found.admin.getsockname(), found.own, "LISTEN_FDS" in os.environ, os.get_inheritable(found.tcp.fileno()))

@@ -19,7 +19,7 @@ if sys.argv[4] == "forbidden":
     def refuse(what, limits):
         raise PermissionError
     resource.setrlimit = refuse
-from rpsd.web.descriptors import room_for
+from rpsd.web.process.descriptors import room_for
 print(room_for(int(sys.argv[3])), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 

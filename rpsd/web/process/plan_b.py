@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from rpsd.web.listen import BACKLOG
+from rpsd.web.process.listen import BACKLOG
 
 if TYPE_CHECKING:
     from rpsd.config.settings import Server as Settings

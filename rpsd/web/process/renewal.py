@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from rpsd.web.engine import Engine
+from rpsd.web.process.engine import Engine
 
 _PROOF_SECONDS: Final = 0.5
 """A new engine that has lived so long has read its files and listens; the old one takes connections until then."""

@@ -16,18 +16,18 @@ import uvloop
 
 from rpsd.config.exposure import exposure_faults
 from rpsd.config.read import refused
-from rpsd.web.descriptors import room_for
 from rpsd.web.edge import Edge
-from rpsd.web.listen import Listeners, listen
-from rpsd.web.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
-from rpsd.web.reaper import Reaper
-from rpsd.web.renewal import Renewal
-from rpsd.web.silence import Patience
+from rpsd.web.process.descriptors import room_for
+from rpsd.web.process.listen import Listeners, listen
+from rpsd.web.process.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
+from rpsd.web.process.reaper import Reaper
+from rpsd.web.process.renewal import Renewal
+from rpsd.web.process.silence import Patience
 from rpsd.web.stream.streams import Streams
 
 if TYPE_CHECKING:
     from rpsd.services.wiring import Services
-    from rpsd.web.engine import Engine
+    from rpsd.web.process.engine import Engine
 
 EngineName = Literal["granian", "uvicorn"]
 _CERTIFICATE_SECONDS: Final = 60.0  # between two looks at the files of the certificate
@@ -134,9 +134,9 @@ class Server:
         given = self._services.settings.server
         settings = replace(given, max_connections=room_for(given.max_connections))
         if self._engine == "uvicorn":
-            from rpsd.web.plan_b import Uvicorn as Chosen
+            from rpsd.web.process.plan_b import Uvicorn as Chosen
         else:
-            from rpsd.web.engine import Granian as Chosen
+            from rpsd.web.process.engine import Granian as Chosen
         if settings.tls_cert is None or listener.family == socket.AF_UNIX:
             plain: Engine = Chosen(app, listener, settings)
             return plain

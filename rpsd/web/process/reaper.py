@@ -15,7 +15,7 @@ from dataclasses import replace
 from socket import SocketType
 from typing import Final
 
-from rpsd.web.silence import Patience, Silence, cookie, silence
+from rpsd.web.process.silence import Patience, Silence, cookie, silence
 
 Peer = tuple[str, str]
 """(host, port) of a client, as text."""

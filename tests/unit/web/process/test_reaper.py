@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rpsd.web.reaper import Peer, Reaper
-from rpsd.web.silence import Patience, Silence, cookie, silence
+from rpsd.web.process.reaper import Peer, Reaper
+from rpsd.web.process.silence import Patience, Silence, cookie, silence
 
 Pair = tuple[socket.socket, socket.socket, int]
 PATIENT = Patience(60, 60, 60, 60)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rpsd.web.notify import Watchdog, notify, reloading, watchdog_seconds
+from rpsd.web.process.notify import Watchdog, notify, reloading, watchdog_seconds
 
 
 @pytest.fixture
