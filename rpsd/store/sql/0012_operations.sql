@@ -1,0 +1,1 @@
+-- Operations: what waits to go out, and what an operator has switched.
