@@ -27,6 +27,18 @@ ALERTS: Final[Mapping[str, str]] = {
     "model_damaged": "A stored version of a model does not match its digest, and is not loaded.",
     "model_rollback": "A model did worse than its predecessor, which serves again.",
     "circuit_open": "A source of market data, or a receiver of alerts, failed so often that it is left alone for a while.",
+    "http_errors": "Of the requests of five minutes more than one in a hundred was answered with a server error.",
+    "slow_requests": "The 99th percentile of the time to answer was above 100 ms over two windows of five minutes.",
+    "resource_high": "CPU, memory or disk has been above monitoring.resource_limit for five minutes.",
+    "backup_old": "The last verified backup is older than 26 hours, or none was made in the 26 hours since the start.",
+    "restore_drill_failed": "The newest backup could not be restored into scratch and read there as before.",
+    "offsite_old": "The last copy of a backup to elsewhere is older than 26 hours.",
+    "model_old": "A model in production is past regimes.max_model_age although bars have come since.",
+    "source_stale": "The newest bar that a source has brought is older than it should be.",
+    "slo_burn": "The budget of errors of an objective is being used up too fast.",
+    "certificate_expiring": "The certificate being served ends within 14 days.",
+    "upgrade_rolled_back": "The last upgrade failed its checks, and the release before it serves again.",
+    "rule": "A rule of the setting alerts.rules holds; the subject is its name.",
 }
 """Every name of an alert: the label of the metric is one of them."""
 

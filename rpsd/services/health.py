@@ -35,12 +35,12 @@ _REASONS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class _Registry:
-    """What the registry holds: versions by stage, and whether a serving model is past its age although bars have come."""
+    """What the registry holds: versions by stage, and how many serving models are past their age although bars have come."""
 
     production: int = 0
     candidates: int = 0
     oldest_ns: int | None = None
-    has_stale: bool = False
+    stale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class HealthService:
         self._metrics.active_models.set(registry.production)
         age_ns = 0 if registry.oldest_ns is None else self._clock() - registry.oldest_ns
         self._metrics.model_age_seconds.set(age_ns / SECOND_NS)
+        self._metrics.stale_models.set(registry.stale)
         self._metrics.db_wal_bytes.set(self._database.wal_bytes())
         if self._facts.last_backup_ns is not None:
             self._metrics.backup_last_success_timestamp_seconds.set(self._facts.last_backup_ns / SECOND_NS)
@@ -193,7 +194,7 @@ class HealthService:
 
     def _models_part(self) -> tuple[str, str]:
         run = self._facts.retrain
-        if self._facts.registry.has_stale:
+        if self._facts.registry.stale:
             return "degraded", "stale_model"
         if run is not None and run.state in (JobState.FAILED, JobState.INTERRUPTED):
             return "degraded", "retrain_failed"
@@ -242,7 +243,7 @@ class HealthService:
         limit_ns = int(self._settings.regimes.max_model_age * SECOND_NS)
         serving = models.serving(c)
         old = [name for name, created_ns in serving.items() if self._clock() - created_ns > limit_ns]
-        stale = any(_is_stale(c, name) for name in old)  # cards are read of these alone: hundreds of them take a tenth of a second
+        stale = sum(_is_stale(c, name) for name in old)  # cards are read of these alone: hundreds of them take a tenth of a second
         return _Registry(counts.get(Stage.PRODUCTION, 0), counts.get(Stage.CANDIDATE, 0), min(serving.values(), default=None), stale)
 
     def _look_forever(self) -> None:

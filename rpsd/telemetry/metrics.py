@@ -80,6 +80,12 @@ class Metrics:
         )
         self.active_models = self._gauge("rpsd_active_models", "Models in production.")
         self.model_age_seconds = self._gauge("rpsd_model_age_seconds", "Age of the oldest model in production.")
+        self.stale_models = self._gauge(
+            "rpsd_stale_models", "Models in production past regimes.max_model_age although bars have come since."
+        )
+        self.detect_fresh_seconds = self._histogram(
+            "rpsd_detect_fresh_seconds", "Time of a detection of regimes that the cache did not hold.", _REQUEST_BUCKETS
+        )
         self.feature_rows_total = self._counter("rpsd_feature_rows_total", "Rows of feature views that were materialised.")
         self.feature_quality_score = self._gauge(
             "rpsd_feature_quality_score", "Mean quality of the newest rows of the default view that were materialised."
@@ -98,6 +104,25 @@ class Metrics:
         self.job_queue_depth = self._gauge("rpsd_job_queue_depth", "Runs that are queued.")
         self.backup_last_success_timestamp_seconds = self._gauge(
             "rpsd_backup_last_success_timestamp_seconds", "When a backup was last taken and verified, in seconds since 1970."
+        )
+        self.restore_drill_last_success_timestamp_seconds = self._gauge(
+            "rpsd_restore_drill_last_success_timestamp_seconds",
+            "When the newest backup was last restored into scratch and found whole, in seconds since 1970; 0 never.",
+        )
+        self.offsite_last_success_timestamp_seconds = self._gauge(
+            "rpsd_offsite_last_success_timestamp_seconds", "When a backup was last copied elsewhere, in seconds since 1970; 0 never."
+        )
+        self.upgrade_rollbacks_total = self._counter("rpsd_upgrade_rollbacks_total", "Upgrades of this machine that were rolled back.")
+        self.slo_error_budget_ratio = self._gauge(
+            "rpsd_slo_error_budget_ratio",
+            "Share of an objective's budget of errors that is left of the last 30 days; below 0 overdrawn.",
+            "slo",
+        )
+        self.slo_burn_rate = self._gauge(
+            "rpsd_slo_burn_rate",
+            "How many times faster than allowed an objective's budget of errors was used up in a window.",
+            "slo",
+            "window",
         )
         self.circuit_breaker_state = self._gauge(
             "rpsd_circuit_breaker_state", "Circuit breaker of a source or receiver: 0 closed, 1 half open, 2 open.", "name"

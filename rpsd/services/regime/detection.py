@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,7 +87,10 @@ class RegimeDetection:
                 lambda c: stored_prices(c, rows.require(c, symbol, interval), start_ns, end_ns, wanted),
                 deadline_seconds=self._settings.server.request_timeout,
             )
+        started = time.perf_counter()
         packet, hit = self._cache.fetch(_key(head, prices), lambda: self._fit(head, prices, admit))
+        if not hit:
+            self._metrics.detect_fresh_seconds.observe(time.perf_counter() - started)
         (self._metrics.cache_hits_total if hit else self._metrics.cache_misses_total).labels("regime").inc()
         answer = detected(symbol, interval, packet, wish.ahead) | pictured(packet, prices.t, prices.values, wish.include)
         return answer | {"columns": head["columns"], "cache": "hit" if hit else "miss"}

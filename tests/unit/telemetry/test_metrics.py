@@ -15,6 +15,8 @@ rpsd_book_events_total rpsd_book_faults_total rpsd_rate_limited_total
 rpsd_feature_rows_total rpsd_feature_quality_score rpsd_drift_severity rpsd_alerts_active rpsd_retrain_decisions_total
 rpsd_circuit_breaker_state rpsd_source_freshness_seconds rpsd_alert_deliveries_total rpsd_logins_failed_total rpsd_lockouts_total
 rpsd_tls_certificate_expiry_timestamp_seconds rpsd_ws_connections rpsd_stream_frames_total rpsd_stream_dropped_total
+rpsd_restore_drill_last_success_timestamp_seconds rpsd_offsite_last_success_timestamp_seconds rpsd_upgrade_rollbacks_total
+rpsd_slo_error_budget_ratio rpsd_slo_burn_rate rpsd_stale_models rpsd_detect_fresh_seconds
 """
 
 
@@ -29,7 +31,7 @@ def test_every_metric_of_the_rooms_that_are_built() -> None:
 
 def test_each_has_a_sentence_and_a_unit() -> None:
     units = ("_total", "_seconds", "_ratio", "_bytes", "_info", "_models", "_depth", "_keys", "_connections", "_successful")
-    bare = ("_score", "_severity", "_active", "_state")  # numbers without a unit
+    bare = ("_score", "_severity", "_active", "_state", "_rate")  # numbers without a unit
     for metric in Metrics().described():
         assert metric.doc.endswith(".")
         assert metric.name.endswith(units + bare)
