@@ -5,7 +5,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import re
 import sys
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 from rpsd import __version__
+from rpsd.telemetry.log_file import LogFile
 
 _rich = sys.modules.get("rich")
 sys.modules["rich"] = None  # type: ignore[assignment]  # structlog would load it for tracebacks on a terminal: a tenth of the start
@@ -116,9 +116,7 @@ class LogWriter:
     ) -> None:
         self.dropped = 0
         self.on_drop = on_drop
-        self._stream, self._path = stream, file
-        self._file: int | None = None
-        self._file_identity: tuple[int, int] | None = None
+        self._stream, self._file = stream, LogFile(file)
         self._lines: deque[str | threading.Event] = deque()
         self._capacity = capacity
         self._wake, self._hurry = threading.Event(), threading.Event()
@@ -147,7 +145,7 @@ class LogWriter:
 
     def redirect(self, file: Path | None) -> None:
         """Write to another file from the next line on, or to none."""
-        self._path = file
+        self._file.path = file
 
     def flush(self, seconds: float = 2.0) -> bool:
         """Wait until everything queued is written, at most so long; whether it was."""
@@ -164,6 +162,8 @@ class LogWriter:
         self._hurry.set()
         self._wake.set()
         self._thread.join(2.0)
+        if not self._thread.is_alive():  # else it is held up by its sink, and the file is its own
+            self._file.close()
 
     def _write_forever(self) -> None:
         while not (self._closing and not self._lines):
@@ -179,43 +179,28 @@ class LogWriter:
             if batch:
                 data = "".join(f"{line}\n" for line in batch).encode("utf-8", "replace")
                 # a sink that fails (closed pipe, full disk) must not end the thread: the lines are lost and counted
-                self._attempt(self._write_stream, data, len(batch))
-                if self._path is not None or self._file is not None:
-                    self._attempt(self._write_file, data, len(batch))
+                self._attempt(self._write_stream, data)
+                self._attempt(self._file.write, data)
             for mark in taken:
                 if isinstance(mark, threading.Event):
                     mark.set()
 
-    def _attempt(self, write: Callable[[bytes], None], data: bytes, lines: int) -> None:
+    def _attempt(self, write: Callable[[bytes], int], data: bytes) -> None:
+        """Write the lines; those that the sink did not take are counted."""
         try:
-            write(data)
+            taken = write(data)
         except (OSError, ValueError):
-            self.dropped += lines
+            taken = 0
+        for _ in range(data.count(b"\n", taken)):
+            self.dropped += 1
             if self.on_drop is not None:
                 self.on_drop()
 
-    def _write_stream(self, data: bytes) -> None:
+    def _write_stream(self, data: bytes) -> int:
         if self._stream is not None:
             self._stream.write(data)
             self._stream.flush()
-
-    def _write_file(self, data: bytes) -> None:
-        """Append to the file; opened anew when it was rotated away or another was named."""
-        identity: tuple[int, int] | None = None
-        if self._path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                found = self._path.stat()
-                identity = (found.st_dev, found.st_ino)
-        if self._file is not None and identity != self._file_identity:
-            os.close(self._file)
-            self._file = None
-        if self._path is None:
-            return
-        if self._file is None:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            opened = os.fstat(self._file)
-            self._file_identity = (opened.st_dev, opened.st_ino)
-        os.write(self._file, data)
+        return len(data)
 
 
 class _Sink:
