@@ -49,7 +49,11 @@ class Metrics:
         self._described: list[Description] = []
         self._http()
         self._numerics()
-        self._operations()
+        self._work()
+        self._outside()
+        self._alerting()
+        self._access()
+        self._streams()
         self._machine()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -96,7 +100,7 @@ class Metrics:
         self.cache_hits_total = self._counter("rpsd_cache_hits_total", "Answers taken from the cache.", "cache")
         self.cache_misses_total = self._counter("rpsd_cache_misses_total", "Answers that the cache did not hold.", "cache")
 
-    def _operations(self) -> None:
+    def _work(self) -> None:
         self.job_runs_total = self._counter("rpsd_job_runs_total", "Runs of jobs, by outcome.", "job", "outcome")
         self.job_last_success_timestamp_seconds = self._gauge(
             "rpsd_job_last_success_timestamp_seconds", "When a job last succeeded, in seconds since 1970.", "job"
@@ -113,17 +117,14 @@ class Metrics:
             "rpsd_offsite_last_success_timestamp_seconds", "When a backup was last copied elsewhere, in seconds since 1970; 0 never."
         )
         self.upgrade_rollbacks_total = self._counter("rpsd_upgrade_rollbacks_total", "Upgrades of this machine that were rolled back.")
-        self.slo_error_budget_ratio = self._gauge(
-            "rpsd_slo_error_budget_ratio",
-            "Share of an objective's budget of errors that is left of the last 30 days; below 0 overdrawn.",
-            "slo",
+        self.db_wal_bytes = self._gauge("rpsd_db_wal_bytes", "Size of the write-ahead log.")
+        self.log_dropped_total = self._counter("rpsd_log_dropped_total", "Log lines dropped because the sink was slow or failed.")
+        self.config_last_reload_successful = self._gauge(
+            "rpsd_config_last_reload_successful", "1 when the settings in use are those of the file, 0 after a reload that failed."
         )
-        self.slo_burn_rate = self._gauge(
-            "rpsd_slo_burn_rate",
-            "How many times faster than allowed an objective's budget of errors was used up in a window.",
-            "slo",
-            "window",
-        )
+        self.config_last_reload_successful.set(1)
+
+    def _outside(self) -> None:
         self.circuit_breaker_state = self._gauge(
             "rpsd_circuit_breaker_state", "Circuit breaker of a source or receiver: 0 closed, 1 half open, 2 open.", "name"
         )
@@ -135,13 +136,22 @@ class Metrics:
         self.source_freshness_seconds = self._gauge(
             "rpsd_source_freshness_seconds", "Age of the newest bar that a source has brought, since its close.", "source"
         )
-        self.db_wal_bytes = self._gauge("rpsd_db_wal_bytes", "Size of the write-ahead log.")
-        self.log_dropped_total = self._counter("rpsd_log_dropped_total", "Log lines dropped because the sink was slow or failed.")
-        self.config_last_reload_successful = self._gauge(
-            "rpsd_config_last_reload_successful", "1 when the settings in use are those of the file, 0 after a reload that failed."
-        )
-        self.config_last_reload_successful.set(1)
+
+    def _alerting(self) -> None:
         self.alerts_active = self._gauge("rpsd_alerts_active", "Alerts that are active, by name.", "name")
+        self.slo_error_budget_ratio = self._gauge(
+            "rpsd_slo_error_budget_ratio",
+            "Share of an objective's budget of errors that is left of the last 30 days; below 0 overdrawn.",
+            "slo",
+        )
+        self.slo_burn_rate = self._gauge(
+            "rpsd_slo_burn_rate",
+            "How many times faster than allowed an objective's budget of errors was used up in a window.",
+            "slo",
+            "window",
+        )
+
+    def _access(self) -> None:
         self.tls_certificate_expiry_timestamp_seconds = self._gauge(
             "rpsd_tls_certificate_expiry_timestamp_seconds", "When the certificate being served ends, in seconds since 1970; 0 without TLS."
         )
@@ -149,6 +159,7 @@ class Metrics:
         self.logins_failed_total = self._counter("rpsd_logins_failed_total", "Keys, tokens and tickets that were refused, by kind.", "kind")
         self.lockouts_total = self._counter("rpsd_lockouts_total", "Peers locked out after too many failed logins.")
 
+    def _streams(self) -> None:
         self.ws_connections = self._gauge("rpsd_ws_connections", "Live streams that are open: WebSockets, and server-sent events.", "kind")
         for kind in ("websocket", "events"):
             self.ws_connections.labels(kind)
