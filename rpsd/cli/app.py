@@ -16,6 +16,7 @@ from rpsd.cli import (
     init,
     jobs,
     keys,
+    maintenance,
     manual,
     models,
     predict,
@@ -44,7 +45,7 @@ for name, function in (
     ("manual", manual.manual),
 ):
     app.command(name)(function)
-for group in (config, series, books, features, models, drift, runs, jobs, keys, backup, alerts, audit):
+for group in (config, series, books, features, models, drift, runs, jobs, keys, backup, alerts, audit, maintenance):
     app.add_typer(group.app)
 models.app.command("decisions")(retraining.decisions)
 models.app.command("shadow")(retraining.shadow)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpsd.cli.feature_reach import LiveFeatures
 from rpsd.cli.files import kind_of
+from rpsd.cli.upkeep_reach import LiveUpkeep
 from rpsd.core.errors import InvalidRequest, RpsdError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Live:
     def __init__(self, client: "Client") -> None:
         self._client = client
         self.features = LiveFeatures(client)
+        self.upkeep = LiveUpkeep(client)
 
     def series(self) -> list[dict[str, Any]]:
         """Every stored series."""

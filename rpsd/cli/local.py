@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rpsd.cli.feature_reach import LocalFeatures
 from rpsd.cli.files import kind_of
 from rpsd.cli.live import BY, FINAL, STEPS, Progress, read_chunks, tabled
+from rpsd.cli.upkeep_reach import LocalUpkeep
 
 if TYPE_CHECKING:
     from rpsd.services.access.service import Principal
@@ -23,6 +24,7 @@ class Local:
     def __init__(self, services: "Services") -> None:
         self._services = services
         self.features = LocalFeatures(services)
+        self.upkeep = LocalUpkeep(services)
 
     def series(self) -> list[dict[str, Any]]:
         """Every stored series."""

@@ -54,10 +54,10 @@ class _Facts:
 
 
 class HealthService:
-    """`kernels_warm` is set by the warm-up, `scheduler_beat_ns` (services' clock) by the scheduler, `maintenance` by the operator.
+    """`kernels_warm` is set by the warm-up, `scheduler_beat_ns` (services' clock) by the scheduler.
 
-    `alerts` tells the active alerts, `certificate` state and code of the certificate; the composition root sets both. `streams` tells what
-    is wrong with live streams, as a code; the server sets it.
+    `alerts` tells the active alerts, `certificate` state and code of the certificate, `standstill` why the appliance is in maintenance or
+    None; the composition root sets them. `streams` tells what is wrong with live streams, as a code; the server sets it.
     """
 
     def __init__(
@@ -83,13 +83,18 @@ class HealthService:
         self._breakers, self._beyond = outside.breakers, outside
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
-        self.maintenance = False
+        self.standstill: Callable[[], dict[str, Any] | None] = lambda: None
         self._started = time.monotonic()
         self._told: dict[str, Any] = {}
         self._told_ms = -1
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._facts = _Facts(free_bytes(database.directory), _Registry(), None)
+
+    @property
+    def maintenance(self) -> bool:
+        """Whether an operator has put the appliance into maintenance."""
+        return self.standstill() is not None
 
     def start(self) -> None:
         """Look around every monitoring.health_check_interval until stop()."""
@@ -163,6 +168,7 @@ class HealthService:
             "worker": {name: value for name, value in self._compute.status().items() if name != "pids"},
             "models": self._models(),
             **self._beyond.standing(),
+            "maintenance": self.standstill() or {},
             "cache": {"entries": self._cached(), "limit": self._settings.performance.cache_size},
         }
         services = {name: part | extra.get(name, {}) for name, part in full["services"].items()}
@@ -220,7 +226,7 @@ class HealthService:
             "certificate": self.certificate(),
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
             "streams": ("degraded" if streams else "healthy", streams),
-            "maintenance": ("degraded" if self.maintenance else "healthy", "maintenance" if self.maintenance else ""),
+            "maintenance": ("degraded", "maintenance") if self.maintenance else ("healthy", ""),
         }
 
     def _outside(self, prefix: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rpsd.services.experiment.run_reading import RunReading
     from rpsd.services.experiment.service import ExperimentService
     from rpsd.services.job import JobService
+    from rpsd.services.maintenance import Maintenance
     from rpsd.services.ml_status import MlStatus
     from rpsd.services.model.alias import ModelAliases
     from rpsd.services.model.card import ModelCards
@@ -172,6 +173,13 @@ class OnDemand:
         return Watch(
             self.settings, self.database, self.metrics, model=self.model, shadow=self.shadow, alert=self.alert.raise_, clock=self.clock
         )
+
+    @cached_property
+    def maintenance(self) -> "Maintenance":
+        """Whether an operator has put the appliance aside. It holds a state: open_services makes it before there is a second thread."""
+        from rpsd.services.maintenance import Maintenance
+
+        return Maintenance(self.database, self.clock)
 
     @cached_property
     def ml_status(self) -> "MlStatus":

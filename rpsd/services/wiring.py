@@ -125,6 +125,7 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
     database = Database.open(settings.storage.data_dir, min_free_bytes=settings.storage.min_free_bytes, clock=clock)
     try:
         services = _composed(settings, database, pepper, clock, worker=worker)
+        services.health.standstill = services.maintenance.current
         if worker:
             services.monitor.start()
             services.health.start()

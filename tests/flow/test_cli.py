@@ -171,6 +171,15 @@ def test_keys_and_signing_keys_rotate(live: Box) -> None:
     assert [row["signs"] for row in live.told("keys", "rotate-signing")["keys"]][-1] is True
 
 
+def test_maintenance_is_switched(live: Box) -> None:
+    found = live.told("maintenance", "on", "--reason", "swap", "--for", "1h")
+    assert (found["on"], found["reason"], found["by"]) == (True, "swap", "cli")
+    assert live.told("maintenance", "status") == found
+    assert live.run("health").returncode == 1
+    assert live.told("maintenance", "off")["on"] is False
+    assert live.run("maintenance", "on", "--for", "soon").returncode == 65
+
+
 def test_backups_while_it_serves(live: Box) -> None:
     made = live.told("backup", "create", "--to", str(live.home / "copy.rpsdbak"))
     assert made["path"] == str(live.home / "copy.rpsdbak")

@@ -316,6 +316,8 @@ def _admin() -> tuple[Seed, ...]:
         Seed("POST /api/v1/admin/backups/verify", "/api/v1/admin/backups/verify", {"name": "rpsd-2024.tar"}, expects=404),
         _read("/api/v1/admin/config"),
         _read("/api/v1/admin/keys"),
+        _read("/api/v1/admin/maintenance"),
+        Seed("POST /api/v1/admin/maintenance", "/api/v1/admin/maintenance", {"on": True, "reason": "fuzz", "for": 1}, often=0.1),
         Seed("POST /api/v1/admin/keys", "/api/v1/admin/keys", key, often=0.1),
         Seed("DELETE /api/v1/admin/keys/{key}", "/api/v1/admin/keys/none", expects=404),
         _page("/api/v1/admin/quarantine"),

@@ -27,7 +27,7 @@ def test_ready_needs_kernels_scheduler_and_no_maintenance(services, clock) -> No
     services.health.kernels_warm = True
     services.health.scheduler_beat_ns = clock.now_ns
     assert services.health.ready()["status"] == "ready"
-    services.health.maintenance = True
+    services.maintenance.begin(by="me")
     assert failing(services.health.ready()) == ["maintenance"]
 
 
