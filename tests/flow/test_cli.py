@@ -173,7 +173,7 @@ def test_keys_and_signing_keys_rotate(live: Box) -> None:
 
 def test_maintenance_is_switched(live: Box) -> None:
     found = live.told("maintenance", "on", "--reason", "swap", "--for", "1h")
-    assert (found["on"], found["reason"], found["by"]) == (True, "swap", "cli")
+    assert (found["on"], found["reason"], found["by"]) == (True, "swap", "admin-socket")
     assert live.told("maintenance", "status") == found
     assert live.run("health").returncode == 1
     assert live.told("maintenance", "off")["on"] is False
