@@ -138,12 +138,14 @@ def _webhooks(value: Any) -> tuple[Receiver, ...]:
         raise Unfit(f"expected a list of addresses, got {shown(value)}")
     if len(given) > _MOST_RECEIVERS:
         raise Unfit(f"expected {_MOST_RECEIVERS} or fewer, got {len(given)}")
-    found = []
+    found, faults = [], []
     for number, item in enumerate(given, 1):
         try:
             found.append(_receiver(item))
         except Unfit as unfit:
-            raise Unfit(f"webhook {number}: {unfit}") from unfit
+            faults.append(f"webhook {number}: {unfit}")
+    if faults:
+        raise Unfit("; ".join(faults))
     return tuple(found)
 
 

@@ -26,6 +26,7 @@ from rpsd.core.model_errors import (
     UnknownRun,
     UnknownView,
 )
+from rpsd.core.operations_errors import UnknownAlert
 
 __all__ = [
     "ERRORS",
@@ -46,6 +47,7 @@ __all__ = [
     "RpsdError",
     "SourceFailed",
     "Unauthenticated",
+    "UnknownAlert",
     "UnknownChannel",
     "UnknownExperiment",
     "UnknownFeature",
@@ -382,7 +384,8 @@ ERRORS: tuple[type[RpsdError], ...] = (
     BadRows, BadTime, BadCsv, BadSymbol, BadRange, NotFinite, TooShort, ConstantSeries, NotPositive, DegenerateFit, GuardrailFailed,
     UnknownRegimeType, BadBook, RandomSplitRefused, UnknownMethod, BadParameter, UnknownRoute, UnknownSeries, UnknownColumn, NoModel,
     UnknownModel, UnknownFeature, BadView, UnknownView, FeatureGraphChanged, BadModelFile, UnknownExperiment, UnknownRun, UnknownBook,
-    UnknownJob, UnknownKey, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BookGap, BookNotValid, BadBackup, Unauthenticated,
+    UnknownJob, UnknownKey, UnknownAlert, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BookGap, BookNotValid, BadBackup,
+    Unauthenticated,
     Forbidden, RateLimited, LockedOut, UnknownChannel, BadFrame, BadDestination,
     Unavailable, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
     MissingExtra, BadConfig, NewerSchema, UnsafeStorage, CorruptData,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core.errors import Fault, InternalError, InvalidRequest, StateConflict, UnknownRoute
+from rpsd.core.errors import Fault, InternalError, InvalidRequest, StateConflict, UnknownAlert
 from rpsd.core.regime import SEVERITIES
 from rpsd.store import alert as rows
 from rpsd.store import audit
@@ -81,12 +81,12 @@ class AlertService:
         return None if held is None else rows.resolve(c, held.id, BY, self._clock())
 
     def resolve_by_hand(self, alert_id: int, by: str, once: "Once | None" = None) -> dict[str, Any]:
-        """An operator has seen to it; audited. Raises UnknownRoute for an id that is none, StateConflict when it is not active."""
+        """An operator has seen to it; audited. Raises UnknownAlert, StateConflict when it is not active."""
         now_ns = self._clock()
 
         def write(c: Connection) -> dict[str, Any]:
             if (held := rows.find(c, alert_id)) is None:
-                raise UnknownRoute(f"there is no alert {alert_id}", hint="GET /api/v1/admin/alerts lists the alerts.")
+                raise UnknownAlert(f"there is no alert {alert_id}")
             if (done := rows.resolve(c, alert_id, by, now_ns)) is None:
                 raise StateConflict(f"alert {alert_id} was resolved by {held.resolved_by} already")
             audit.append(c, by, "alert.resolve", f"{done.name} {done.subject}", {"alert": alert_id}, now_ns)

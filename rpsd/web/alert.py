@@ -8,7 +8,7 @@ from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
 from rpsd.core.cursor import number, row_after
-from rpsd.core.errors import UnknownRoute
+from rpsd.core.errors import UnknownAlert
 from rpsd.web.exchange import digest_of, of
 from rpsd.web.operation import declare
 from rpsd.web.queued import refuse_body
@@ -82,7 +82,7 @@ def resolve(request: Request[Any, Any, Any], alert: FromPath[str], body: RawBody
     query(request.scope, Query)
     refuse_body(body)
     if (row := number(alert)) is None:
-        raise UnknownRoute(f"there is no alert {alert[:40]!r}", hint="GET /api/v1/admin/alerts lists the alerts.")
+        raise UnknownAlert(f"there is no alert {alert[:40]!r}")
     once = exchange.once(f"POST /api/v1/admin/alerts/{alert}/resolve", digest_of(body))
     return answer(exchange, exchange.services.alert.resolve_by_hand(row, exchange.actor, once))
 

@@ -42,7 +42,7 @@ def test_what_cannot_be_asked(http: httpx.Client) -> None:
     assert http.get("/api/v1/admin/alerts", params={"state": "gone"}).status_code == 422
     for alert in ("x", "999999", "9" * 40):
         answer = http.post(f"/api/v1/admin/alerts/{alert}/resolve")
-        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_route")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_alert")
     assert http.post("/api/v1/admin/alerts/1/resolve", json={"note": "x"}).status_code == 422
 
 

@@ -79,6 +79,7 @@ def test_receivers_are_addresses_or_mappings() -> None:
     [
         (3, "expected a list of addresses"),
         (["https://a"] * 21, "expected 20 or fewer, got 21"),
+        (["nowhere", "https://a.example", {"timeout": 3}], "webhook 1: url: .*; webhook 3: expected an address"),
         (["nowhere"], "webhook 1: url: an address begins with http"),
         (["https://a", {"timeout": 3}], "webhook 2: expected an address, or a mapping with url and perhaps timeout, secret_file"),
         ([{"url": "https://a", "secret": "x"}], "expected an address, or a mapping"),
