@@ -1,8 +1,9 @@
-"""Copies of a live database: stepped, complete or absent, synced before they get their name."""
+"""Copies of a live database: stepped or locked, complete or absent, synced before they get their name."""
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,9 @@ from rpsd.core.errors import Cancelled, DiskFull, Unavailable
 from rpsd.store.practices import Connection
 
 _STEP_PAGES: Final = 512
+_PIECE: Final = 64 << 20
+_FAR: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+"""What copy_file_range says where it cannot copy between these two files."""
 
 
 def copy_database(source: Connection, target: Path, progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None) -> None:
@@ -21,18 +25,71 @@ def copy_database(source: Connection, target: Path, progress: Callable[[float], 
     Unavailable; whatever stops it, a file under target's name is whole.
     """
     source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the transaction begins with its first read
+    with _complete_or_absent(target) as partial:
+        _copied(source, partial, progress, cancelled)
+
+
+def copy_locked(connection: Connection, file: int, target: Path, beat: Callable[[], None]) -> bool:
+    """Copy the file behind the descriptor to target (in place of an older one) as fast as the file system can, while nobody writes.
+
+    `connection` is the only one that writes, so with the log folded in and its lock held the file is the whole database. False when a
+    reader keeps the log from being folded in; then nothing was copied. The copy is not durable yet: sync() it once the lock is gone.
+    `beat` is called with each piece. Raises DiskFull, Unavailable.
+    """
+    connection.set_busy_timeout(1000)
+    try:
+        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.BusyError:
+        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)  # not cut, but perhaps folded in
+    finally:
+        connection.set_busy_timeout(10000)
+    if logged != folded:
+        return False
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        with _complete_or_absent(target, durable=False) as partial:
+            copy = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                _copy_bytes(file, copy, beat)
+            finally:
+                os.close(copy)
+    finally:
+        connection.execute("ROLLBACK")
+    return True
+
+
+def _copy_bytes(source: int, target: int, beat: Callable[[], None]) -> None:
+    """All of one file to another, inside the kernel where it can."""
+    size, done = os.fstat(source).st_size, 0
+    while done < size:
+        try:
+            step = os.copy_file_range(source, target, min(_PIECE, size - done), done, done)
+        except OSError as error:
+            if error.errno not in _FAR:
+                raise
+            step = os.pwrite(target, os.pread(source, _PIECE >> 4, done), done)
+        if step == 0:
+            raise OSError(errno.EIO, "the database file ended early")
+        done += step
+        beat()
+
+
+@contextmanager
+def _complete_or_absent(target: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Where to write what becomes target at the end; whatever goes wrong, nothing half-written is left."""
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
     try:
-        _copied(source, partial, progress, cancelled)
+        yield partial
         partial.replace(target)
-        sync(target.parent)
+        if durable:
+            sync(target.parent)
     except apsw.FullError as error:
         raise DiskFull(f"no space for a copy beside {target.name}") from error
     except (apsw.IOError, apsw.CantOpenError) as error:
         raise Unavailable(f"{target.name} cannot be written ({type(error).__name__})") from error
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space for a copy beside {target.name}") from error
         raise Unavailable(f"{target.name} cannot be written ({error.strerror})") from error
     finally:

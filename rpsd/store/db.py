@@ -11,7 +11,7 @@ import apsw
 
 from rpsd.core.errors import UnsafeStorage
 from rpsd.store import query, setting
-from rpsd.store.copying import copy_database
+from rpsd.store.copying import copy_database, copy_locked, sync
 from rpsd.store.lock import DirectoryLock
 from rpsd.store.practices import WRITER, Connection, connect, migrate, migrations, refuse_foreign, refuse_old_sqlite
 from rpsd.store.readers import Readers
@@ -37,6 +37,7 @@ class Database:
         self._lock = lock
         self._writer = writer
         self._readers = Readers(self.path)
+        self._file: int | None = None
 
     @classmethod
     def open(cls, directory: Path, *, min_free_bytes: int = 0, clock: Callable[[], int]) -> Self:
@@ -121,6 +122,24 @@ class Database:
         with self._readers.reading() as source:
             copy_database(source, target, progress, cancelled)
 
+    def snapshot_locked(self, target: Path) -> bool:
+        """Copy the database as of now to target at the speed of a file copy; writes wait meanwhile, reads do not.
+
+        The file appears complete and synced. False when a long read kept the log from being folded in: ask again, or take snapshot().
+        Raises DiskFull, Unavailable.
+        """
+        copied = self._writer.submit(lambda c: copy_locked(c, self._descriptor(), target, self._writer.beat), alone=True).result()
+        if copied:
+            sync(target)
+            sync(target.parent)
+        return copied
+
+    def _descriptor(self) -> int:
+        """The database file, opened once and closed last: closing any descriptor of a file drops the locks that SQLite holds on it."""
+        if self._file is None:
+            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._file
+
     def checkpoint(self) -> None:
         """Move the whole write-ahead log into the database file and cut it, as far as readers allow."""
         self._writer.submit(lambda c: checkpoint(c, truncate=True), alone=True).result()
@@ -147,6 +166,9 @@ class Database:
         """Finish the queued writes, checkpoint and give the directory free; harmless when done twice."""
         self._readers.close()
         self._writer.close()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
         self._lock.release()
 
 

@@ -67,6 +67,10 @@ class Writer:
         """Requests that wait."""
         return len(self._queue)
 
+    def beat(self) -> None:
+        """Give a sign of life; long work of the thread calls it now and then."""
+        self.heartbeat_ns = time.monotonic_ns()
+
     def submit(self, fn: Callable[[Connection], T], *, alone: bool = False, after: Callable[[T], None] | None = None) -> "Future[T]":
         """Queue fn; its future resolves after the commit, and `after` has been called with its value by then: see Database.write.
 

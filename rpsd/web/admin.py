@@ -1,36 +1,14 @@
-"""What only an operator may do: backups, effective settings, audit."""
+"""What only an operator may see: effective settings, audit."""
 
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, get, post
-from litestar.params import RawBody
+from litestar import Request, get
 from litestar.response import Response
 
-from rpsd.core.errors import Fault, UnknownFile
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
-from rpsd.web.queued import Accepted, enqueue, refuse_body
-from rpsd.web.wire import JSON, Body, Page, Query, answer, moment, query, read
-
-
-class VerifyBody(Body):
-    """A backup by its file name."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class BackupList(msgspec.Struct):
-    """The backups, the newest first."""
-
-    backups: list[dict[str, Any]]
-
-
-class Pruned(msgspec.Struct):
-    """Names of the backups that were removed."""
-
-    pruned: list[str]
+from rpsd.web.wire import JSON, Page, Query, answer, moment, query
 
 
 class Setting(msgspec.Struct):
@@ -45,58 +23,6 @@ class Settings(msgspec.Struct):
     """The effective settings, without secrets."""
 
     settings: list[Setting]
-
-
-@get("/api/v1/admin/backups", opt=declare("admin", "The backups.", "admin", writes={JSON: BackupList}), sync_to_thread=True)
-def backups(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The backups."""
-    return answer(of(request), {"backups": of(request).services.backup.list()})
-
-
-@post(
-    "/api/v1/admin/backups",
-    opt=declare("admin", "Take a backup now; its facts are the job's result.", "admin", writes={JSON: Accepted}, status=202, once=True),
-    status_code=202,
-    sync_to_thread=True,
-)
-def create_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """Queue the backup job; 202."""
-    query(request.scope, Query)
-    refuse_body(body)
-    return enqueue(of(request), "backup", {}, body)
-
-
-@post(
-    "/api/v1/admin/backups/verify",
-    opt=declare(
-        "admin", "Verify a backup in backup.dir by its file name.", "admin", reads={JSON: VerifyBody}, writes={JSON: dict[str, Any]}
-    ),
-    status_code=200,
-    sync_to_thread=True,
-)
-def verify_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """Verify a backup; only files of the backup directory, so that no other file can be probed."""
-    exchange = of(request)
-    query(request.scope, Query)
-    name = read(exchange, body, VerifyBody).name
-    path = Path(exchange.services.settings.backup.dir) / name
-    if not path.is_file():
-        raise UnknownFile(f"there is no backup {name!r}", errors=[Fault("/name", "no such backup")])
-    return answer(exchange, exchange.services.backup.verify(path, by=exchange.actor))
-
-
-@post(
-    "/api/v1/admin/backups/prune",
-    opt=declare("admin", "Remove backups older than backup.keep_days, never the newest.", "admin", writes={JSON: Pruned}),
-    status_code=200,
-    sync_to_thread=True,
-)
-def prune_backups(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """Remove old backups; their names."""
-    query(request.scope, Query)
-    refuse_body(body)
-    exchange = of(request)
-    return answer(exchange, {"pruned": exchange.services.backup.prune(by=exchange.actor)})
 
 
 @get(
@@ -163,4 +89,4 @@ def verify_audit(request: Request[Any, Any, Any]) -> Response[bytes]:
     return answer(of(request), of(request).services.access.verify_audit(anchor))
 
 
-ROUTES: Final = (backups, create_backup, verify_backup, prune_backups, config, audit, verify_audit)
+ROUTES: Final = (config, audit, verify_audit)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from rpsd.config import Settings
 from rpsd.services.backup import archive
-from rpsd.services.backup.service import Progress, Stage, stamp, understood, unpack_proved, workplace
+from rpsd.services.backup.naming import stamp
+from rpsd.services.backup.service import Progress, Stage, understood, unpack_proved, workplace
 from rpsd.store import audit
 from rpsd.store import ended as ends
 from rpsd.store.copying import sync

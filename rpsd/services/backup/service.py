@@ -1,14 +1,12 @@
 """Backups: taken online, verified before they count, kept for a while, and put back with the server stopped."""
 
 import json
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +16,8 @@ from rpsd.core import instant
 from rpsd.core.errors import BadBackup, CorruptData, DiskFull, NewerSchema
 from rpsd.core.market import SECOND_NS
 from rpsd.services.backup import archive
+from rpsd.services.backup.naming import NAME, free_name, order
+from rpsd.services.backup.snapshot import snapshot_locked
 from rpsd.store import audit
 from rpsd.store.copying import sync
 from rpsd.store.db import Database, verify_database
@@ -25,8 +25,6 @@ from rpsd.store.inventory import inventory
 from rpsd.store.practices import migrations
 from rpsd.telemetry import Metrics
 
-SUFFIX: Final = ".rpsdbak"
-_NAME: Final = re.compile(r"rpsd-(\d{8}T\d{6}Z)(?:-(\d+))?\.rpsdbak")
 _DAY_NS: Final = 86_400 * SECOND_NS
 _PARTIAL: Final = ".partial"
 
@@ -70,7 +68,9 @@ class BackupService:
         Raises DiskFull, Cancelled, CorruptData (the live data did not pass), BadBackup (what was written does not read back).
         """
         began, now_ns, tell = time.monotonic(), self._clock(), progress or (lambda _share, _words: None)
-        final = self._free_name(target, now_ns)
+        if target is None:
+            self._settings.backup.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        final = free_name(target or self._settings.backup.dir, now_ns)
         final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._require_space(final.parent)
         with workplace(final.parent) as work:
@@ -91,6 +91,10 @@ class BackupService:
         tell(1.0, "done")
         return answer
 
+    def snapshot_locked(self, target: Path | None = None, *, by: str = "") -> dict[str, Any]:
+        """A copy of the database beside it at the speed of `cp`, for an upgrade to go back to; see the function snapshot_locked."""
+        return snapshot_locked(self._database, target, by=by, clock=self._clock)
+
     def list(self) -> Rows:
         """Backups in backup.dir, newest first: path, bytes, created, schema, version, rows; an unreadable one has `error_code` instead."""
         rows = []
@@ -107,7 +111,7 @@ class BackupService:
     def last_ns(self) -> int | None:
         """When the newest backup in backup.dir was taken (by its name), or None."""
         files = self._files()
-        return _order(files[0])[0] if files else None
+        return order(files[0])[0] if files else None
 
     def verify(self, path: Path, *, by: str = "") -> dict[str, Any]:
         """Prove a backup completely; see the function verify. The outcome is audited."""
@@ -122,7 +126,7 @@ class BackupService:
     def prune(self, keep_days: int | None = None, *, by: str = "") -> Names:
         """Remove backups older than keep_days (None: backup.keep_days) from backup.dir, never the newest; the names of the removed."""
         keep_ns = (self._settings.backup.keep_days if keep_days is None else keep_days) * _DAY_NS
-        removed = [path for path in self._files()[1:] if _order(path)[0] < self._clock() - keep_ns]
+        removed = [path for path in self._files()[1:] if order(path)[0] < self._clock() - keep_ns]
         for path in removed:
             path.unlink()
         names = [path.name for path in removed]
@@ -133,17 +137,8 @@ class BackupService:
 
     def _files(self) -> _Paths:
         directory = self._settings.backup.dir
-        found = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)] if directory.is_dir() else []
-        return sorted(found, key=_order, reverse=True)
-
-    def _free_name(self, target: Path | None, now_ns: int) -> Path:
-        directory = self._settings.backup.dir if target is None else target
-        if target is not None and not target.is_dir():
-            return target.absolute()
-        stem, number = f"rpsd-{stamp(now_ns)}", 1
-        while (path := directory / (f"{stem}{SUFFIX}" if number == 1 else f"{stem}-{number}{SUFFIX}")).exists():
-            number += 1
-        return path.absolute()
+        found = [path for path in directory.iterdir() if NAME.fullmatch(path.name)] if directory.is_dir() else []
+        return sorted(found, key=order, reverse=True)
 
     def _require_space(self, directory: Path) -> None:
         """Room for the copy and the file beside each other."""
@@ -181,20 +176,6 @@ def verify(path: Path, scratch: Path) -> dict[str, Any]:
         unpack_proved(path, manifest, work / archive.DATABASE, lambda _: None)
     answer = {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
     return answer | {name: manifest[name] for name in ("created", "schema", "version", "rows")}
-
-
-def _order(path: Path) -> tuple[int, int]:
-    """When a backup was taken (ns UTC) and its number within that second, by its name."""
-    match = _NAME.fullmatch(path.name)
-    if match is None:
-        return 0, 0
-    taken = datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return int(taken.timestamp()) * SECOND_NS, int(match[2] or 1)
-
-
-def stamp(ns: int) -> str:
-    """A moment as it stands in file names: 20260102T030405Z."""
-    return re.sub(r"[-:]", "", instant.text(ns // SECOND_NS * SECOND_NS))
 
 
 def _written(settings: Settings) -> str:

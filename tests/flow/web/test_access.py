@@ -16,7 +16,7 @@ from tests.flow.web.conftest import NOWHERE, SCOPES
 
 Running = Any
 JSON = {"content-type": "application/json"}
-ACTS = ("/api/v1/admin/backups", "/api/v1/admin/backups/prune", "/api/v1/admin/signing-keys/rotate")
+ACTS = ("/api/v1/admin/backups", "/api/v1/admin/backups/prune", "/api/v1/admin/snapshots", "/api/v1/admin/signing-keys/rotate")
 """What takes no body does its work for whoever may."""
 
 

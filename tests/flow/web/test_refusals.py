@@ -84,6 +84,7 @@ BAD: list[tuple[str, dict[str, str], bytes, int, str, list[str]]] = [
     ("/api/v1/admin/keys", JSON, b'{"name":"x","scopes":["read"],"limit":9223372036854775808}', 422, "invalid_request", ["/limit"]),
     ("/api/v1/admin/backups", JSON, b'{"x":1}', 422, "invalid_request", [""]),
     ("/api/v1/admin/backups/prune", JSON, b'{"x":1}', 422, "invalid_request", [""]),
+    ("/api/v1/admin/snapshots", JSON, b'{"x":1}', 422, "invalid_request", [""]),
     ("/api/v1/denoise", JSON, b'{"values":[1,2],"colour":1}', 422, "invalid_request", ["/colour"]),
     ("/api/v1/denoise", JSON, b'{"values":[1,"2",null,"x"]}', 422, "invalid_request", ["/values/1", "/values/3"]),
     ("/api/v1/denoise", JSON, b'{"values":[]}', 422, "invalid_request", ["/values"]),

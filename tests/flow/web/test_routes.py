@@ -2,6 +2,7 @@
 
 import struct
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -224,6 +225,8 @@ def test_keys_backups_settings_and_audit(http: httpx.Client, running: Running, o
     assert http.post("/api/v1/admin/backups/verify", json={"name": name}).status_code == 200
     assert http.post("/api/v1/admin/backups/verify", json={"name": "../rpsd.db"}).status_code == 422
     fits(operations, http.post("/api/v1/admin/backups/prune"), "POST", "/api/v1/admin/backups/prune")
+    copied = fits(operations, http.post("/api/v1/admin/snapshots"), "POST", "/api/v1/admin/snapshots")
+    assert copied["bytes"] == Path(copied["path"]).stat().st_size
     settings = fits(operations, http.get("/api/v1/admin/config"), "GET", "/api/v1/admin/config")
     assert "server.port" in [row["name"] for row in settings["settings"]]
     assert http.get("/api/v1/admin/audit", params={"limit": 1}).json()["next"]

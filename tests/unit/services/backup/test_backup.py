@@ -15,8 +15,7 @@ from rpsd.config import read
 from rpsd.core.errors import BadBackup, Cancelled, CorruptData, DirectoryLocked, DiskFull, NewerSchema, UnknownFile
 from rpsd.core.instant import parse as moment
 from rpsd.core.market import Samples
-from rpsd.services.backup import archive, restore
-from rpsd.services.backup import service as backup
+from rpsd.services.backup import archive, naming, restore
 from rpsd.services.backup.service import BackupService
 from rpsd.store import audit, denied, lockout, series
 from rpsd.store import key as keys
@@ -372,4 +371,4 @@ def test_left_overs_of_a_killed_backup_go_after_an_hour(backups, settings):
 
 
 def test_the_stamp_is_utc_to_the_second():
-    assert backup.stamp(NOW + 5) == "20260301T020304Z"
+    assert naming.stamp(NOW + 5) == "20260301T020304Z"
