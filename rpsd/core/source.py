@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import Any, Final
 
 from rpsd.core.market import SECOND_NS, Samples
 
@@ -100,6 +100,20 @@ class Receiver:
     secret_file: str = ""
     form: str = "generic"
     private: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one receiver is to be told: {"event", "alert", "service", "version", "sent"}. `delivery` is the same for each try of it.
+
+    `receiver` is its name, such as `webhook:1`; `id` grows in the order in which the messages were queued.
+    """
+
+    id: int
+    receiver: str
+    delivery: str
+    queued_ns: int
+    told: Mapping[str, Any]
 
 
 FORMS: Final = ("generic", "slack", "pagerduty")

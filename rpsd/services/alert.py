@@ -44,11 +44,15 @@ ALERTS: Final[Mapping[str, str]] = {
 
 
 class AlertService:
-    """Alerts by name and subject: one is active or none. `listeners` are called after the commit with {"event", "alert"}; see tell()."""
+    """Alerts by name and subject: one is active or none. `listeners` are called after the commit with {"event", "alert"}; see tell().
+
+    `queues` are called with the same inside the transaction: what they write is on disk when the alert is.
+    """
 
     def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], events: "EventHub") -> None:
         self._database, self._metrics, self._clock, self._events = database, metrics, clock, events
         self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
+        self.queues: list[Callable[[Connection, Mapping[str, Any]], None]] = []
         self._count()
 
     def raise_(self, name: str, subject: str, severity: str, detail: str) -> dict[str, Any]:
@@ -73,12 +77,18 @@ class AlertService:
         """raise_() inside the transaction of what it tells of: the alert, and whether it is news. Call tell() after the commit."""
         if name not in ALERTS or severity not in SEVERITIES[1:]:
             raise InternalError(f"no alert is named {name!r} with severity {severity!r}")
-        return rows.raise_(c, name, subject, severity, detail, self._clock())
+        alert, is_news = rows.raise_(c, name, subject, severity, detail, self._clock())
+        if is_news:
+            self._queue(c, alert)
+        return alert, is_news
 
     def resolve_in(self, c: Connection, name: str, subject: str) -> Alert | None:
         """resolve() inside a transaction; call tell() after the commit when there was one."""
         held = rows.active(c, name, subject)
-        return None if held is None else rows.resolve(c, held.id, BY, self._clock())
+        done = None if held is None else rows.resolve(c, held.id, BY, self._clock())
+        if done is not None:
+            self._queue(c, done)
+        return done
 
     def resolve_by_hand(self, alert_id: int, by: str, once: "Once | None" = None) -> dict[str, Any]:
         """An operator has seen to it; audited. Raises UnknownAlert, StateConflict when it is not active."""
@@ -90,6 +100,7 @@ class AlertService:
             if (done := rows.resolve(c, alert_id, by, now_ns)) is None:
                 raise StateConflict(f"alert {alert_id} was resolved by {held.resolved_by} already")
             audit.append(c, by, "alert.resolve", f"{done.name} {done.subject}", {"alert": alert_id}, now_ns)
+            self._queue(c, done)
             resolved.append(done)
             return done.as_dict()
 
@@ -109,13 +120,17 @@ class AlertService:
         self._count()
         if not is_news:
             return
-        happened = "raised" if alert.resolved_ns is None else "resolved"
+        told = _told(alert)
+        happened = told["event"]
         line = logger(operation="alert", alert=alert.name, subject=alert.subject, severity=alert.severity)
         (line.warning if happened == "raised" else line.info)(f"alert {happened}: {alert.detail}")
-        told = {"event": happened, "alert": alert.as_dict()}
         self._events.publish(CHANNEL, told)
         for call in self.listeners:
             call(told)
+
+    def _queue(self, c: Connection, alert: Alert) -> None:
+        for write in self.queues:
+            write(c, _told(alert))
 
     def active(self, limit: int = _LISTED) -> list[dict[str, Any]]:
         """The active ones, the newest first."""
@@ -142,3 +157,8 @@ class AlertService:
         counts = self._database.read(rows.count_active)
         for name in ALERTS:
             self._metrics.alerts_active.labels(name).set(counts.get(name, 0))
+
+
+def _told(alert: Alert) -> dict[str, Any]:
+    """What happened to the alert, and the alert."""
+    return {"event": "raised" if alert.resolved_ns is None else "resolved", "alert": alert.as_dict()}

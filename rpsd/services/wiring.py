@@ -129,6 +129,7 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
         if worker:
             services.monitor.start()
             services.health.start()
+            services.outside.begin()
     except BaseException:
         database.close()
         raise
@@ -156,7 +157,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     live_regimes = LiveRegimes(settings, database, job, clock, standings, served, herald)
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
-    outside = Outside(settings, series, alert, metrics, clock)
+    outside = Outside(settings, database, series, alert, metrics, clock)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
         outside=outside,

@@ -1,5 +1,6 @@
 """Alerts over HTTP: listed by page, resolved once, and shown in the detailed health."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -53,8 +54,8 @@ def test_the_receivers_can_be_tested(running: Running, http: httpx.Client, monke
         services, url = running.services, f"{far.base}/hook?token=hidden"
         receivers = WEBHOOKS.parse([{"url": url, "private": ["127.0.0.0/8"]}, {"url": url, "private": ["127.0.0.0/8"], "format": "slack"}])
         breakers = Breakers(services.clock, services.metrics)
-        told = Delivery(receivers, breakers, services.metrics, services.clock, services.settings.storage.secrets_dir)
-        monkeypatch.setattr(services.outside, "delivery", told)
+        told = Delivery(receivers, breakers, services.clock, services.settings.storage.secrets_dir, lambda *_: None)
+        monkeypatch.setattr(services.outside, "_feed", SimpleNamespace(delivery=told))
         assert reader.post("/api/v1/admin/alerts/test").status_code == 403
         assert far.posted == []
         found = http.post("/api/v1/admin/alerts/test")

@@ -12,8 +12,7 @@ import pytest
 from rpsd.config.outside import WEBHOOKS
 from rpsd.core.errors import StateConflict
 from rpsd.core.source import Receiver
-from rpsd.services.outside import delivery
-from rpsd.services.outside.delivery import Delivery
+from rpsd.services.outside import delivery, outbox
 from rpsd.services.outside.service import Outside
 from tests.receivers import check_pagerduty, check_slack
 from tests.vendors import Vendors, serving, status
@@ -43,7 +42,7 @@ def made(services: Any) -> Iterator[Callable[..., Outside]]:
 
     def make(*urls: str, **more: Any) -> Outside:
         settings = replace(services.settings, alerts=replace(services.settings.alerts, webhooks=receivers(*urls, **more)))
-        begun.append(Outside(settings, services.series, services.alert, services.metrics, services.clock))
+        begun.append(Outside(settings, services.database, services.series, services.alert, services.metrics, services.clock))
         return begun[-1]
 
     yield make
@@ -85,7 +84,7 @@ def test_a_message_is_tried_again_under_the_same_name_until_it_is_taken(services
     until(lambda: delivered(services) == 1)
     assert len({one["headers"]["rpsd-delivery"] for one in far.posted}) == 1
     assert {one["path"] for one in far.posted} == {"/hook"}  # no redirect is followed
-    assert outside.delivery.standing() == {"configured": 1, "waiting": 0}
+    assert outside.standing()["webhooks"] == {"configured": 1, "waiting": 0}
 
 
 def test_a_receiver_that_is_down_holds_up_no_other_and_raises_an_alert_itself(services: Any, far: Vendors, made: Any) -> None:
@@ -96,7 +95,7 @@ def test_a_receiver_that_is_down_holds_up_no_other_and_raises_an_alert_itself(se
     until(lambda: [one["body"]["alert"]["name"] for one in far.posted] == ["drift", "circuit_open"])
     assert far.posted[1]["body"]["alert"]["subject"] == "webhook:1"
     assert outside.breakers.unhealthy() == ["webhook:1"]
-    assert outside.delivery.standing()["waiting"] == 1  # its own trouble is not queued for it
+    assert outside.standing()["webhooks"]["waiting"] == 1  # its own trouble is not queued for it
     assert [alert["name"] for alert in services.alert.active()] == ["circuit_open", "drift"]
     assert "127.0.0.1:1/" not in json.dumps(outside.breakers.snapshot())
 
@@ -108,24 +107,63 @@ def test_an_alert_of_a_breaker_from_before_a_restart_ends_with_the_first_success
     until(lambda: [alert["name"] for alert in services.alert.active()] == ["drift"])
 
 
-def test_the_line_is_bounded_and_gives_up_the_oldest(services: Any, far: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "_WAITING", 3)
-    one = Delivery(receivers(NOWHERE), services.outside.breakers, services.metrics, services.clock, services.settings.storage.secrets_dir)
+def test_the_box_is_bounded_and_gives_up_the_oldest(services: Any, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "WAITING", 3)
+    outside = made(NOWHERE)
     for number in range(5):
-        one.hear({"event": "raised", "alert": {"id": number}})
-    assert one.standing() == {"configured": 1, "waiting": 3}
+        services.alert.raise_("drift", f"a{number}", "HIGH", "x")
+    assert outside.standing()["webhooks"] == {"configured": 1, "waiting": 3}
     assert delivered(services, "dropped") == 2
-    one.close(0.1)
-    one.hear({"event": "raised", "alert": {"id": 9}})
-    assert one.standing()["waiting"] == 3  # after the end nothing is taken
+    outside.close()
+    assert [one.told["alert"]["subject"] for one in outside.outbox.page()] == ["a2", "a3", "a4"]
 
 
-def test_what_waited_for_a_day_is_history(services: Any, clock: Any) -> None:
-    one = Delivery(receivers(NOWHERE), services.outside.breakers, services.metrics, clock, services.settings.storage.secrets_dir)
-    one.hear({"event": "raised", "alert": {"id": 1}})
+def test_what_waited_for_a_day_is_history(services: Any, clock: Any, made: Any) -> None:
+    outside = made(NOWHERE)
+    services.alert.raise_("drift", "a", "HIGH", "x")
     clock.advance(86_401)
     until(lambda: delivered(services, "dropped") == 1)
-    one.close()
+    assert outside.outbox.waiting() == 0
+
+
+def test_what_could_not_be_delivered_outlives_a_restart_under_its_name(services: Any, far: Vendors, made: Any) -> None:
+    url = far.base + "/hook"
+    first = made(url)
+    far.instead = [status(500)] * 100
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    services.alert.raise_("drift", "b", "HIGH", "x")
+    until(lambda: len(far.posted) >= 1)
+    first.close()
+    services.alert.queues.clear()  # of the one that has ended
+    far.instead, name = [], far.posted[0]["headers"]["rpsd-delivery"]
+    tried = len(far.posted)
+    second = made(url)
+    second.begin()
+    until(lambda: delivered(services) == 2)
+    assert far.posted[tried]["headers"]["rpsd-delivery"] == name
+    assert [one["body"]["alert"]["subject"] for one in far.posted[tried:]] == ["a", "b"]
+
+
+def test_messages_of_a_receiver_that_is_gone_are_given_up(services: Any, far: Vendors, made: Any) -> None:
+    made(NOWHERE).close()
+    services.alert.raise_("drift", "a", "HIGH", "x")
+    services.alert.queues.clear()
+    later = made(far.base + "/hook")
+    assert later.outbox.page() == []
+    later.begin()
+    assert (later.outbox.waiting(), delivered(services, "dropped"), far.posted) == (0, 1, [])
+
+
+def test_an_alert_that_is_not_stored_tells_nobody(services: Any, far: Vendors, made: Any) -> None:
+    outside = made(far.base + "/hook")
+
+    def write(c: Any) -> None:
+        services.alert.raise_in(c, "drift", "a", "HIGH", "x")
+        raise StateConflict("on second thoughts")
+
+    with pytest.raises(StateConflict):
+        services.database.write(write).result()
+    assert outside.outbox.waiting() == 0
 
 
 def test_the_end_lets_the_last_message_out(services: Any, far: Vendors, made: Any) -> None:
