@@ -254,12 +254,6 @@ def _thresholds(value: Any) -> tuple[float, ...]:
     return found
 
 
-def _rules(value: Any) -> Any:
-    if value != "default" and not isinstance(value, list):
-        raise Unfit("expected default or a list of rules")
-    return value
-
-
 def _scheduler(value: Any) -> str:
     if value != "local" and not re.fullmatch(r"(?:tcp|tls)://[\w.:\[\]-]+:\d+", str(value)):
         raise Unfit("expected local or tcp://host:port")
@@ -299,5 +293,4 @@ WORKERS = Kind("auto or an integer", _workers)
 MAPPING = Kind("a mapping", _mapping)
 RETENTION = Kind("a mapping of interval to duration", _retention)
 THRESHOLDS = Kind("three rising numbers", _thresholds)
-RULES = Kind("default or a list of rules", _rules)
 SCHEDULER = Kind("local or an address", _scheduler, verbatim=True)

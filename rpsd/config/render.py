@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rpsd.config.entries import Entry, entries, sections, value
 from rpsd.config.kinds import DURATION, SIZE, WORKERS, Kind, Rate
 from rpsd.config.settings import Settings
+from rpsd.core.alert_rule import AlertRule
 
 _HEAD = """\
 # Settings of rpsd. Every line below is a comment that shows a default; remove the `# ` before a setting and before its
@@ -49,6 +50,8 @@ def written(found: Any) -> Any:
     """The value in JSON terms."""
     if isinstance(found, Rate):
         return f"{found.count}/{ {1.0: 's', 60.0: 'min', 3600.0: 'h', 86_400.0: 'day'}[found.per_seconds] }"
+    if isinstance(found, AlertRule):
+        return {"name": found.name, "when": found.condition.text, "severity": found.severity, "detail": found.detail, "least": found.least}
     if isinstance(found, Path | ipaddress.IPv4Network | ipaddress.IPv6Network):
         return str(found)
     if isinstance(found, tuple | list):

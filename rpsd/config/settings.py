@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rpsd.config import kinds, outside
+from rpsd.config.alert_rules import ALERT_RULES
 from rpsd.config.kinds import Kind, Network, Rate
+from rpsd.core.alert_rule import AlertRule
 from rpsd.core.parameters import GuardrailParameters, HmmParameters, WaveletParameters
 from rpsd.core.regime import SEVERITIES
 from rpsd.core.source import Receiver, SourceSetting
@@ -282,9 +284,9 @@ class Compute:
 class Slo:
     """Service level objectives."""
 
-    availability: float = setting(0.999, kinds.number(0, 1), "Share of requests that must succeed.", room="alerts")
-    predict_p99: float = setting("50ms", kinds.DURATION, "99th percentile of predictions.", room="alerts")
-    detect_fresh_p99: float = setting("2s", kinds.DURATION, "99th percentile of fresh regime detections.", room="alerts")
+    availability: float = setting(0.999, kinds.number(0, 1), "Share of requests that must succeed.")
+    predict_p99: float = setting("50ms", kinds.DURATION, "99th percentile of predictions.")
+    detect_fresh_p99: float = setting("2s", kinds.DURATION, "99th percentile of fresh regime detections.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +319,9 @@ class Alerts:
     """Alerts and where they go."""
 
     webhooks: tuple[Receiver, ...] = setting([], outside.WEBHOOKS, "Addresses that alerts are sent to.")
-    rules: Any = setting("default", kinds.RULES, "default, or a list of rules.", room="alerts")
+    rules: str | tuple[str | AlertRule, ...] = setting(
+        "default", ALERT_RULES, "default, or a list of rules as the manual's chapter on observing says; default among them keeps those."
+    )
 
 
 @dataclass(frozen=True, slots=True)

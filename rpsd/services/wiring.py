@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rpsd.config import Settings
 from rpsd.services.access.certificate import CertificateWatch
@@ -40,6 +41,9 @@ from rpsd.services.series import SeriesService
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics, SystemMonitor
 
+if TYPE_CHECKING:
+    from rpsd.services.alerting.service import AlertingService
+
 
 @dataclass
 class Services(OnDemand):
@@ -73,6 +77,7 @@ class Services(OnDemand):
     backup: BackupService
     outside: Outside
     health: HealthService
+    alerting: "AlertingService | None" = None
     _warming: threading.Lock = field(default_factory=threading.Lock)
 
     def warm(self) -> None:
@@ -96,11 +101,23 @@ class Services(OnDemand):
             self.keeper.begin()
             self.feature.materialiser.begin()
             self.drift.measure()
+            self._follow_rules()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
+
+    def _follow_rules(self) -> None:
+        """Begin to judge the rules of alerts; a process that only does one piece of work leaves that to the server."""
+        if isinstance(self.compute, LocalCompute):
+            from rpsd.services.alerting.service import AlertingService  # the start does not wait for it
+            from rpsd.services.alerting.switches import Switches
+
+            self.alerting = AlertingService(self.settings, self.database, self.metrics, self.alert, self.clock, Switches())
+            self.alerting.begin()
 
     def close(self) -> None:
         """Stop the threads, the worker and at last the database, which finishes its writes. Safe to repeat."""
         self.health.stop()
+        if self.alerting is not None:
+            self.alerting.close()
         self.book_teller.close()
         self.outside.close()
         self.keeper.close()
@@ -136,9 +153,15 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
     return services
 
 
+def _metrics(settings: Settings) -> Metrics:
+    """The metrics, which count exactly what the objectives speak of."""
+    slo = settings.monitoring.slo
+    return Metrics((slo.predict_p99, slo.detect_fresh_p99))
+
+
 def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool) -> Services:
     """The services on an open database."""
-    metrics, watch, events = Metrics(), settings.monitoring, EventHub(clock)
+    metrics, watch, events = _metrics(settings), settings.monitoring, EventHub(clock)
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
     herald = Herald(events)
     alert = AlertService(database, metrics, clock, events)

@@ -6,17 +6,21 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.samples import Sample
 
 from rpsd import __version__
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a timestamp beside every counter doubles the text and nobody reads it
 
-_REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 30.0)
+"""The default objectives, 50 ms and 2 s, are among them, so that they are counted exactly."""
 _RATIO_BUCKETS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 
@@ -28,6 +32,9 @@ class Description:
     type: str
     labels: tuple[str, ...]
     doc: str
+
+
+_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
 
 
 class ManyHistogram(Histogram):
@@ -42,11 +49,16 @@ class ManyHistogram(Histogram):
 
 
 class Metrics:
-    """One registry; attributes are named after the metrics without their prefix `rpsd_`."""
+    """One registry; attributes are named after the metrics without their prefix `rpsd_`.
 
-    def __init__(self) -> None:
+    `objectives` (seconds) become bounds of the histograms of time, so that what they demand is counted exactly.
+    """
+
+    def __init__(self, objectives: Sequence[float] = ()) -> None:
+        self._request_buckets = tuple(sorted({*_REQUEST_BUCKETS, *objectives}))
         self.registry = CollectorRegistry(auto_describe=False)
         self._described: list[Description] = []
+        self._by_name: dict[str, MetricWrapperBase] = {}
         self._http()
         self._numerics()
         self._work()
@@ -61,7 +73,7 @@ class Metrics:
     def _http(self) -> None:
         self.http_requests_total = self._counter("rpsd_http_requests_total", "HTTP requests answered.", "method", "route", "status")
         self.http_request_duration_seconds = self._histogram(
-            "rpsd_http_request_duration_seconds", "Time to answer an HTTP request.", _REQUEST_BUCKETS, "method", "route"
+            "rpsd_http_request_duration_seconds", "Time to answer an HTTP request.", self._request_buckets, "method", "route"
         )
         self.errors_total = self._counter("rpsd_errors_total", "Errors answered or recorded, by code.", "code")
         self.rate_limited_total = self._counter("rpsd_rate_limited_total", "Calls refused because their limit was used up.", "kind")
@@ -71,13 +83,15 @@ class Metrics:
 
     def _numerics(self) -> None:
         self.denoise_points_total = self._counter("rpsd_denoise_points_total", "Points denoised.", "method")
-        self.denoise_seconds = self._histogram("rpsd_denoise_seconds", "Time of one denoising.", _REQUEST_BUCKETS, "method")
+        self.denoise_seconds = self._histogram("rpsd_denoise_seconds", "Time of one denoising.", self._request_buckets, "method")
         self.guardrail_results_total = self._counter("rpsd_guardrail_results_total", "Guardrail verdicts.", "guardrail", "result")
         self.variance_reduction_ratio = self._histogram(
             "rpsd_variance_reduction_ratio", "Share of the variance of increments that a denoising removed.", _RATIO_BUCKETS
         )
         self.model_predictions_total = self._counter("rpsd_model_predictions_total", "Answers given by a model.", "kind", "regime_type")
-        self.prediction_seconds = self._histogram("rpsd_prediction_seconds", "Time of one answer of a model.", _REQUEST_BUCKETS, "kind")
+        self.prediction_seconds = self._histogram(
+            "rpsd_prediction_seconds", "Time of one answer of a model.", self._request_buckets, "kind"
+        )
         self.model_trainings_total = self._counter("rpsd_model_trainings_total", "Trainings of models, by outcome.", "outcome")
         self.retrain_decisions_total = self._counter(
             "rpsd_retrain_decisions_total", "Decisions about training models, by what was decided and why.", "decision", "cause"
@@ -88,7 +102,7 @@ class Metrics:
             "rpsd_stale_models", "Models in production past regimes.max_model_age although bars have come since."
         )
         self.detect_fresh_seconds = self._histogram(
-            "rpsd_detect_fresh_seconds", "Time of a detection of regimes that the cache did not hold.", _REQUEST_BUCKETS
+            "rpsd_detect_fresh_seconds", "Time of a detection of regimes that the cache did not hold.", self._request_buckets
         )
         self.feature_rows_total = self._counter("rpsd_feature_rows_total", "Rows of feature views that were materialised.")
         self.feature_quality_score = self._gauge(
@@ -173,22 +187,34 @@ class Metrics:
         self.system_memory_ratio = self._gauge("rpsd_system_memory_ratio", "Share of memory in use.")
         self.disk_used_ratio = self._gauge("rpsd_disk_used_ratio", "Share of the data directory's disk in use.")
         self.uptime_seconds = self._gauge("rpsd_uptime_seconds", "Time since the start of the process.")
-        started = time.monotonic()
-        self.uptime_seconds.set_function(lambda: time.monotonic() - started)
+        self._started = time.monotonic()
+        self.uptime_seconds.set_function(self.uptime)
         self.build_info = self._gauge("rpsd_build_info", "Always 1; the labels tell what is running.", "version", "python")
         self.build_info.labels(__version__, platform.python_version()).set(1)
 
     def _counter(self, name: str, doc: str, *labels: str) -> Counter:
-        self._described.append(Description(name, "counter", labels, doc))
-        return Counter(name, doc, labels, registry=self.registry)
+        return self._keep(Description(name, "counter", labels, doc), Counter(name, doc, labels, registry=self.registry))
 
     def _gauge(self, name: str, doc: str, *labels: str) -> Gauge:
-        self._described.append(Description(name, "gauge", labels, doc))
-        return Gauge(name, doc, labels, registry=self.registry)
+        return self._keep(Description(name, "gauge", labels, doc), Gauge(name, doc, labels, registry=self.registry))
 
     def _histogram(self, name: str, doc: str, buckets: tuple[float, ...], *labels: str) -> ManyHistogram:
-        self._described.append(Description(name, "histogram", labels, doc))
-        return ManyHistogram(name, doc, labels, buckets=buckets, registry=self.registry)
+        made = ManyHistogram(name, doc, labels, buckets=buckets, registry=self.registry)
+        return self._keep(Description(name, "histogram", labels, doc), made)
+
+    def _keep(self, description: Description, made: _Metric) -> _Metric:
+        self._described.append(description)
+        self._by_name[description.name] = made
+        return made
+
+    def samples(self, name: str) -> list[Sample]:
+        """Every sample of the metric of that full name, buckets and sums among them; [] for a name that is none. About 5 µs each."""
+        found = self._by_name.get(name)
+        return [] if found is None else [sample for family in found.collect() for sample in family.samples]
+
+    def uptime(self) -> float:
+        """Seconds since these metrics began to count, which is the start of the process."""
+        return time.monotonic() - self._started
 
     def described(self) -> Iterator[Description]:
         """Every metric of rpsd's own, in the order of this file; process and garbage collection come on top."""
