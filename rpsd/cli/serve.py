@@ -107,8 +107,9 @@ def reloader(settings: "Settings", services: "Services", writer: "LogWriter", fl
         monitoring = outcome.settings.monitoring
         configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file, writer=writer)
         told = {"applied": list(outcome.applied), "needs_restart": list(outcome.pending)}
-        services.access.record("SIGHUP", "config.reload", str(settings.path or "defaults"), told)
-        log.info("settings reloaded", outcome="success", **told)
+        audited = {"changes": {change.name: {"from": change.before, "to": change.after} for change in outcome.changes}}
+        services.access.record("SIGHUP", "config.reload", str(settings.path or "defaults"), told | audited)
+        log.info("settings reloaded", outcome="success", **told, changes=[f"{name}: {old} → {new}" for name, old, new in outcome.changes])
         waiting = f"; waiting for a restart: {', '.join(outcome.pending)}" if outcome.pending else ""
         return f"reloaded: {', '.join(outcome.applied) or 'nothing changed at once'}{waiting}"
 

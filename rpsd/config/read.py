@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from rpsd.config.difference import Change, changes
 from rpsd.config.document import Placed, load, plain, scalar
 from rpsd.config.entries import Entry, entries, sections, value
 from rpsd.config.kinds import Unfit
@@ -187,12 +188,13 @@ def refused(faults: list[Fault]) -> BadConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reload:
-    """How a reload went: the settings to use from now on, what changed at once, and what waits for a restart."""
+    """How a reload went: the settings to use from now on, what changed at once, what waits for a restart, and old and new values."""
 
     settings: Settings
     applied: tuple[str, ...]
     pending: tuple[str, ...]
     error: RpsdError | None = None
+    changes: tuple[Change, ...] = ()
 
 
 def reload(current: Settings, environ: Mapping[str, str] = os.environ, flags: Mapping[str, Any] = MappingProxyType({})) -> Reload:
@@ -206,7 +208,9 @@ def reload(current: Settings, environ: Mapping[str, str] = os.environ, flags: Ma
     settings = _replaced(current, live)
     origin = {**current.origin, **{name: fresh.origin.get(name, "default") for name in live}}
     settings = dataclasses.replace(settings, origin=MappingProxyType(origin))
-    return Reload(settings, tuple(live), tuple(entry.name for entry in changed if not entry.live))
+    names = tuple(entry.name for entry in changed)
+    told = tuple(changes(current, fresh, names))
+    return Reload(settings, tuple(live), tuple(name for name in names if name not in live), changes=told)
 
 
 def _replaced(settings: Settings, values: Mapping[str, Any]) -> Settings:

@@ -197,7 +197,10 @@ def test_a_reload_takes_what_is_live_and_a_broken_file_changes_nothing(live: Box
     assert b"rpsd_config_last_reload_successful 0.0" in live.answers("/metrics")
     live.configure("DEBUG")
     live.server.send_signal(signal.SIGHUP)
-    assert live.awaited("settings reloaded")["applied"] == ["monitoring.log_level"]
+    told = live.awaited("settings reloaded")
+    assert (told["applied"], told["changes"]) == (["monitoring.log_level"], ["monitoring.log_level: INFO → DEBUG"])
+    reloads = [row["detail"] for row in live.told("audit", "list")["audit"] if row["action"] == "config.reload"]
+    assert reloads[-1]["changes"] == {"monitoring.log_level": {"from": "INFO", "to": "DEBUG"}}
     assert b"rpsd_config_last_reload_successful 1.0" in live.answers("/metrics")
     assert live.server.poll() is None
 

@@ -231,6 +231,19 @@ def test_a_reload_applies_what_is_live_and_names_the_rest(tmp_path: Path) -> Non
     outcome = reload(current, {})
     assert (outcome.applied, outcome.pending) == (("monitoring.log_level",), ("server.port", "monitoring.metrics_port"))
     assert (outcome.settings.monitoring.log_level, outcome.settings.server.port) == ("DEBUG", 8000)
+    port = ("server.port", "8000", "9")
+    assert list(outcome.changes) == [port, ("monitoring.metrics_port", "8000", "9"), ("monitoring.log_level", "INFO", "DEBUG")]
+
+
+def test_the_changes_of_a_reload_hold_no_secret_and_no_long_list(tmp_path: Path) -> None:
+    file = write(tmp_path, "alerts: {webhooks: ['https://hooks.example.org/first-token']}\n")
+    current = read(file, {})
+    origins = [f"https://desk{number}.example.org" for number in range(50)]
+    write(tmp_path, f"alerts: {{webhooks: ['https://hooks.example.org/second-token']}}\nserver: {{cors_origins: {origins}}}\n")
+    told = {name: (before, after) for name, before, after in reload(current, {}).changes}
+    assert told["alerts.webhooks"] == ("(set)", "(set)")
+    assert len(told["server.cors_origins"][1]) == 201
+    assert "token" not in str(told)
 
 
 def test_a_broken_file_keeps_the_old_settings(tmp_path: Path) -> None:
