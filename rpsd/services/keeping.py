@@ -117,7 +117,7 @@ class Keeper:
             if one.failure is not None:
                 self._complain(one.series, one.column.group.name, one.failure)
             elif one.replayed:
-                log = logger(operation="live", series=one.series, column=one.column.group.name, method=meta["method"])
+                log = logger(operation="live", series=one.series, column=one.column.group.name, denoiser=meta["method"])
                 tell = log.info if one.replayed > SLICE else log.debug  # a feed that is a little out of order is no news
                 tell("a live column went back for a late or revised row", outcome="success", data_size=one.replayed)
             self._metrics.denoise_points_total.labels(meta["method"]).inc(one.samples)

@@ -90,6 +90,8 @@ def _as_ecs(_logger: Any, _level: str, event: Event) -> Event:
     named = {_ECS.get(name, f"rpsd.{name}"): value for name, value in event.items() if name != "processing_time"}
     if event.get("processing_time") is not None:
         named["event.duration"] = int(float(event["processing_time"]) * 1e9)
+    if named.get("client.ip") == "unix":  # the schema wants a number there, and this is what it has for the rest
+        named["client.address"] = named.pop("client.ip")
     if "outcome" in event:
         named["event.outcome"] = _ECS_OUTCOMES.get(str(event["outcome"]), "unknown")
     return named | {"ecs.version": _ECS_VERSION}

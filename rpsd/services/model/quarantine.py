@@ -42,7 +42,9 @@ class Quarantine:
         if (name, version) in self._met:
             return
         self._met.add((name, version))
-        logger(operation="model", model=name, version=version).error("a stored model is damaged", outcome="error", error_code=error.code)
+        logger(operation="model", model=name, model_version=version).error(
+            "a stored model is damaged", outcome="error", error_code=error.code
+        )
 
         def write(c: Connection) -> tuple[Alert, bool]:
             rows.put_stored(c, name, version, error.detail, self._clock())
