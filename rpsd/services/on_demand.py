@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rpsd.config import Settings
     from rpsd.services.alert import AlertService
+    from rpsd.services.backup.service import BackupService
     from rpsd.services.book.backtest import BacktestService
     from rpsd.services.book.further import BookFurther
     from rpsd.services.book.service import BookService
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rpsd.services.denoise.compare import DenoiseCompare
     from rpsd.services.denoise.search import DenoiseSearch
     from rpsd.services.denoise.service import DenoiseService
+    from rpsd.services.doctor.inside import Inside
     from rpsd.services.drift.service import DriftService
     from rpsd.services.events import EventHub
     from rpsd.services.experiment.fit_run import WorkRuns
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from rpsd.services.experiment.run_log import RunService
     from rpsd.services.experiment.run_reading import RunReading
     from rpsd.services.experiment.service import ExperimentService
+    from rpsd.services.health import HealthService
     from rpsd.services.job import JobService
     from rpsd.services.maintenance import Maintenance
     from rpsd.services.ml_status import MlStatus
@@ -47,6 +50,8 @@ class OnDemand:
     compute: "Compute"
     events: "EventHub"
     alert: "AlertService"
+    backup: "BackupService"
+    health: "HealthService"
     book: "BookService"
     denoise: "DenoiseService"
     job: "JobService"
@@ -87,6 +92,15 @@ class OnDemand:
         from rpsd.services.book.backtest import BacktestService
 
         return BacktestService(self.settings, self.compute, book=self.book, model=self.model, job=self.job, runs=self._work_runs)
+
+    @cached_property
+    def doctor(self) -> "Inside":
+        """What the owner of the data finds when it looks at itself."""
+        from rpsd.services.doctor.inside import Inside
+
+        return Inside(
+            self.settings, self.database, backup=self.backup, job=self.job, health=self.health, alert=self.alert, clock=self.clock
+        )
 
     @cached_property
     def drift(self) -> "DriftService":

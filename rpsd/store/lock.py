@@ -8,7 +8,7 @@ from typing import Self
 
 from rpsd.core.errors import DirectoryLocked, UnsafeStorage
 
-_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "lustre"})
+REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "lustre"})
 
 
 class DirectoryLock:
@@ -19,7 +19,7 @@ class DirectoryLock:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if remote := file_system(directory) & _REMOTE:
+        if remote := file_system(directory) & REMOTE:
             raise UnsafeStorage(f"{directory} is on {', '.join(remote)}, where locks and fsync cannot be trusted")
         self._descriptor: int | None = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -318,6 +318,8 @@ def _admin() -> tuple[Seed, ...]:
         _read("/api/v1/admin/config"),
         _read("/api/v1/admin/keys"),
         _read("/api/v1/admin/maintenance"),
+        Seed("GET /api/v1/admin/doctor", "/api/v1/admin/doctor", often=0.05),
+        Seed("POST /api/v1/admin/doctor/fix", "/api/v1/admin/doctor/fix", often=0.05),
         Seed("POST /api/v1/admin/maintenance", "/api/v1/admin/maintenance", {"on": True, "reason": "fuzz", "for": 1}, often=0.1),
         Seed("POST /api/v1/admin/keys", "/api/v1/admin/keys", key, often=0.1),
         Seed("DELETE /api/v1/admin/keys/{key}", "/api/v1/admin/keys/none", expects=404),

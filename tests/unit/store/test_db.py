@@ -68,7 +68,7 @@ def test_the_second_owner_is_refused_at_once(database: Database) -> None:
 
 def test_a_network_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lock.file_system(Path("/proc")) == {"proc"}
-    monkeypatch.setattr(lock, "_REMOTE", lock.file_system(tmp_path) or frozenset())
+    monkeypatch.setattr(lock, "REMOTE", lock.file_system(tmp_path) or frozenset())
     if lock.file_system(tmp_path):
         with pytest.raises(UnsafeStorage):
             lock.DirectoryLock(tmp_path)
