@@ -18,9 +18,13 @@ def check(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
 
     from rpsd.config import read, unused
     from rpsd.config.exposure import exposure_warnings
+    from rpsd.config.listening import is_of_service, listening_faults
+    from rpsd.config.read import refused
 
     settings = read(chosen(config_file), os.environ)
     refuse_faults(settings)
+    if is_of_service(settings) and (faults := listening_faults(settings)):
+        raise refused(faults)
     warnings = exposure_warnings(settings)
     waiting = unused(settings)
     data = {

@@ -78,7 +78,7 @@ def units(asked: Ask = ask, booted: Path = Path("/run/systemd/system")) -> Itera
         yield Finding("units", NOTE, "this machine does not run systemd; rpsd is started by hand")
         return
     for unit, most in UNITS.items():
-        said = asked(["systemctl", "show", unit, "-p", "LoadState,ActiveState,NeedDaemonReload,DropInPaths,NRestarts"])
+        said = asked(["systemctl", "show", unit, "-p", "LoadState,ActiveState,UnitFileState,NeedDaemonReload,DropInPaths,NRestarts"])
         facts = dict(line.split("=", 1) for line in (said or "").splitlines() if "=" in line)
         if facts.get("LoadState") != "loaded":
             yield Finding(f"unit {unit}", NOTE, f"not installed ({facts.get('LoadState', 'systemctl does not answer')})")
@@ -92,8 +92,12 @@ def _unit(unit: str, facts: Mapping[str, str]) -> Iterator[Finding]:
     told = f"{state}, restarted {restarts} times by systemd since it was started"
     if state == "failed":
         yield Finding(f"unit {unit}", FAILED, told, f"`journalctl -u {unit} -n 50` tells why; then `systemctl restart {unit}`.")
+    elif state == "active":
+        yield Finding(f"unit {unit}", OK, told)
+    elif facts.get("UnitFileState") == "disabled":
+        yield Finding(f"unit {unit}", NOTE, f"{state}, disabled")
     else:
-        yield Finding(f"unit {unit}", OK if state == "active" else NOTE, told)
+        yield Finding(f"unit {unit}", WARNING, state or "does not run", f"systemctl start {unit}")
     if facts.get("NeedDaemonReload") == "yes":
         yield Finding(f"unit {unit}", WARNING, "its files have changed since systemd read them", "systemctl daemon-reload")
     if drops := facts.get("DropInPaths", "").strip():
