@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -70,6 +71,45 @@ def _show(found: Mapping[str, Any], as_json: bool) -> None:
     shown = {"id": found["id"], "key": found["key"], "scopes": found["scopes"], "expires": found.get("expires")}
     text = pairs([("id", shown["id"]), ("key", shown["key"]), ("scopes", ", ".join(shown["scopes"])), ("expires", shown["expires"])])
     answer(shown, as_json, f"{text}\nKeep the key now: it is not shown again.")
+
+
+@app.command()
+def adopt(
+    file: Annotated[Path, typer.Argument(help="API keys of an earlier system, one a line; `#` begins a comment.")],
+    scope: Annotated[list[str], typer.Option("--scope", help="read, ingest, predict, train or admin; again for more.")],
+    name: Annotated[str, typer.Option("--name", help="Who or what uses them; further ones are numbered.")] = "adopted",
+    expires: Annotated[str | None, typer.Option("--expires", help="When they end: 90d, 12h, or an ISO 8601 time.")] = None,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let API keys of an earlier system, of 32 characters and more, go on working. Only their hashes are kept."""
+    from rpsd.cli.config import text_of
+
+    scopes = [part for given in scope for part in given.split(",") if part]
+    now_ns = time.time_ns()
+    ends = expiry(expires, now_ns)
+    _wished(name, scopes, None, now_ns)
+    lines = [line.strip() for line in text_of(file).splitlines()]
+    found = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    _refuse_unfit(file, found)
+    with reached(load(config_file)) as here:
+        done = here.adopt_keys([line for _, line in found], scopes, name, ends)
+    headers = ("id", "name", "scopes", "expires")
+    text = table(headers, [[_brief(row.get(h)) for h in headers] for row in done["keys"]], empty="No key is new.")
+    known = f"\nworking already: {', '.join(done['known'])}" if done["known"] else ""
+    answer(done, as_json, f"{text}{known}\nThe file {file} is no longer needed: remove it.")
+
+
+def _refuse_unfit(file: Path, found: Sequence[tuple[int, str]]) -> None:
+    """Raise InvalidRequest with every line that holds no key that can be taken over."""
+    from rpsd.core.errors import Fault
+    from rpsd.services.access.wish import ADOPTION_HINT, unfit_for_adoption
+
+    faults = [Fault(f"{file}:{number}", reason) for number, line in found if (reason := unfit_for_adoption(line))]
+    if not found:
+        faults = [Fault(str(file), "holds no key")]
+    if faults:
+        raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults, hint=ADOPTION_HINT)
 
 
 @app.command("list")

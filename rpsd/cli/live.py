@@ -231,6 +231,10 @@ class Live:
         """A new key; `key` in the answer is the token, shown this once."""
         return self._client.create_key(name, scopes, expires, limit)
 
+    def adopt_keys(self, keys: Sequence[str], scopes: Sequence[str], name: str, expires: str | None) -> dict[str, Any]:
+        """Let keys of an earlier system go on working."""
+        return self._client.adopt_keys(keys, scopes, name, expires)
+
     def rotate_key(self, identifier: str, overlap_seconds: float) -> dict[str, Any]:
         """A key in place of another; `key` in the answer is the token, shown this once."""
         return self._client.rotate_key(identifier, int(overlap_seconds))

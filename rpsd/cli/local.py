@@ -269,6 +269,13 @@ class Local:
         row, token = self._services.access.create(name, scopes, expires_ns=expires_ns, limit=limit, by=BY)
         return {**row, "key": token}
 
+    def adopt_keys(self, keys: Sequence[str], scopes: Sequence[str], name: str, expires: str | None) -> dict[str, Any]:
+        """Let keys of an earlier system go on working."""
+        from rpsd.core import instant
+
+        expires_ns = None if expires is None else instant.parse(expires)
+        return self._services.access.adopt(keys, name, scopes, expires_ns=expires_ns, by=BY)
+
     def rotate_key(self, identifier: str, overlap_seconds: float) -> dict[str, Any]:
         """A key in place of another; `key` in the answer is the token, shown this once."""
         row, token = self._services.access.rotate(identifier, overlap_seconds, by=BY)

@@ -19,6 +19,12 @@ class AccessCalls(Connection):
         found: dict[str, Any] = self.ask("POST", "/api/v1/admin/keys", json={k: v for k, v in body.items() if v is not None})
         return found
 
+    def adopt_keys(self, keys: Sequence[str], scopes: Sequence[str], name: str = "adopted", expires: str | None = None) -> dict[str, Any]:
+        """Let keys of an earlier system go on working: {"keys", "known"}."""
+        body = {"keys": list(keys), "scopes": list(scopes), "name": name} | ({"expires": expires} if expires else {})
+        found: dict[str, Any] = self.ask("POST", "/api/v1/admin/keys/adopt", json=body)
+        return found
+
     def rotate_key(self, identifier: str, overlap: int | str = "24h") -> dict[str, Any]:
         """A key in place of another, which goes on working for `overlap`: seconds, or text such as 24h."""
         found: dict[str, Any] = self.ask("POST", f"/api/v1/admin/keys/{identifier}/rotate", json={"overlap": overlap})

@@ -68,7 +68,7 @@ class JobService:
 
         def write(c: Connection) -> dict[str, Any]:
             def add() -> dict[str, Any]:
-                run = rows.enqueue(c, name, dict(args), by, now_ns)
+                run = rows.enqueue(c, name, dict(args), str(by), now_ns)
                 queued.append(run)
                 if data is not None:
                     _check_room(c, name)

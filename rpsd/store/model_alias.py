@@ -42,7 +42,7 @@ def put(c: Connection, name: str, alias: str, version: int, by: str, now_ns: int
     if taken >= MOST:
         raise StateConflict(f"{name} has {MOST} aliases already", hint="Remove one first.")
     c.execute("INSERT OR REPLACE INTO model_alias VALUES (?, ?, ?, ?, ?)", (name, alias, version, by, now_ns))
-    return Alias(alias, version, by, now_ns)
+    return Alias(alias, version, str(by), now_ns)
 
 
 def drop(c: Connection, name: str, alias: str) -> bool:

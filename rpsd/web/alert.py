@@ -98,7 +98,7 @@ def test(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     exchange = of(request)
     query(request.scope, Query)
     refuse_body(body)
-    return answer(exchange, {"receivers": exchange.services.outside.test(exchange.by)})
+    return answer(exchange, {"receivers": exchange.services.outside.test(exchange.actor)})
 
 
 ROUTES: Final = (page, resolve, test)

@@ -67,7 +67,7 @@ def backtest(request: Request[Any, Any, Any], symbol: FromPath[str], body: RawBo
     )
     once = exchange.once(f"POST /api/v1/books/{symbol}/backtest", digest_of(body))
     exchange.operation = "book_backtest"
-    return accepted_job(exchange, exchange.services.backtest.submit(symbol, asked, by=exchange.by, once=once))
+    return accepted_job(exchange, exchange.services.backtest.submit(symbol, asked, by=exchange.actor, once=once))
 
 
 ROUTES: Final = (backtest,)

@@ -20,7 +20,7 @@ async def streamed(request: Request[Any, Any, Any], symbol: str, name: str, opti
     from rpsd.services.book.importing import BookImport
 
     exchange = of(request)
-    taking = BookImport(exchange.services.book, symbol, opened(name, options), by=exchange.by, tick=tick)
+    taking = BookImport(exchange.services.book, symbol, opened(name, options), by=exchange.actor, tick=tick)
     held, size = [], 0
     async for chunk in request.stream():
         held.append(chunk)

@@ -46,7 +46,7 @@ def train(request: Request[Any, Any, Any], symbol: FromPath[str], body: RawBody)
     label = None if given.label is None else _label(given)
     once = exchange.once(f"POST /api/v1/books/{symbol}/train", digest_of(body))
     exchange.operation = "book_train"
-    return accepted_job(exchange, service.submit(symbol, label, given.params, by=exchange.by, once=once))
+    return accepted_job(exchange, service.submit(symbol, label, given.params, by=exchange.actor, once=once))
 
 
 def _label(given: TrainBody) -> LabelParameters:

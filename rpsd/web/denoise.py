@@ -158,7 +158,7 @@ def stored(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fro
             start_ns=start_ns,
             end_ns=end_ns,
             save_as=asked.save_as,
-            by=exchange.by,
+            by=exchange.actor,
             method=asked.method,
             causality=asked.causality,
             lag=asked.lag,

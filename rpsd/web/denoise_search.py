@@ -72,7 +72,7 @@ def search(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     named = "values" if stored is None else f"{stored.symbol.upper()} {stored.interval} {stored.column}"
     once = exchange.once("POST /api/v1/denoise/search", digest_of(body))
     exchange.operation, exchange.samples = "denoise_search", values.size
-    return accepted_job(exchange, exchange.services.denoise_search.submit(asked, values, t, data=named, by=exchange.by, once=once))
+    return accepted_job(exchange, exchange.services.denoise_search.submit(asked, values, t, data=named, by=exchange.actor, once=once))
 
 
 ROUTES: Final = (search,)

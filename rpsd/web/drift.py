@@ -127,7 +127,7 @@ def scan(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     query(request.scope, Query)
     models = read(exchange, body, ScanBody).models if body.strip() else None
     once = exchange.once("POST /api/v1/drift/scan", digest_of(body))
-    return accepted_job(exchange, exchange.services.drift.submit(models, by=exchange.by, once=once))
+    return accepted_job(exchange, exchange.services.drift.submit(models, by=exchange.actor, once=once))
 
 
 ROUTES: Final = (page, find, scan)

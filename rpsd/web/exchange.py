@@ -1,5 +1,6 @@
 """One request on its way through the edge: who asks, under which id, and what the handlers need to answer it."""
 
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +62,9 @@ class Exchange:
 
     @property
     def who(self) -> "Principal":
-        """Who acts, with the scopes held; only where the guard has let the request through."""
+        """Who acts, with the scopes held, and from where; only where the guard has let the request through."""
         assert self.principal is not None
-        return self.principal
+        return dataclasses.replace(self.principal, peer=self.peer)
 
     def charge(self, kind: str) -> None:
         """Count this call against the limit of who makes it; on the loop, or for `train` in any thread. Raises RateLimited."""

@@ -132,7 +132,7 @@ def register(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     asked = read(exchange, body, Definition)
     definition = {"features": asked.features, "views": asked.views}
     once = exchange.once("POST /api/v1/feature-views", digest_of(body))
-    return answer(exchange, exchange.services.feature.views.register(asked.name, definition, exchange.by, once))
+    return answer(exchange, exchange.services.feature.views.register(asked.name, definition, exchange.actor, once))
 
 
 @get(
@@ -177,7 +177,7 @@ def materialise(request: Request[Any, Any, Any], view: FromPath[str], body: RawB
     query(request.scope, Query)
     asked = read(exchange, body, Entities) if body.strip() else Entities()
     once = exchange.once(f"POST /api/v1/feature-views/{view}/materialize", digest_of(body))
-    return accepted_job(exchange, exchange.services.feature.materialiser.submit(view, asked.entities, by=exchange.by, once=once))
+    return accepted_job(exchange, exchange.services.feature.materialiser.submit(view, asked.entities, by=exchange.actor, once=once))
 
 
 @get(

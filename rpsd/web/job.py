@@ -79,7 +79,7 @@ def run(request: Request[Any, Any, Any], job: FromPath[str], body: RawBody) -> R
 def cancel(request: Request[Any, Any, Any], job: FromPath[str]) -> Response[bytes]:
     """Cancel a run."""
     exchange = of(request)
-    return answer(exchange, exchange.services.job.cancel(_id(job), by=exchange.by))
+    return answer(exchange, exchange.services.job.cancel(_id(job), by=exchange.actor))
 
 
 ROUTES: Final = (page, find, run, cancel)

@@ -27,6 +27,22 @@ class KeyBody(Body):
     limit: Limit | None = None
 
 
+class AdoptBody(Body):
+    """Keys of an earlier system that go on working as they are; they share name, scopes, end and limit."""
+
+    keys: Annotated[list[Annotated[str, msgspec.Meta(max_length=256)]], msgspec.Meta(min_length=1, max_length=1000)]
+    scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=5)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .@:-]+$")] = "adopted"
+    expires: Instant | None = None
+
+
+class Adopted(msgspec.Struct):
+    """The keys that are new, and the ids of those that worked already."""
+
+    keys: list[dict[str, Any]]
+    known: list[str]
+
+
 class RotateBody(Body):
     """How long the old key goes on working: seconds, or text such as 24h, 90 days at most; a day when nothing is said."""
 
@@ -80,6 +96,27 @@ def create_key(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes
         asked.name, asked.scopes, expires_ns=moment(asked.expires, "/expires"), limit=asked.limit, by=exchange.actor
     )
     return answer(exchange, {**row, "key": token}, 201)
+
+
+@post(
+    "/api/v1/admin/keys/adopt",
+    opt=declare(
+        "admin",
+        "Let API keys of an earlier system, of 32 characters and more, go on working; only their hashes are kept. Safe to repeat.",
+        "admin",
+        reads={JSON: AdoptBody},
+        writes={JSON: Adopted},
+    ),
+    status_code=200,
+    sync_to_thread=True,
+)
+def adopt_keys(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
+    """Adopt keys."""
+    exchange = of(request)
+    query(request.scope, Query)
+    asked = read(exchange, body, AdoptBody)
+    ends_ns = moment(asked.expires, "/expires")
+    return answer(exchange, exchange.services.access.adopt(asked.keys, asked.name, asked.scopes, expires_ns=ends_ns, by=exchange.actor))
 
 
 @post(
@@ -145,4 +182,4 @@ def rotate_signing_keys(request: Request[Any, Any, Any], body: RawBody) -> Respo
     return answer(exchange, {"keys": exchange.services.access.rotate_signing(exchange.actor)})
 
 
-ROUTES: Final = (keys, create_key, rotate_key, revoke_key, signing_keys, rotate_signing_keys)
+ROUTES: Final = (keys, create_key, adopt_keys, rotate_key, revoke_key, signing_keys, rotate_signing_keys)

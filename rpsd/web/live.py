@@ -98,7 +98,7 @@ def put_live(request: Request[Any, Any, Any], symbol: FromPath[str], interval: F
     asked = read(exchange, body, LiveBody)
     exchange.operation = "live"
     wanted = [Wanted(one.column, one.method, one.params, one.lag, one.scale, one.name) for one in asked.denoise]
-    told = exchange.services.live.declare(symbol, interval, wanted, regime=asked.regime, by=exchange.by)
+    told = exchange.services.live.declare(symbol, interval, wanted, regime=asked.regime, by=exchange.actor)
     strict(told)
     return answer(exchange, told)
 
@@ -129,7 +129,7 @@ def end_live(request: Request[Any, Any, Any], symbol: FromPath[str], interval: F
     """End the live columns."""
     exchange = of(request)
     query(request.scope, Query)
-    return answer(exchange, {"ended": exchange.services.live.end(symbol, interval, exchange.by)})
+    return answer(exchange, {"ended": exchange.services.live.end(symbol, interval, exchange.actor)})
 
 
 ROUTES: Final = (put_live, show_live, end_live)

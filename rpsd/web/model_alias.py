@@ -77,7 +77,7 @@ def set_alias(request: Request[Any, Any, Any], name: FromPath[str], body: RawBod
     query(request.scope, Query)
     asked = read(exchange, body, SetAlias)
     once = exchange.once(f"POST /api/v1/models/{name}/aliases", digest_of(body))
-    return answer(exchange, exchange.services.model_alias.put(name, asked.alias, asked.version, exchange.by, once))
+    return answer(exchange, exchange.services.model_alias.put(name, asked.alias, asked.version, exchange.actor, once))
 
 
 @delete(
@@ -89,7 +89,7 @@ def set_alias(request: Request[Any, Any, Any], name: FromPath[str], body: RawBod
 def drop_alias(request: Request[Any, Any, Any], name: FromPath[str], alias: FromPath[str]) -> Response[bytes]:
     """Forget an alias."""
     exchange = of(request)
-    return answer(exchange, exchange.services.model_alias.drop(name, alias, exchange.by))
+    return answer(exchange, exchange.services.model_alias.drop(name, alias, exchange.actor))
 
 
 _STAGE: Final = {"reads": {JSON: MoveStage}, "writes": {JSON: ServingModel}, "once": True}
@@ -107,7 +107,7 @@ def move(request: Request[Any, Any, Any], name: FromPath[str], body: RawBody) ->
     query(request.scope, Query)
     asked = read(exchange, body, MoveStage)
     once = exchange.once(f"POST /api/v1/models/{name}/stage", digest_of(body))
-    return answer(exchange, exchange.services.model_alias.move(name, asked.version, asked.stage, asked.reason, exchange.by, once))
+    return answer(exchange, exchange.services.model_alias.move(name, asked.version, asked.stage, asked.reason, exchange.actor, once))
 
 
 ROUTES: Final = (aliases, set_alias, drop_alias, move)

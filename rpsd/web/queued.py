@@ -43,5 +43,5 @@ def refuse_body(body: bytes) -> None:
 
 def enqueue(exchange: Exchange, name: str, args: dict[str, Any], body: bytes) -> Response[bytes]:
     """Queue a run; 202."""
-    run = exchange.services.job.enqueue(name, args, by=exchange.by, once=exchange.once(f"POST /api/v1/jobs/{name}/run", digest_of(body)))
+    run = exchange.services.job.enqueue(name, args, by=exchange.actor, once=exchange.once(f"POST /api/v1/jobs/{name}/run", digest_of(body)))
     return accepted_job(exchange, run)

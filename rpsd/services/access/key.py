@@ -1,5 +1,6 @@
 """API keys from their making to their end; every step is in the audit log."""
 
+import itertools
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -9,19 +10,19 @@ from rpsd.core.cursor import not_of_this_list
 from rpsd.core.errors import Fault, InvalidRequest, StateConflict, UnknownKey
 from rpsd.core.market import SECOND_NS
 from rpsd.services.access import wish
-from rpsd.services.access.keyring import Keyring
+from rpsd.services.access.keyring import ADOPTED, PREFIX, Keyring
 from rpsd.services.access.principal import SCOPES
 from rpsd.store import audit
 from rpsd.store import key as keys
 from rpsd.store.db import Connection, Database
 from rpsd.store.key import KeyRow
 
-PREFIX: Final = "rpsd_"
-"""What every API key begins with."""
 OVERLAP_SECONDS: Final = 86_400.0
 """How long a key goes on working beside the one that replaces it."""
 _LONGEST_OVERLAP_SECONDS: Final = 90 * 86_400.0
 _MOST_KEYS: Final = 10_000
+MOST_ADOPTED: Final = 1000
+"""Keys that are adopted at once."""
 
 
 class Keys:
@@ -51,6 +52,45 @@ class Keys:
         self._database.write(write).result()
         self._keyring.load(now_ns)
         return _described(row), token
+
+    def adopt(
+        self, texts: Sequence[str], name: str, scopes: Sequence[str], *, by: str, expires_ns: int | None = None, limit: int | None = None
+    ) -> dict[str, Any]:
+        """Let keys of an earlier system work as they are, named `name`, `name 2`, …; only their hash is kept; audited.
+
+        {"keys": those that are new, "known": ids of those that work already}: doing it again does no harm. All of them or none.
+        Raises InvalidRequest with each that is too short or can be guessed, by its number, never repeating it.
+        """
+        now_ns, faults = self._clock(), []
+        wish.check(name, scopes, expires_ns, limit, now_ns)
+        for number, one in enumerate(texts):
+            if reason := wish.unfit_for_adoption(one):
+                faults.append(Fault(f"/keys/{number}", reason))
+        if faults or not 1 <= len(texts) <= MOST_ADOPTED:
+            faults = faults or [Fault("/keys", f"expected 1 to {MOST_ADOPTED} keys")]
+            raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults, hint=wish.ADOPTION_HINT)
+        ordered = tuple(scope for scope in SCOPES if scope in scopes)
+        digests = [self._keyring.hash(one) for one in dict.fromkeys(texts)]
+
+        def write(c: Connection) -> dict[str, Any]:
+            living = [held for held in keys.list_keys(c) if held.is_alive(now_ns)]
+            known = {held.hash: held.id for held in living if held.id.startswith(ADOPTED)}
+            fresh = [digest for digest in digests if digest not in known]
+            if len(living) + len(fresh) > _MOST_KEYS:
+                raise StateConflict(f"there would be more than {_MOST_KEYS} keys", hint="Revoke those that nobody uses.")
+            names = _free_names(name, {held.name for held in living}, len(fresh))
+            made = [
+                KeyRow(ADOPTED + secrets.token_hex(4), one, digest, ordered, now_ns, expires_ns, None, None, limit)
+                for one, digest in zip(names, fresh, strict=True)
+            ]
+            for row in made:
+                keys.add(c, row)
+                audit.append(c, by, "key.adopt", row.id, {"name": row.name, "scopes": list(ordered), "limit": limit}, now_ns)
+            return {"keys": [_described(row) for row in made], "known": [known[digest] for digest in digests if digest in known]}
+
+        answer: dict[str, Any] = self._database.write(write).result()
+        self._keyring.load(now_ns)
+        return answer
 
     def rotate(self, key_id: str, overlap_seconds: float = OVERLAP_SECONDS, *, by: str) -> tuple[dict[str, Any], str]:
         """A new key with the name, scopes, limit and end of an old one, which goes on working for the overlap; audited.
@@ -106,6 +146,12 @@ class Keys:
     def list(self) -> list[dict[str, Any]]:
         """All keys without their secrets, oldest first, revoked ones too."""
         return [_described(row) for row in self._database.read(keys.list_keys)]
+
+
+def _free_names(name: str, taken: set[str], count: int) -> list[str]:
+    """So many names that nobody bears: the name itself, then with numbers."""
+    candidates = (name if number == 1 else f"{name[:58]} {number}" for number in itertools.count(1))
+    return list(itertools.islice((one for one in candidates if one not in taken), count))
 
 
 def _described(row: KeyRow) -> dict[str, Any]:

@@ -13,6 +13,10 @@ from rpsd.store.db import Database
 from rpsd.store.key import KeyRow
 
 _NEVER: Final = 2**63
+PREFIX: Final = "rpsd_"
+"""What every API key that rpsd made begins with."""
+ADOPTED: Final = "x"
+"""What the id of a key begins with that came from an earlier system; the ids that rpsd makes are hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,11 @@ class Keyring:
             self._told(key_id)
 
     def verified(self, token: str, now_ns: int) -> Principal | None:
-        """The principal of an API key that works at now_ns."""
-        digest = self.hash(token[14:])  # whatever its form: looking for digits takes longer with some than with others
+        """The principal of an API key that works at now_ns; one of an earlier system is known by the whole of its text."""
+        start = 14 if token.startswith(PREFIX) else 0
+        digest = self.hash(token[start:])  # whatever its form: looking for digits takes longer with some than with others
         held = self._by_hash.get(digest)
-        if held is None or not (hmac.compare_digest(held.hash, digest) and hmac.compare_digest(held.beginning, _bytes(token[:14]))):
+        if held is None or not (hmac.compare_digest(held.hash, digest) and hmac.compare_digest(held.beginning, _bytes(token[:start]))):
             return None
         return self._unless_ended(held, now_ns)
 
@@ -93,7 +98,8 @@ class Keyring:
 
 def _held(row: KeyRow) -> Held:
     principal = Principal(row.id, row.name, implied(row.scopes), row.limit, row.expires_ns)
-    return Held(f"rpsd_{row.id}_".encode(), row.hash, row.expires_ns if row.expires_ns is not None else _NEVER, principal)
+    beginning = b"" if row.id.startswith(ADOPTED) else f"{PREFIX}{row.id}_".encode()
+    return Held(beginning, row.hash, row.expires_ns if row.expires_ns is not None else _NEVER, principal)
 
 
 def _bytes(text: str) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from rpsd.core.actor import Actor
 from rpsd.core.errors import Forbidden
 
 SCOPES: Final = ("read", "ingest", "predict", "train", "admin")
@@ -14,7 +15,7 @@ SCOPES: Final = ("read", "ingest", "predict", "train", "admin")
 class Principal:
     """`id` is the key's, whatever came: key, token or ticket. `scopes` with all that they imply, `limit` in requests a minute.
 
-    `expires_ns` (UTC, None: never) is when what came ends by itself, `token_id` the `jti` of a token.
+    `expires_ns` (UTC, None: never) is when what came ends by itself, `token_id` the `jti` of a token, `peer` where it came from, if told.
     """
 
     id: str
@@ -23,6 +24,12 @@ class Principal:
     limit: int | None = None
     expires_ns: int | None = None
     token_id: str | None = None
+    peer: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts and from where, for the audit."""
+        return Actor(self.id, self.peer)
 
     def require(self, scope: str) -> None:
         """Raise Forbidden unless the key has the scope."""

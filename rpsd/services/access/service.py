@@ -8,8 +8,8 @@ from rpsd.core import instant
 from rpsd.core.cursor import row_after
 from rpsd.core.errors import Fault, InvalidRequest, LockedOut, RateLimited, Unauthenticated
 from rpsd.core.market import DAY_NS, SECOND_NS
-from rpsd.services.access.key import OVERLAP_SECONDS, PREFIX, Keys
-from rpsd.services.access.keyring import Keyring
+from rpsd.services.access.key import OVERLAP_SECONDS, Keys
+from rpsd.services.access.keyring import PREFIX, Keyring
 from rpsd.services.access.lockout import Lockout, network_of
 from rpsd.services.access.principal import KEYLESS, SCOPES, Principal
 from rpsd.services.access.signing import SigningKeys
@@ -76,12 +76,11 @@ class AccessService(Keys):
         Raises Unauthenticated, for API keys always after the same work; LockedOut where too many have failed.
         """
         now_ns = self._clock()
-        if token.startswith(PREFIX):
-            principal = self._keyring.verified(token, now_ns)
-            if principal is None:
-                self._fail("key", token[5:13], peer, now_ns)
-                raise Unauthenticated(_REFUSED)
-        else:
+        principal = self._keyring.verified(token, now_ns)
+        if principal is None and token.startswith(PREFIX):
+            self._fail("key", token[5:13], peer, now_ns)
+            raise Unauthenticated(_REFUSED)
+        if principal is None:
             principal = self._of_token(token, peer, now_ns)
         return self._let_in(principal, peer, now_ns)
 
@@ -139,9 +138,9 @@ class AccessService(Keys):
 
         Raises Unauthenticated for what is no API key that works, LockedOut, Forbidden for a scope that the key has not, BadConfig.
         """
-        if not key.startswith(PREFIX):
-            raise Unauthenticated("an API key is needed to make a token")
         principal = self.authenticate(key, peer)
+        if principal.token_id is not None:
+            raise Unauthenticated("an API key is needed to make a token")
         for scope in scopes or ():
             principal.require(scope)
         ends_ns = self._clock() + int(self._auth.jwt_ttl * SECOND_NS)

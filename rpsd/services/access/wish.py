@@ -6,10 +6,15 @@ from typing import Final
 
 from rpsd.config import kinds
 from rpsd.core.errors import Fault, InvalidRequest
+from rpsd.services.access.keyring import PREFIX
 from rpsd.services.access.principal import SCOPES
 
 _NAME: Final = re.compile(r"\w[\w .@:-]{0,63}")
 _MOST_A_MINUTE: Final = 1_000_000_000
+_ADOPTABLE: Final = re.compile(r"[!-~]{32,256}")
+_LEAST_DISTINCT: Final = 8
+"""A word that is repeated is long and yet no secret."""
+ADOPTION_HINT: Final = "Take out those that cannot be taken over; `rpsd keys create` makes new ones for whoever uses them."
 
 
 def per_minute(limit: int | str | None) -> int | None:
@@ -42,3 +47,16 @@ def check(name: str, scopes: Sequence[str], expires_ns: int | None, limit: int |
         faults.append(Fault("/limit", f"expected 1 to {_MOST_A_MINUTE:,} requests a minute"))
     if faults:
         raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults)
+
+
+def unfit_for_adoption(key: str) -> str:
+    """Why a key of an earlier system cannot go on working, or nothing.
+
+    >>> unfit_for_adoption("a" * 40), unfit_for_adoption("0123456789abcdef0123456789abcdef")
+    ('it can be guessed: too few different characters', '')
+    """
+    if not _ADOPTABLE.fullmatch(key):
+        return "expected 32 to 256 printable ASCII characters without blanks"
+    if key.startswith(PREFIX):
+        return f"keys that begin with {PREFIX} are made by rpsd itself"
+    return "it can be guessed: too few different characters" if len(set(key)) < _LEAST_DISTINCT else ""

@@ -173,7 +173,7 @@ class RunService:
             told = described(rows.whole(c, [place.seq])[0])
             rows.delete(c, place.seq)
             artifacts.sweep(c)
-            audit.append(c, who.id, "run.delete", place.id, {"experiment": place.experiment, "name": place.name}, now_ns)
+            audit.append(c, who.actor, "run.delete", place.id, {"experiment": place.experiment, "name": place.name}, now_ns)
             return told
 
         return self._database.write(drop).result()

@@ -52,7 +52,7 @@ class ExperimentService:
 
         def add(c: Connection) -> dict[str, Any]:
             made = rows.add(c, name, who.id, scope, description, now_ns)
-            audit.append(c, who.id, "experiment.create", str(made.id), {"name": name, "scope": scope.value}, now_ns)
+            audit.append(c, who.actor, "experiment.create", str(made.id), {"name": name, "scope": scope.value}, now_ns)
             return described(made)
 
         return self._database.write(lambda c: run_once(c, once, now_ns, lambda: add(c))[0]).result()
@@ -79,7 +79,7 @@ class ExperimentService:
             before = owned(c, identifier, who)
             after = rows.change(c, before.id, scope, description)
             told = {"name": before.name, "scope": after.scope.value, "from": before.scope.value}
-            audit.append(c, who.id, "experiment.change", str(before.id), told, now_ns)
+            audit.append(c, who.actor, "experiment.change", str(before.id), told, now_ns)
             return described(after)
 
         return self._database.write(lambda c: run_once(c, once, now_ns, lambda: put(c))[0]).result()
@@ -92,7 +92,7 @@ class ExperimentService:
         doomed = self._database.read(lambda c: owned(c, identifier, who))
         now_ns = self._clock()
         self._database.write(
-            lambda c: audit.append(c, who.id, "experiment.delete", str(doomed.id), {"name": doomed.name, "runs": doomed.runs}, now_ns)
+            lambda c: audit.append(c, who.actor, "experiment.delete", str(doomed.id), {"name": doomed.name, "runs": doomed.runs}, now_ns)
         ).result()
         while self._database.write(lambda c: _drop_runs(c, doomed.id)).result():
             pass

@@ -92,7 +92,7 @@ class FeatureViews:
         """A further version of the view."""
         held = views.versions(c, name)
         number = held[0].version + 1 if held else 1
-        view = View(name, number, graph.definition, graph.hash, graph.names, graph.inputs, graph.lookback, now_ns, by)
+        view = View(name, number, graph.definition, graph.hash, graph.names, graph.inputs, graph.lookback, now_ns, str(by))
         views.add(c, view)
         audit.append(c, by, "feature_view.create", name, {"version": number, "graph": graph.hash}, now_ns)
         return view

@@ -75,7 +75,7 @@ class Intake:
         symbol, interval = checked_symbol(frame.symbol), checked_interval(frame.interval)
         parsed = from_json(decoded_json(bytes(frame.data)), interval, tz=None, date_format=None, on_error="reject")
         stored: Mapping[str, Any] = self._exchange.services.series.append(
-            symbol, interval, parsed.samples, rejected=parsed.rejected, by=self._exchange.by, once=None
+            symbol, interval, parsed.samples, rejected=parsed.rejected, by=self._exchange.actor, once=None
         )
         return stored
 
@@ -88,7 +88,7 @@ class Intake:
         given = book_wire.records(bytes(frame.data), book_wire.KINDS[0], layout, on_error="reject", most=most)
         try:
             done = self._exchange.services.book.ingest(
-                symbol, given.feed, on_error="reject", by=self._exchange.by, once=None, tick=given.tick
+                symbol, given.feed, on_error="reject", by=self._exchange.actor, once=None, tick=given.tick
             )
         except RpsdError as error:
             raise given.placed(error) from error.__cause__

@@ -323,6 +323,9 @@ def _admin() -> tuple[Seed, ...]:
         Seed("POST /api/v1/admin/maintenance", "/api/v1/admin/maintenance", {"on": True, "reason": "fuzz", "for": 1}, often=0.1),
         Seed("POST /api/v1/admin/keys", "/api/v1/admin/keys", key, often=0.1),
         Seed("DELETE /api/v1/admin/keys/{key}", "/api/v1/admin/keys/none", expects=404),
+        Seed(
+            "POST /api/v1/admin/keys/adopt", "/api/v1/admin/keys/adopt", {"keys": ["0123456789abcdef" * 2], "scopes": ["read"]}, often=0.05
+        ),
         _page("/api/v1/admin/quarantine"),
         Seed("DELETE /api/v1/admin/quarantine/{item}", "/api/v1/admin/quarantine/1", expects=404),
         _page("/api/v1/jobs", ("name", "backup"), ("state", "succeeded")),

@@ -58,3 +58,20 @@ def test_migrate_prints_or_writes(rpsd: Run, tmp_path: Path) -> None:
 
 def test_defaults_as_json_hold_the_same_text(rpsd: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(rpsd("config", "defaults", "--json")[1])["settings"] == rpsd("config", "defaults")[1]
+
+
+def test_keys_adopt_takes_what_import_env_wrote(rpsd: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(ENV)
+    assert rpsd("config", "import-env", str(tmp_path / ".env"), "-o", str(tmp_path / "config.yaml"))[0] == 0
+    keys = tmp_path / "secrets" / "adopted.keys"
+    rpsd("init")
+    code, out, err = rpsd("keys", "adopt", str(keys), "--scope", "read,predict", "--json")
+    assert code == 0, err
+    [row] = json.loads(out)["keys"]
+    assert (row["name"], row["scopes"]) == ("adopted", ["read", "predict"])
+    assert row["id"] in rpsd("keys", "adopt", str(keys), "--scope", "read")[1]  # worked already
+    keys.write_text("planted-short\n")
+    code, out, err = rpsd("keys", "adopt", str(keys), "--scope", "read")
+    assert code == 65
+    assert f"{keys}:1" in err
+    assert "planted" not in err.replace(str(tmp_path), "")
