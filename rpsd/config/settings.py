@@ -231,8 +231,8 @@ class Jobs:
 class Inbox:
     """The folder that files may be dropped into."""
 
-    dir: Path = setting("/var/lib/rpsd/inbox", kinds.PATH, "Directory that is watched.", room="inbox", follows="storage.data_dir")
-    pattern: str = setting("*.csv", kinds.TEXT, "Names of the files that are taken.", room="inbox")
+    dir: Path = setting("/var/lib/rpsd/inbox", kinds.PATH, "Directory that is watched.", follows="storage.data_dir")
+    pattern: str = setting("*.csv", kinds.TEXT, "Names of the files that are taken.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from rpsd.jobs.book_backtest import BOOK_BACKTEST
 from rpsd.jobs.book_train import BOOK_TRAIN
 from rpsd.jobs.drift_scan import DRIFT_SCAN
 from rpsd.jobs.fetch import FETCH
+from rpsd.jobs.inbox import INBOX
 from rpsd.jobs.job import Job
 from rpsd.jobs.materialise import MATERIALISE
 from rpsd.jobs.retrain import RETRAIN
@@ -15,4 +16,17 @@ from rpsd.jobs.search import SEARCH
 from rpsd.jobs.upkeep import UPKEEP
 from rpsd.jobs.watch import WATCH
 
-JOBS: Final[tuple[Job, ...]] = (ANCHOR, BACKUP, BOOK_BACKTEST, BOOK_TRAIN, DRIFT_SCAN, FETCH, MATERIALISE, RETRAIN, SEARCH, UPKEEP, WATCH)
+JOBS: Final[tuple[Job, ...]] = (
+    ANCHOR,
+    BACKUP,
+    BOOK_BACKTEST,
+    BOOK_TRAIN,
+    DRIFT_SCAN,
+    FETCH,
+    INBOX,
+    MATERIALISE,
+    RETRAIN,
+    SEARCH,
+    UPKEEP,
+    WATCH,
+)

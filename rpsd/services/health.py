@@ -17,6 +17,7 @@ from rpsd.core.model import Stage
 from rpsd.services.backup.service import BackupService
 from rpsd.services.compute import Compute
 from rpsd.services.denoise.service import DenoiseService
+from rpsd.services.inbox import EMPTY, Standing
 from rpsd.services.outside.service import Outside
 from rpsd.store import job as jobs
 from rpsd.store import model as models
@@ -51,6 +52,7 @@ class _Facts:
     registry: _Registry
     last_backup_ns: int | None
     retrain: JobRun | None = None
+    inbox: Standing = EMPTY
 
 
 class HealthService:
@@ -80,6 +82,7 @@ class HealthService:
         self.alerts: Callable[[], list[dict[str, Any]]] = list
         self.certificate: Callable[[], tuple[str, str]] = lambda: ("disabled", "")
         self.streams: Callable[[], str] = str
+        self.inbox: Callable[[], Standing] = Standing
         self._breakers, self._beyond = outside.breakers, outside
         self.kernels_warm = False
         self.scheduler_beat_ns: int | None = None
@@ -110,7 +113,8 @@ class HealthService:
     def refresh(self) -> None:
         """Look now: free space, registry, backups; sets the gauges that only a look can set."""
         registry = self._database.read(self._read_registry)
-        self._facts = _Facts(free_bytes(self._database.directory), registry, self._backup.last_ns(), self._database.read(_last_retrain))
+        last, retrain = self._backup.last_ns(), self._database.read(_last_retrain)
+        self._facts = _Facts(free_bytes(self._database.directory), registry, last, retrain, self.inbox())
         self._metrics.active_models.set(registry.production)
         age_ns = 0 if registry.oldest_ns is None else self._clock() - registry.oldest_ns
         self._metrics.model_age_seconds.set(age_ns / SECOND_NS)
@@ -168,6 +172,7 @@ class HealthService:
             "worker": {name: value for name, value in self._compute.status().items() if name != "pids"},
             "models": self._models(),
             **self._beyond.standing(),
+            "inbox": self._facts.inbox.as_dict(),
             "maintenance": self.standstill() or {},
             "cache": {"entries": self._cached(), "limit": self._settings.performance.cache_size},
         }
@@ -223,6 +228,7 @@ class HealthService:
             "cache": ("healthy", ""),  # it lies in memory: it cannot fail on its own
             "sources": self._outside("source:"),
             "webhooks": self._outside("webhook:"),
+            "inbox": self._facts.inbox.part(),
             "certificate": self.certificate(),
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
             "streams": ("degraded" if streams else "healthy", streams),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rpsd.services.experiment.run_reading import RunReading
     from rpsd.services.experiment.service import ExperimentService
     from rpsd.services.health import HealthService
+    from rpsd.services.inbox import Inbox
     from rpsd.services.job import JobService
     from rpsd.services.maintenance import Maintenance
     from rpsd.services.ml_status import MlStatus
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from rpsd.services.retraining.service import RetrainingService
     from rpsd.services.retraining.shadow import ShadowService
     from rpsd.services.retraining.watch import Watch
+    from rpsd.services.series import SeriesService
     from rpsd.store.db import Database
     from rpsd.telemetry import Metrics
 
@@ -58,6 +60,7 @@ class OnDemand:
     model: "ModelService"
     regime: "RegimeService"
     quarantine: "Quarantine"
+    series: "SeriesService"
 
     @cached_property
     def _work_runs(self) -> "WorkRuns":
@@ -111,6 +114,13 @@ class OnDemand:
             self.settings, self.database, self.compute, self.metrics, book=self.book, job=self.job, alert=self.alert, events=self.events,
             clock=self.clock,
         )  # fmt: skip
+
+    @cached_property
+    def inbox(self) -> "Inbox":
+        """Files that are dropped into a folder."""
+        from rpsd.services.inbox import Inbox
+
+        return Inbox(self.settings, self.series, self.job, self.clock)
 
     @cached_property
     def model_alias(self) -> "ModelAliases":

@@ -115,6 +115,8 @@ class Services(OnDemand):
 
     def close(self) -> None:
         """Stop the threads, the worker and at last the database, which finishes its writes. Safe to repeat."""
+        if "inbox" in self.__dict__:
+            self.inbox.close()
         self.health.stop()
         if self.alerting is not None:
             self.alerting.close()
@@ -145,8 +147,10 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
         services.health.standstill = services.maintenance.current
         if worker:
             services.monitor.start()
+            services.health.inbox = services.inbox.standing
             services.health.start()
             services.outside.begin()
+            services.inbox.start()
     except BaseException:
         database.close()
         raise

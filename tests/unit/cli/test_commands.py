@@ -63,12 +63,12 @@ def test_a_defect_exits_with_70(rpsd: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_config_commands(rpsd: Run, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text("server: {port: 8123}\ninbox: {pattern: x}\n")
+    file.write_text("server: {port: 8123}\ncompute: {scheduler: 'tcp://10.0.0.5:8786'}\n")
     shown = told(rpsd("config", "show", "--config", str(file), "--json"))
     row = next(row for row in shown if row["name"] == "server.port")
     assert row == {"name": "server.port", "value": 8123, "origin": f"{file}:1:10"}
     assert told(rpsd("--config", str(file), "config", "check", "--json"))["not_yet_in_use"] == [
-        {"name": "inbox.pattern", "waits_for": "inbox"}
+        {"name": "compute.scheduler", "waits_for": "cluster"}
     ]
     file.write_text("server: {host: 0.0.0.0}\nbackup: {keep_days: 0}\nporrt: 1\n")
     code, _, err = rpsd("config", "check", "--config", str(file))

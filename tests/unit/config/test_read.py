@@ -256,8 +256,8 @@ def test_a_broken_file_keeps_the_old_settings(tmp_path: Path) -> None:
 
 
 def test_settings_of_rooms_not_yet_built_are_named(tmp_path: Path) -> None:
-    settings = read(write(tmp_path, "inbox: {pattern: '*.txt'}\nserver: {port: 1}\nlimits: {read: 5/min}\n"), {})
-    assert dict(unused(settings)) == {"inbox.pattern": "inbox"}
+    settings = read(write(tmp_path, "compute: {scheduler: 'tcp://10.0.0.5:8786'}\nserver: {port: 1}\nlimits: {read: 5/min}\n"), {})
+    assert dict(unused(settings)) == {"compute.scheduler": "cluster"}
 
 
 @pytest.mark.parametrize(
