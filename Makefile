@@ -140,6 +140,12 @@ quality-drift: peers ## Measure how often a drift scan cries without drift and w
 .PHONY: test-all
 test-all: test test-fault test-system test-mlflow test-browser quality ## Run every test family, one after another.
 
+# --- packages --------------------------------------------------------------------------------------------------------
+
+.PHONY: deb
+deb: ## Build the Debian package for this distribution's python3 into .cache/deb, with SBOM and checksums (VERSION=1.2.3 builds another number).
+	/usr/bin/python3 -m scripts.build.deb $(if $(VERSION),--version $(VERSION))
+
 # --- files made from the code ----------------------------------------------------------------------------------------
 
 .PHONY: format
