@@ -47,6 +47,7 @@ _LONGEST_PATH: Final = 1024
 """The framework remembers a thousand paths that it has matched, of strangers too."""
 _LONGEST_QUERY: Final = 8192
 _BOOKS: Final = "/api/v1/books/"
+_COME_AGAIN: Final = (b"connection", b"close")
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -72,6 +73,8 @@ class Edge:
         self._labels: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._log: Any = None
         self.in_flight: set[tuple[str, str]] = set()
+        self.leaving = False
+        """Whether each answer from now on ends its connection: the server is about to go, and a busy client must not meet a reset."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one HTTP request; everything else passes through."""
@@ -93,7 +96,7 @@ class Edge:
             scope["method"] = "GET"
         peer = (client[0], str(client[1])) if client else ("", "")
         self.in_flight.add(peer)
-        reply = Reply(exchange, send, started, secure=self._is_secure(scope, headers))
+        reply = Reply(exchange, send, started, self, secure=self._is_secure(scope, headers))
         try:
             await self._serve(scope, receive, reply, exchange)
         finally:
@@ -234,9 +237,10 @@ class Edge:
 class Reply:
     """ASGI `send` with the edge's headers, and compressed when the client wants it and the body is long enough."""
 
-    __slots__ = ("_compress", "_exchange", "_secure", "_send", "_start", "_started_at", "incoming", "started")
+    __slots__ = ("_compress", "_edge", "_exchange", "_secure", "_send", "_start", "_started_at", "incoming", "started")
 
-    def __init__(self, exchange: Exchange, send: Any, started_at: float, *, secure: bool) -> None:
+    def __init__(self, exchange: Exchange, send: Any, started_at: float, edge: Edge, *, secure: bool) -> None:
+        self._edge = edge
         self._exchange, self._send, self._started_at, self._secure = exchange, send, started_at, secure
         self._start: dict[str, Any] | None = None
         self._compress: Any = None
@@ -283,7 +287,7 @@ class Reply:
         """Let what is left of the body pass by; where that would take long, or the client waits to be asked for it, say that this ends."""
         if b"expect" in self._exchange.headers or not await incoming.drain():
             incoming.complete = True
-            start["headers"] = [*start.get("headers", ()), (b"connection", b"close")]
+            start["headers"] = [*start.get("headers", ()), _COME_AGAIN]
 
     def _dress(self, start: dict[str, Any], *, long: bool) -> None:
         """Complete the headers of the start message in place."""
@@ -299,6 +303,8 @@ class Reply:
             headers.append(_NO_STORE)
         if self._secure:
             headers.append(_HSTS)
+        if self._edge.leaving:
+            headers.append(_COME_AGAIN)
         if (standing := exchange.standing) is not None:
             headers += _limit_headers(standing)
         if long and b"content-encoding" not in names and exchange.method != "HEAD":

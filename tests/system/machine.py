@@ -120,9 +120,7 @@ class Machine:
         namespace = Path(f"/proc/{self.pid}/ns/pid").readlink()
         for process in psutil.process_iter(["pid"]):
             with contextlib.suppress(OSError, psutil.Error):
-                status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")
-                numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
-                if len(numbers) > 1 and int(numbers[-1]) == inside and Path(f"/proc/{process.pid}/ns/pid").readlink() == namespace:
+                if _inside(process.pid) == inside and Path(f"/proc/{process.pid}/ns/pid").readlink() == namespace:
                     return process.pid
         raise AssertionError(f"no process {inside} in {self.name}")
 
@@ -139,9 +137,9 @@ class Machine:
         return Path(f"/proc/{self.pid}/root") / inside.lstrip("/")
 
     def _state(self) -> str:
-        if not self.pid:
-            children = psutil.Process(self._nspawn.pid).children() if self._nspawn else []
-            self.pid = children[0].pid if children else 0
+        if not self.pid and self._nspawn is not None:
+            with contextlib.suppress(OSError, psutil.Error):  # its first child is another, and soon gone
+                self.pid = next((child.pid for child in psutil.Process(self._nspawn.pid).children() if _inside(child.pid) == 1), 0)
         if not self.pid:
             return "offline"
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -166,6 +164,13 @@ def booted(place: Path, name: str, lower: Path = Path("/")) -> Iterator[Machine]
         stack.callback(machine.power_off)
         machine.boot()
         yield machine
+
+
+def _inside(pid: int) -> int:
+    """The number that a process has in its own namespace, 0 in that of the host. Raises OSError when it is gone."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+    return int(numbers[-1]) if len(numbers) > 1 else 0
 
 
 def _mount(stack: contextlib.ExitStack, where: Path, *arguments: str) -> None:

@@ -88,6 +88,25 @@ class Reaper:
                     shut += self._shut(descriptor, name, names, stuck=stuck)
         return shut
 
+    def last_heard(self) -> float | None:
+        """Seconds since any client on our ports sent something, None when none is connected."""
+        heard = []
+        for descriptor in _descriptors():
+            if (looked := _look(descriptor)) is not None:
+                with contextlib.suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as connection:
+                    if _address(connection.getsockname())[1] in self._ports:
+                        heard.append(looked[1].since_received)
+        return min(heard, default=None)
+
+    def end_idle(self, seconds: float) -> int:
+        """Shut the connections that have been between two requests for so long; how many. Runs beside the walks, in any thread."""
+        shut = 0
+        for descriptor in _descriptors():
+            if (looked := _look(descriptor)) is not None and looked[1].since_received > seconds:
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    shut += self._shut(descriptor, looked[0], {}, stuck=False)
+        return shut
+
     def _is_over(self, name: bytes, seen: Silence, before: dict[bytes, float], now: float) -> bool:
         if seen.received == 0 or (seen.answered and seen.since_sent <= seen.since_received):
             return self._patience.is_over(seen)

@@ -20,6 +20,7 @@ from rpsd.web.edge import Edge
 from rpsd.web.process.descriptors import room_for
 from rpsd.web.process.listen import Listeners, listen
 from rpsd.web.process.notify import Watchdog, extend_timeout, notify, reloading, watchdog_seconds
+from rpsd.web.process.parting import part
 from rpsd.web.process.reaper import Reaper
 from rpsd.web.process.renewal import Renewal
 from rpsd.web.process.silence import Patience
@@ -119,6 +120,7 @@ class Server:
         await self._until_stopped(serving)
         notify("STOPPING=1", "STATUS=finishing requests")
         await streams.close()
+        await part((edge, monitoring, admin), engines, reaper)
         await self._finish(engines, serving, listeners)
         reaper.stop()
         for task in tasks:
