@@ -150,7 +150,9 @@ class LogWriter:
         self._file.path = file
 
     def flush(self, seconds: float = 2.0) -> bool:
-        """Wait until everything queued is written, at most so long; whether it was."""
+        """Wait until everything queued is written, at most so long; whether it was. After close() there is nobody to wait for."""
+        if not self._thread.is_alive():
+            return not self._lines
         written = threading.Event()
         self._lines.append(written)
         self._hurry.set()

@@ -142,6 +142,14 @@ def test_a_stuck_sink_drops_the_oldest_and_counts() -> None:
     assert b"".join(stuck.written).decode().splitlines() == ["first", "2", "3", "4"]
 
 
+def test_a_closed_writer_is_not_waited_for_again() -> None:
+    """It is closed by its owner and again as the process ends: a wait there would be a part of every restart."""
+    writer = LogWriter(io.BytesIO(), None)
+    writer.put("last")
+    writer.close()
+    assert writer.flush(seconds=3600.0)
+
+
 def test_a_closed_pipe_does_not_end_the_writer() -> None:
     class Broken(io.BytesIO):
         def write(self, data: Any) -> int:
