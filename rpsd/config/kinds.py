@@ -46,6 +46,7 @@ _BYTES = {
     "TB": 10**12,
 }
 _RATE_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86_400.0}
+_SHORTEST_RETENTION = 86_400.0
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _CRON = (
     (0, 59, ""),
@@ -244,7 +245,16 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _retention(value: Any) -> Mapping[str, float]:
-    return {name: _duration(kept) for name, kept in _mapping(value).items()}
+    from rpsd.core.market import INTERVALS
+
+    found = {}
+    for name, kept in _mapping(value).items():
+        if name not in INTERVALS:
+            raise Unfit(f"{str(name)[:40]!r} is no interval; expected one of {', '.join(INTERVALS)}")
+        found[name] = _duration(kept)
+        if found[name] < _SHORTEST_RETENTION:
+            raise Unfit(f"{name}: expected a day or more")
+    return found
 
 
 def _thresholds(value: Any) -> tuple[float, ...]:

@@ -90,9 +90,7 @@ class Storage:
         follows="storage.data_dir",
     )  # fmt: skip
     min_free_bytes: int = setting("512MiB", kinds.SIZE, "Free space below which writes are refused with 507.")
-    retention: Mapping[str, float] = setting(
-        {}, kinds.RETENTION, "How long samples are kept, by interval, e.g. {1s: 30d}.", room="retention"
-    )
+    retention: Mapping[str, float] = setting({}, kinds.RETENTION, "How long samples are kept, by interval, e.g. {1s: 30d}.")
 
 
 @dataclass(frozen=True, slots=True)

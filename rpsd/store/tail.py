@@ -64,6 +64,11 @@ def clear(c: Connection, group: Group, since_ns: int = -(2**63)) -> None:
     c.execute(f"DELETE FROM tail {_MINE} AND t >= ?", (group.series_id, group.group_id, since_ns))  # noqa: S608
 
 
+def drop_before(c: Connection, group: Group, before_ns: int) -> None:
+    """Drop the tail's rows from before that moment."""
+    c.execute(f"DELETE FROM tail {_MINE} AND t < ?", (group.series_id, group.group_id, before_ns))  # noqa: S608
+
+
 def _checksum(cells: bytes, group: Group, t: int, known: int) -> int:
     """The CRC of one row; that of samples (group 0) is as it was before derived groups had tails."""
     return checksum(cells, group.series_id, *([group.group_id] if group.group_id else []), t, known)
