@@ -9,11 +9,12 @@ from typing import Final
 
 import apsw
 
-from rpsd.core.errors import Cancelled, DiskFull, Unavailable
+from rpsd.core.errors import Cancelled, DiskFull, RpsdError, Unavailable
 from rpsd.store.practices import Connection
 
 _STEP_PAGES: Final = 512
 _PIECE: Final = 64 << 20
+_SMALL: Final = 8 << 20
 _FAR: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 """What copy_file_range says where it cannot copy between these two files."""
 
@@ -36,14 +37,7 @@ def copy_locked(connection: Connection, file: int, target: Path, beat: Callable[
     reader keeps the log from being folded in; then nothing was copied. The copy is not durable yet: sync() it once the lock is gone.
     `beat` is called with each piece. Raises DiskFull, Unavailable.
     """
-    connection.set_busy_timeout(1000)
-    try:
-        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    except apsw.BusyError:
-        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)  # not cut, but perhaps folded in
-    finally:
-        connection.set_busy_timeout(10000)
-    if logged != folded:
+    if not fold(connection):
         return False
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -58,20 +52,71 @@ def copy_locked(connection: Connection, file: int, target: Path, beat: Callable[
     return True
 
 
+@contextmanager
+def at_rest(path: Path) -> Iterator[tuple[Connection, int]]:
+    """A read transaction on a database file that nobody writes to, and a descriptor of the file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    connection = Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        connection.execute("BEGIN")
+        yield connection, descriptor
+    finally:
+        connection.close(force=True)
+        os.close(descriptor)
+
+
+def fold(connection: Connection) -> bool:
+    """Fold the log into the file, waiting a second for readers; whether all of it is there now."""
+    connection.set_busy_timeout(1000)
+    try:
+        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.BusyError:
+        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)  # not cut, but perhaps folded in
+    finally:
+        connection.set_busy_timeout(10000)
+    return bool(logged == folded)
+
+
 def _copy_bytes(source: int, target: int, beat: Callable[[], None]) -> None:
     """All of one file to another, inside the kernel where it can."""
     size, done = os.fstat(source).st_size, 0
     while done < size:
-        try:
-            step = os.copy_file_range(source, target, min(_PIECE, size - done), done, done)
-        except OSError as error:
-            if error.errno not in _FAR:
-                raise
-            step = os.pwrite(target, os.pread(source, _PIECE >> 4, done), done)
-        if step == 0:
-            raise OSError(errno.EIO, "the database file ended early")
-        done += step
+        done += _copy_piece(source, target, min(_PIECE, size - done), done, done)
         beat()
+
+
+def _copy_piece(source: int, target: int, n: int, at: int, to: int) -> int:
+    """Up to n bytes of source from `at` into target from `to`; how many. Raises OSError."""
+    try:
+        step = os.copy_file_range(source, target, n, at, to)
+    except OSError as error:
+        if error.errno not in _FAR:
+            raise
+        step = os.pwrite(target, os.pread(source, min(n, _SMALL), at), to)
+    if step == 0:
+        raise OSError(errno.EIO, "the database file ended early")
+    return step
+
+
+def piecewise(source: int, target: int, size: int, to: int, progress: Callable[[float], None]) -> None:
+    """Copy the first bytes of source into target from `to` on, each piece on the disk before the next. Raises DiskFull, Unavailable.
+
+    An fsync elsewhere on the file system may have to wait for what others have left unwritten: small pieces keep that wait short.
+    """
+    done = 0
+    try:
+        while done < size:
+            done += _copy_piece(source, target, min(_SMALL, size - done), done, to + done)
+            os.fdatasync(target)
+            progress(done / size)
+    except OSError as error:
+        raise _trouble(error, "the copy") from error
+
+
+def _trouble(error: OSError, name: str) -> RpsdError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"no space for {name}")
+    return Unavailable(f"{name} cannot be written ({error.strerror})")
 
 
 @contextmanager
@@ -89,9 +134,7 @@ def _complete_or_absent(target: Path, *, durable: bool = True) -> Iterator[Path]
     except (apsw.IOError, apsw.CantOpenError) as error:
         raise Unavailable(f"{target.name} cannot be written ({type(error).__name__})") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"no space for a copy beside {target.name}") from error
-        raise Unavailable(f"{target.name} cannot be written ({error.strerror})") from error
+        raise _trouble(error, target.name) from error
     finally:
         for leftover in (partial, partial.with_name(partial.name + "-journal")):
             leftover.unlink(missing_ok=True)

@@ -9,9 +9,9 @@ from typing import Final, Self, TypeVar
 
 import apsw
 
-from rpsd.core.errors import UnsafeStorage
+from rpsd.core.errors import Unavailable, UnsafeStorage
 from rpsd.store import query, setting
-from rpsd.store.copying import copy_database, copy_locked, sync
+from rpsd.store.copying import copy_database, copy_locked, fold, sync
 from rpsd.store.lock import DirectoryLock
 from rpsd.store.practices import WRITER, Connection, connect, migrate, migrations, refuse_foreign, refuse_old_sqlite
 from rpsd.store.readers import Readers
@@ -134,6 +134,22 @@ class Database:
             sync(target.parent)
         return copied
 
+    @contextmanager
+    def still(self) -> Iterator[tuple[Connection, int] | None]:
+        """The database file standing still while writes go on: a read transaction, and a descriptor of the file that holds what it sees.
+
+        The log is folded in, and the transaction begins before the next write: until it ends nothing may be folded into the file, so the
+        file alone is the database of that moment. None when a long read kept the log from being folded in. Raises Unavailable at the end
+        when the file was written to after all.
+        """
+        with self._readers.reading() as connection:
+            begun = self._writer.submit(lambda c: fold(c) and _begun(connection), alone=True).result()
+            before = os.fstat(self._descriptor())
+            yield (connection, self._descriptor()) if begun else None
+            after = os.fstat(self._descriptor())
+            if begun and (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+                raise Unavailable("the database file was written to while it was to stand still", retry_after=1.0)
+
     def _descriptor(self) -> int:
         """The database file, opened once and closed last: closing any descriptor of a file drops the locks that SQLite holds on it."""
         if self._file is None:
@@ -188,6 +204,12 @@ def _opened(path: Path) -> tuple[Connection, int]:
     except BaseException:
         connection.close()
         raise
+
+
+def _begun(connection: Connection) -> bool:
+    """A transaction begins with its first read."""
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    return True
 
 
 def _free_pages(c: Connection) -> int:

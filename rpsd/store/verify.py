@@ -24,34 +24,38 @@ def verify_database(path: Path) -> dict[str, Any]:
     try:
         connection = Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            return _verified(connection, path)
+            connection.execute("BEGIN")
+            return {"bytes": path.stat().st_size, **verified(connection, path.name)}
         finally:
             connection.close()
     except apsw.Error as error:
         raise CorruptData(f"{path.name} cannot be read as a database ({type(error).__name__})") from error
 
 
-def _verified(c: Connection, path: Path) -> dict[str, Any]:
-    c.execute("BEGIN")
+def verified(c: Connection, name: str) -> dict[str, Any]:
+    """verify_database() of what the open read transaction sees, without the file's size; `name` is what an error calls the file.
+
+    Raises CorruptData; errors of SQLite as they come.
+    """
     if pragma(c, "application_id") != APPLICATION_ID:
-        raise CorruptData(f"{path.name} is not a database of rpsd")
+        raise CorruptData(f"{name} is not a database of rpsd")
     if (verdict := query.value(c, "PRAGMA integrity_check(1)")) != "ok":
-        raise CorruptData(f"{path.name}: {verdict}")
+        raise CorruptData(f"{name}: {verdict}")
     if orphan := query.rows(c, "PRAGMA foreign_key_check"):
-        raise CorruptData(f"{path.name}: table {orphan[0][0]} row {orphan[0][1]} belongs to nothing")
+        raise CorruptData(f"{name}: table {orphan[0][0]} row {orphan[0][1]} belongs to nothing")
     held = _held(c)
     verify_series(c)
     if "book" in held:
         verify_books(c)
-    for name, version in query.rows(c, "SELECT name, version FROM model"):
-        model.packet(c, name, version)
+    for model_name, version in query.rows(c, "SELECT name, version FROM model"):
+        model.packet(c, model_name, version)
     if "run_artifact" in held:
         artifact.verify(c)
     if (seq := audit.verify(c)) is not None:
         raise CorruptData(f"audit row {seq} breaks the chain")
     counts = {table: _count(c, table) for table in _TABLES if table in held}
     rows = query.value(c, "SELECT coalesce(sum(rows), 0) FROM series")
-    return {"schema": pragma(c, "user_version"), "bytes": path.stat().st_size, "rows": rows, "tables": counts}
+    return {"schema": pragma(c, "user_version"), "rows": rows, "tables": counts}
 
 
 def _count(c: Connection, table: str) -> int:

@@ -1,17 +1,21 @@
 """The file of a backup: a plain tar whose last member is the SHA-256 of every byte before it.
 
-`tar xf` reads it anywhere. Members, in this order: manifest.json, rpsd.db, config.yaml, SHA256. Headers carry no owner and no time, so the
-trailer of a given digest is one exact string of bytes: whatever bit flips, in data, headers or padding, the check sees it.
+`tar xf` reads it anywhere. Members, in this order: README, rpsd.db, manifest.json, config.yaml, SHA256; the database begins at a whole page
+of the disk, so that a file system that can share blocks does. Headers carry no owner and no time, so the trailer of a given digest is one
+exact string of bytes: whatever bit flips, in data, headers or padding, the check sees it. Backups of format 1, where the manifest came
+first, are read as well.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from rpsd.core.errors import BadBackup, UnknownFile
+from rpsd.store.copying import piecewise
 
 if TYPE_CHECKING:
     import tarfile
@@ -20,46 +24,80 @@ MANIFEST: Final = "manifest.json"
 DATABASE: Final = "rpsd.db"
 CONFIG: Final = "config.yaml"
 DIGEST: Final = "SHA256"
-FORMAT: Final = 1
+FORMAT: Final = 2
+_READABLE: Final = (1, 2)
 _PIECE: Final = 1 << 20
 _SECTOR: Final = 512
+_HEAD: Final = 4096
+"""Where the database begins."""
 _TRAILER: Final = 4 * _SECTOR
 """Header and data of the last member, then tar's two empty sectors."""
+_README: Final = """A backup of rpsd. `rpsd restore FILE` puts it in the place of the data, `rpsd backup verify FILE` proves it.
+
+rpsd.db        the database, as of one moment
+manifest.json  what is in it: release, schema, counts, digests of the models, the end of the audit log
+config.yaml    the settings that were in force, without secrets
+SHA256         of every byte before the header of this last member
+"""
 
 Progress = Callable[[float], None]
 
 
-class _Hashing:
-    """A file being written, with the SHA-256 and the number of the bytes so far."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the members lie in the file: offset and size in bytes."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        self._file.write(data)
-        self.digest.update(data)
-        self.size += len(data)
+    database: tuple[int, int]
+    manifest: tuple[int, int]
 
 
-def write(target: Path, manifest: dict[str, Any], database: Path, config: str, progress: Progress = lambda _: None) -> tuple[str, int]:
-    """Write the backup to target (mode 0600), durable on return. Returns SHA-256 (hex) and size of the whole file."""
+class Draft:
+    """A backup that is being written: copy() and digest() the database, then finish(). `target` is created with mode 0600."""
 
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file, database.open("rb") as source:
-        out, size = _Hashing(file), database.stat().st_size
-        _member(out, MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
-        out.write(_header(DATABASE, size))
-        for piece in _pieces(source, size):
-            out.write(piece)
-            progress(out.size / (size + 1))
-        out.write(_padding(size))
-        _member(out, CONFIG, config.encode())
-        out.write(_trailer(out.digest.hexdigest()))
-        file.flush()
-        os.fsync(descriptor)
-    return out.digest.hexdigest(), out.size
+    def __init__(self, target: Path, size: int) -> None:
+        """`size` is the database's in bytes."""
+        self._size = size
+        self.file = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        readme = _README.encode().ljust(_HEAD - 2 * _SECTOR, b"\n")
+        os.write(self.file, _header("README", len(readme)) + readme + _header(DATABASE, size))
+
+    def copy(self, source: int, progress: Progress) -> None:
+        """Copy the database from the descriptor; each piece is on the disk before the next, so that no other write waits behind a heap."""
+        piecewise(source, self.file, self._size, _HEAD, progress)
+
+    def digest(self, source: int, progress: Progress) -> Any:
+        """Read back what copy() has written, compare it with the source, and return its running SHA-256. Raises BadBackup."""
+        os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)  # from the disk, not from memory
+        whole, at = hashlib.sha256(os.pread(self.file, _HEAD, 0)), 0
+        while at < self._size:
+            n = min(_PIECE, self._size - at)
+            piece = os.pread(self.file, n, _HEAD + at)
+            if len(piece) != n or piece != os.pread(source, n, at):
+                raise BadBackup("the backup does not read back as it was written")
+            whole.update(piece)
+            at += n
+            progress(at / self._size)
+        return whole
+
+    def finish(self, whole: Any, manifest: dict[str, Any], config: str) -> tuple[str, int]:
+        """Write the rest, durable on return. Returns SHA-256 (hex) and size of the whole file. Raises BadBackup."""
+        rest = _padding(self._size) + _member(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+        rest += _member(CONFIG, config.encode())
+        whole.update(rest)
+        trailer = _trailer(whole.hexdigest())
+        whole.update(trailer)
+        end = _HEAD + self._size
+        os.lseek(self.file, end, os.SEEK_SET)
+        with os.fdopen(os.dup(self.file), "wb") as file:
+            file.write(rest + trailer)
+        os.fsync(self.file)
+        if os.pread(self.file, len(rest) + _TRAILER + 1, end) != rest + trailer:
+            raise BadBackup("the backup does not read back as it was written")
+        return whole.hexdigest(), end + len(rest) + _TRAILER
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.file)
 
 
 def check(path: Path) -> str:
@@ -79,40 +117,59 @@ def check(path: Path) -> str:
 
 
 def manifest(path: Path) -> dict[str, Any]:
-    """The manifest at the head of the file; proves nothing about the rest. Raises UnknownFile, BadBackup."""
+    """The manifest of the file; proves nothing about the rest. Raises UnknownFile, BadBackup."""
+    offset, size = layout(path).manifest
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            found = json.loads(file.read(size))
+    except ValueError as error:
+        raise BadBackup(f"{path.name} is not a backup of rpsd") from error
+    if not isinstance(found, dict) or found.get("format") not in _READABLE:
+        raise BadBackup(f"{path.name} is a backup of another format than {FORMAT}")
+    return found
+
+
+def layout(path: Path) -> Layout:
+    """Where database and manifest lie. Raises UnknownFile, BadBackup."""
     import tarfile  # here and below: the start does not need it
 
     _size(path)
     try:
         with tarfile.open(path, "r:") as tar:
-            found = json.loads(_named(tar, MANIFEST).read())
+            return Layout(_named(tar, DATABASE), _named(tar, MANIFEST))
     except (tarfile.TarError, ValueError, KeyError, OSError, EOFError) as error:
         raise BadBackup(f"{path.name} is not a backup of rpsd") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise BadBackup(f"{path.name} is a backup of another format than {FORMAT}")
-    return found
 
 
 def unpack(path: Path, target: Path, progress: Progress = lambda _: None) -> str:
-    """Write the database of the backup to target (mode 0600, durable on return), and return its SHA-256 (hex).
+    """Write the database of the backup to target (mode 0600, durable on return), and return the SHA-256 (hex) of the whole backup.
 
-    No name in the file is ever used as a path. Raises BadBackup.
+    Reads the file once and proves its trailer on the way: after BadBackup target may hold anything. No name in the file is ever used as a
+    path.
     """
-    import tarfile
-
+    first, size = layout(path).database
+    whole, at, end = hashlib.sha256(), 0, path.stat().st_size - _TRAILER
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file, tarfile.open(path, "r:") as tar:
-            source = _named(tar, DATABASE)
-            out, size = _Hashing(file), tar.getmember(DATABASE).size
-            for piece in _pieces(source, size):
-                out.write(piece)
-                progress(out.size / size)
-            file.flush()
-            os.fsync(descriptor)
-    except (tarfile.TarError, KeyError, EOFError) as error:
-        raise BadBackup(f"{path.name} does not hold a database") from error
-    return out.digest.hexdigest()
+        with path.open("rb") as source:
+            for piece in _pieces(source, end):
+                whole.update(piece)
+                low, high = max(first - at, 0), min(first + size - at, len(piece))
+                if low < high:
+                    os.pwrite(descriptor, memoryview(piece)[low:high], at + low - first)
+                at += len(piece)
+                progress(at / end)
+            trailer = source.read(_TRAILER)
+        os.fsync(descriptor)
+    except EOFError as error:
+        raise BadBackup(f"{path.name} was cut short") from error
+    finally:
+        os.close(descriptor)
+    if trailer != _trailer(whole.hexdigest()):
+        raise BadBackup(f"{path.name} is damaged: its content does not match its SHA-256")
+    whole.update(trailer)
+    return whole.hexdigest()
 
 
 def sha256(path: Path) -> str:
@@ -127,13 +184,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _named(tar: "tarfile.TarFile", name: str) -> Any:
-    """The plain file of this name. Raises KeyError."""
+def _named(tar: "tarfile.TarFile", name: str) -> tuple[int, int]:
+    """Offset and size of the plain file of this name. Raises KeyError."""
     member = tar.getmember(name)
-    source = tar.extractfile(member) if member.isreg() else None
-    if source is None:
+    if not member.isreg() or member.sparse is not None:
         raise KeyError(name)
-    return source
+    return member.offset_data, member.size
 
 
 def _header(name: str, size: int) -> bytes:
@@ -148,8 +204,8 @@ def _padding(size: int) -> bytes:
     return bytes(-size % _SECTOR)
 
 
-def _member(out: _Hashing, name: str, data: bytes) -> None:
-    out.write(_header(name, len(data)) + data + _padding(len(data)))
+def _member(name: str, data: bytes) -> bytes:
+    return _header(name, len(data)) + data + _padding(len(data))
 
 
 def _trailer(digest: str) -> bytes:

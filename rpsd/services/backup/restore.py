@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from rpsd.config import Settings
 from rpsd.services.backup import archive
 from rpsd.services.backup.naming import stamp
-from rpsd.services.backup.service import Progress, Stage, understood, unpack_proved, workplace
+from rpsd.services.backup.service import understood, unpack_proved, workplace
+from rpsd.services.backup.taking import Progress, Stage
 from rpsd.store import audit
 from rpsd.store import ended as ends
 from rpsd.store.copying import sync
@@ -47,14 +48,14 @@ def restore(
     """
     tell, now_ns, directory = progress or (lambda _share, _words: None), clock(), settings.storage.data_dir
     live = directory / archive.DATABASE
-    tell(0.0, "checking the backup")
-    digest = archive.check(file)
+    tell(0.0, "reading the manifest")
     manifest = understood(file)
-    answer: dict[str, Any] = {"path": str(file), "sha256": digest, "previous": None, "keys_ended": None, "restored": False}
+    answer: dict[str, Any] = {"path": str(file), "previous": None, "keys_ended": None, "restored": False}
     answer |= {name: manifest[name] for name in ("created", "schema", "version", "rows")}
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with nullcontext() if dry_run else DirectoryLock(directory), workplace(directory) as work:
-        unpack_proved(file, manifest, work / archive.DATABASE, Stage(tell, 0.2, 0.4, "unpacking"))
+        digest = unpack_proved(file, manifest, work / archive.DATABASE, Stage(tell, 0.0, 0.6, "unpacking"))
+        answer["sha256"] = digest
         if dry_run:
             return answer
         tell(0.6, "migrating the copy")

@@ -1,51 +1,32 @@
 """Backups: taken online, verified before they count, kept for a while, and put back with the server stopped."""
 
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import rpsd
-from rpsd.config import Settings, explain
-from rpsd.core import instant
+from rpsd.config import Settings
 from rpsd.core.errors import BadBackup, CorruptData, DiskFull, NewerSchema
 from rpsd.core.market import SECOND_NS
 from rpsd.services.backup import archive
 from rpsd.services.backup.naming import NAME, free_name, order
 from rpsd.services.backup.snapshot import snapshot_locked
+from rpsd.services.backup.taking import Progress, take
 from rpsd.store import audit
 from rpsd.store.copying import sync
 from rpsd.store.db import Database, verify_database
-from rpsd.store.inventory import inventory
 from rpsd.store.practices import migrations
 from rpsd.telemetry import Metrics
 
 _DAY_NS: Final = 86_400 * SECOND_NS
 _PARTIAL: Final = ".partial"
 
-Progress = Callable[[float, str], None]
-"""Called with the progress in [0, 1] and a few words."""
 Rows = list[dict[str, Any]]
 Names = list[str]
 _Paths = list[Path]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A part of the whole progress: from `start`, `share` long."""
-
-    tell: Progress
-    start: float
-    share: float
-    words: str
-
-    def __call__(self, part: float) -> None:
-        self.tell(self.start + self.share * min(1.0, part), self.words)
 
 
 class BackupService:
@@ -64,7 +45,7 @@ class BackupService:
     ) -> dict[str, Any]:
         """Take a backup to a file, into a directory, or (None) into backup.dir, while writers go on; it gets its name once it is verified.
 
-        Answer: path, bytes, sha256, seconds, created, schema, version, rows (of samples). Needs twice the database's size for a while.
+        Answer: path, bytes, sha256, seconds, created, schema, version, rows (of samples). Needs the database's size.
         Raises DiskFull, Cancelled, CorruptData (the live data did not pass), BadBackup (what was written does not read back).
         """
         began, now_ns, tell = time.monotonic(), self._clock(), progress or (lambda _share, _words: None)
@@ -74,14 +55,8 @@ class BackupService:
         final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._require_space(final.parent)
         with workplace(final.parent) as work:
-            copy, written = work / archive.DATABASE, work / final.name
-            self._database.snapshot(copy, progress=Stage(tell, 0.0, 0.4, "copying"), cancelled=cancelled)
-            tell(0.4, "verifying the copy")
-            manifest = self._manifest(copy, now_ns)
-            digest, size = archive.write(written, manifest, copy, _written(self._settings), Stage(tell, 0.6, 0.2, "writing"))
-            tell(0.8, "reading back")
-            if archive.check(written) != digest:
-                raise BadBackup("the backup does not read back as it was written")
+            written = work / final.name
+            manifest, digest, size = take(self._settings, self._database, written, now_ns, tell, cancelled)
             written.replace(final)
             sync(final.parent)
         answer = {"path": str(final), "bytes": size, "sha256": digest, "seconds": round(time.monotonic() - began, 3)}
@@ -141,47 +116,27 @@ class BackupService:
         return sorted(found, key=order, reverse=True)
 
     def _require_space(self, directory: Path) -> None:
-        """Room for the copy and the file beside each other."""
-        need = 2 * (self._database.path.stat().st_size + self._database.wal_bytes()) + (1 << 20)
+        """Room for the file."""
+        need = self._database.path.stat().st_size + self._database.wal_bytes() + (1 << 20)
         free = shutil.disk_usage(directory).free
         if free < need + self._settings.storage.min_free_bytes:
             raise DiskFull(f"{directory} has {free:,} bytes free; a backup needs {need:,} beyond storage.min_free_bytes")
-
-    def _manifest(self, copy: Path, now_ns: int) -> dict[str, Any]:
-        facts = verify_database(copy)
-        return {
-            "format": archive.FORMAT,
-            "version": rpsd.__version__,
-            "schema": facts["schema"],
-            "created": instant.text(now_ns // SECOND_NS * SECOND_NS),
-            "database": {"bytes": copy.stat().st_size, "sha256": archive.sha256(copy)},
-            "rows": facts["rows"],
-            "tables": facts["tables"],
-            **inventory(copy),
-        }
 
     def _record(self, action: str, by: str, subject: str, detail: dict[str, Any]) -> None:
         self._database.write(lambda c: audit.append(c, by, action, subject, detail, self._clock())).result()
 
 
-def verify(path: Path, scratch: Path) -> dict[str, Any]:
-    """Prove every byte of the file, then unpack the database below scratch and prove its structure, block CRCs and row counts.
+def verify(path: Path, scratch: Path, progress: archive.Progress = lambda _: None) -> dict[str, Any]:
+    """Unpack the database below scratch, proving every byte of the file, and prove its structure, block CRCs and row counts.
 
     Answer: path, bytes, sha256, created, schema, version, rows. Raises UnknownFile, BadBackup, NewerSchema, DiskFull.
     """
-    digest = archive.check(path)
     manifest = understood(path)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     with workplace(scratch) as work:
-        unpack_proved(path, manifest, work / archive.DATABASE, lambda _: None)
+        digest = unpack_proved(path, manifest, work / archive.DATABASE, progress)
     answer = {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
     return answer | {name: manifest[name] for name in ("created", "schema", "version", "rows")}
-
-
-def _written(settings: Settings) -> str:
-    """The effective settings as YAML (JSON values are YAML), without secrets."""
-    lines = [f"{row.name}: {json.dumps(row.value, default=str)}  # {row.origin}\n" for row in explain(settings)]
-    return "# The effective settings when the backup was taken; names are dotted.\n" + "".join(lines)
 
 
 @contextmanager
@@ -199,7 +154,7 @@ def understood(path: Path) -> dict[str, Any]:
     manifest = archive.manifest(path)
     try:
         schema = int(manifest["schema"])
-        _ = manifest["database"]["sha256"], manifest["created"], manifest["version"], manifest["rows"], manifest["tables"]
+        _ = manifest["database"]["bytes"], manifest["created"], manifest["version"], manifest["rows"], manifest["tables"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadBackup(f"{path.name}: the manifest is not complete") from error
     if schema > (known := len(migrations())):
@@ -207,16 +162,19 @@ def understood(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def unpack_proved(path: Path, manifest: dict[str, Any], target: Path, progress: archive.Progress) -> None:
-    """The database of the backup, unpacked to target and proved against its manifest. Raises BadBackup, DiskFull."""
+def unpack_proved(path: Path, manifest: dict[str, Any], target: Path, progress: archive.Progress) -> str:
+    """The database of the backup, unpacked to target and proved against its manifest; the SHA-256 (hex) of the backup.
+
+    Raises BadBackup, DiskFull.
+    """
     need, free = int(manifest["database"]["bytes"]), shutil.disk_usage(target.parent).free
     if free < need + (1 << 20):
         raise DiskFull(f"{target.parent} has {free:,} bytes free; unpacking the backup needs {need:,}")
-    if archive.unpack(path, target, progress) != manifest["database"]["sha256"]:
-        raise BadBackup(f"{path.name}: the database is not the one that the manifest describes")
+    digest = archive.unpack(path, target, progress)
     try:
         facts = verify_database(target)
     except CorruptData as error:
         raise BadBackup(f"{path.name}: {error.detail}") from error
     if any(facts[name] != manifest[name] for name in ("rows", "tables", "schema")):
         raise BadBackup(f"{path.name}: row counts or schema differ from the manifest")
+    return digest

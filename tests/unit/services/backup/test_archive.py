@@ -12,32 +12,67 @@ from rpsd.core.errors import BadBackup, UnknownFile
 from rpsd.services.backup import archive
 
 
+def written(path, manifest, database, config):
+    """A backup of that content, whatever it is; SHA-256 and size."""
+    draft = archive.Draft(path, database.stat().st_size)
+    with database.open("rb") as source:
+        draft.copy(source.fileno(), lambda _: None)
+        whole = draft.digest(source.fileno(), lambda _: None)
+    made = draft.finish(whole, manifest, config)
+    draft.close()
+    return made
+
+
 @pytest.fixture
 def backup(tmp_path):
     database = tmp_path / "source"
     database.write_bytes(random.Random(7).randbytes(3000))
     path = tmp_path / "a.rpsdbak"
-    digest, size = archive.write(path, {"format": 1, "schema": 1}, database, "config: 1\n")
+    digest, size = written(path, {"format": 2, "schema": 1}, database, "config: 1\n")
     assert (digest, size) == (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
     return path
 
 
 def test_what_goes_in_comes_out(backup, tmp_path):
-    assert archive.manifest(backup) == {"format": 1, "schema": 1}
+    assert archive.manifest(backup) == {"format": 2, "schema": 1}
     digest = archive.unpack(backup, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == (tmp_path / "source").read_bytes()
-    assert digest == archive.sha256(tmp_path / "source")
-    assert archive.check(backup) == archive.sha256(backup)
+    assert digest == archive.check(backup) == hashlib.sha256(backup.read_bytes()).hexdigest()
+
+
+def test_a_backup_of_the_first_format_is_read(tmp_path):
+    content = b"x" * 5000
+    path = tmp_path / "old.rpsdbak"
+    before = archive._member("manifest.json", b'{"format": 1, "schema": 3}') + archive._member("rpsd.db", content)
+    before += archive._member("config.yaml", b"")
+    path.write_bytes(before + archive._trailer(hashlib.sha256(before).hexdigest()))
+    assert archive.manifest(path) == {"format": 1, "schema": 3}
+    assert archive.unpack(path, tmp_path / "out") == archive.check(path)
+    assert (tmp_path / "out").read_bytes() == content
+
+
+def test_what_does_not_read_back_is_noticed(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 5000)
+    draft = archive.Draft(tmp_path / "a", 5000)
+    with source.open("r+b") as file:
+        draft.copy(file.fileno(), lambda _: None)
+        file.seek(4999)
+        file.write(b"y")
+        file.flush()
+        with pytest.raises(BadBackup):
+            draft.digest(file.fileno(), lambda _: None)
+    draft.close()
 
 
 def test_it_is_private_and_a_plain_tar(backup):
     assert backup.stat().st_mode & 0o777 == 0o600
     listed = subprocess.run(["tar", "tf", str(backup)], capture_output=True, text=True, check=True)
-    assert listed.stdout.split() == ["manifest.json", "rpsd.db", "config.yaml", "SHA256"]
+    assert listed.stdout.split() == ["README", "rpsd.db", "manifest.json", "config.yaml", "SHA256"]
     assert listed.stderr == ""
 
 
-def test_every_flipped_byte_is_detected(backup):
+def test_every_flipped_byte_is_detected(backup, tmp_path):
     good = backup.read_bytes()
     bits = random.Random(11)
     for at in range(len(good)):
@@ -46,11 +81,14 @@ def test_every_flipped_byte_is_detected(backup):
         backup.write_bytes(bad)
         with pytest.raises(BadBackup):
             archive.check(backup)
+        if at % 37 == 0:
+            with pytest.raises(BadBackup):
+                archive.unpack(backup, tmp_path / f"out{at}")
     backup.write_bytes(good)
     archive.check(backup)
 
 
-@pytest.mark.parametrize("cut", [0, 1, 512, 2048, 2560, -512, -1])
+@pytest.mark.parametrize("cut", [0, 1, 512, 2048, 2560, 6144, -512, -1])
 def test_a_cut_or_grown_file_is_detected(backup, cut):
     good = backup.read_bytes()
     backup.write_bytes(good[:cut] if cut >= 0 else good + bytes(-cut))
@@ -85,9 +123,10 @@ def test_names_in_the_file_never_become_paths(tmp_path):
     path, inside = tmp_path / "evil.rpsdbak", tmp_path / "a" / "b"
     inside.mkdir(parents=True)
     with tarfile.open(path, "w") as tar:
-        for name in ("../escaped", "/tmp/escaped", "rpsd.db"):
+        for name in ("../escaped", "/tmp/escaped", "rpsd.db", "manifest.json"):
             info = tarfile.TarInfo(name)
             info.size = 4
             tar.addfile(info, io.BytesIO(b"evil"))
-    archive.unpack(path, inside / "out")
+    with pytest.raises(BadBackup):
+        archive.unpack(path, inside / "out")
     assert sorted(found.name for found in tmp_path.rglob("*")) == ["a", "b", "evil.rpsdbak", "out"]

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from rpsd.config import read
-from rpsd.core.errors import BadBackup, Cancelled, CorruptData, DirectoryLocked, DiskFull, NewerSchema, UnknownFile
+from rpsd.core.errors import BadBackup, Cancelled, CorruptData, DirectoryLocked, DiskFull, NewerSchema, Unavailable, UnknownFile
 from rpsd.core.instant import parse as moment
 from rpsd.core.market import Samples
-from rpsd.services.backup import archive, naming, restore
+from rpsd.services.backup import archive, naming, restore, taking
 from rpsd.services.backup.service import BackupService
 from rpsd.store import audit, denied, lockout, series
 from rpsd.store import key as keys
@@ -83,7 +83,7 @@ def test_a_backup_says_what_it_is_and_verifies(backups, settings, database):
     made = backups.create(by="key1", progress=lambda share, words: told.append((share, words)))
     path = Path(made["path"])
     assert path == settings.backup.dir / "rpsd-20260301T020304Z.rpsdbak"
-    assert (made["bytes"], made["sha256"]) == (path.stat().st_size, archive.sha256(path))
+    assert (made["bytes"], made["sha256"]) == (path.stat().st_size, archive.check(path))
     assert (made["rows"], made["schema"], made["created"]) == (5000, database.schema, "2026-03-01T02:03:04Z")
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     assert told[-1] == (1.0, "done")
@@ -130,6 +130,26 @@ def test_a_backup_under_writes_is_one_moment(backups, database):
         thread.join()
     for each in made:
         assert backups.verify(Path(each["path"]))["rows"] == each["rows"]
+
+
+def test_a_long_read_beside_it_makes_it_a_stepped_copy(backups, database):
+    with database.reading() as c:
+        c.execute("SELECT count(*) FROM series").fetchall()
+        put(database, "BBB", 0, 10)
+        made = backups.create()
+    assert backups.verify(Path(made["path"]))["rows"] == 5010
+
+
+def test_a_file_that_does_not_stand_still_makes_no_backup(backups, database, settings, monkeypatch):
+    def touching(*arguments):
+        os.utime(database.path)
+        return effective(*arguments)
+
+    effective = taking.effective
+    monkeypatch.setattr(taking, "effective", touching)
+    with pytest.raises(Unavailable):
+        backups.create()
+    assert list(settings.backup.dir.iterdir()) == []
 
 
 def test_two_backups_in_one_second_do_not_meet(backups):
@@ -193,9 +213,13 @@ def forged(source, target, change):
     archive.unpack(source, work)
     manifest = archive.manifest(source)
     change(manifest, work)
-    manifest["database"] = {"bytes": work.stat().st_size, "sha256": archive.sha256(work)}
+    manifest["database"] = {"bytes": work.stat().st_size}
     target.unlink(missing_ok=True)
-    archive.write(target, manifest, work, "")
+    draft = archive.Draft(target, work.stat().st_size)
+    with work.open("rb") as file:
+        draft.copy(file.fileno(), lambda _: None)
+        draft.finish(draft.digest(file.fileno(), lambda _: None), manifest, "")
+    draft.close()
     return target
 
 
@@ -324,7 +348,7 @@ def test_a_log_that_a_crash_left_is_not_lost_and_not_applied_to_the_restored(bac
         assert rows_of(kept) == {"AAA": 5000, "LOGGED": 9}
 
 
-STAGES = ("checking the backup", "unpacking", "migrating the copy", "keeping the present data", "switching", "switched")
+STAGES = ("reading the manifest", "unpacking", "migrating the copy", "keeping the present data", "switching", "switched")
 
 
 @pytest.mark.parametrize("stage", STAGES)
