@@ -220,7 +220,7 @@ class Jobs:
     backup: str = setting("01:00", kinds.SCHEDULE, "Take and verify a backup, then prune old ones.")
     watch: str = setting("1h", kinds.SCHEDULE, "Score the models in production against predecessor and challenger.")
     upkeep: str = setting("03:00", kinds.SCHEDULE, "Fold, compress and prune the database.")
-    restore_drill: str = setting("Sun 04:00", kinds.SCHEDULE, "Restore the newest backup into scratch and compare.", room="operations")
+    restore_drill: str = setting("Sun 04:00", kinds.SCHEDULE, "Restore the newest backup into scratch and compare.")
     materialise: str = setting("5m", kinds.SCHEDULE, "Compute feature views.")
     fetch: str = setting("15m", kinds.SCHEDULE, "Pull market data from the sources.")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from rpsd.config import Settings
-from rpsd.core.errors import BadBackup, CorruptData, DiskFull, NewerSchema
+from rpsd.core.errors import BadBackup, CorruptData, DiskFull, NewerSchema, UnknownFile
 from rpsd.core.market import SECOND_NS
 from rpsd.services.backup import archive
 from rpsd.services.backup.naming import NAME, free_name, order
 from rpsd.services.backup.snapshot import snapshot_locked
 from rpsd.services.backup.taking import Progress, take
-from rpsd.store import audit
+from rpsd.store import audit, setting
 from rpsd.store.copying import sync
 from rpsd.store.db import Database, verify_database
 from rpsd.store.practices import migrations
@@ -23,6 +23,7 @@ from rpsd.telemetry import Metrics
 
 _DAY_NS: Final = 86_400 * SECOND_NS
 _PARTIAL: Final = ".partial"
+_DRILL: Final = "restore_drill"
 
 Rows = list[dict[str, Any]]
 Names = list[str]
@@ -34,6 +35,8 @@ class BackupService:
 
     def __init__(self, settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], int]) -> None:
         self._settings, self._database, self._metrics, self._clock = settings, database, metrics, clock
+        drill = database.read(lambda c: setting.find(c, _DRILL))
+        metrics.restore_drill_last_success_timestamp_seconds.set(drill["at_ns"] / SECOND_NS if drill else 0)
 
     def create(
         self,
@@ -87,6 +90,19 @@ class BackupService:
         """When the newest backup in backup.dir was taken (by its name), or None."""
         files = self._files()
         return order(files[0])[0] if files else None
+
+    def newest(self) -> Path:
+        """The newest backup in backup.dir. Raises UnknownFile."""
+        files = self._files()
+        if not files:
+            raise UnknownFile(f"there is no backup in {self._settings.backup.dir}", hint="`rpsd backup create` takes one.")
+        return files[0]
+
+    def drilled(self, answer: dict[str, Any]) -> None:
+        """Remember that a drill has succeeded; see jobs/restore_drill.py."""
+        now_ns = self._clock()
+        self._database.write(lambda c: setting.put(c, _DRILL, {"at_ns": now_ns, **answer})).result()
+        self._metrics.restore_drill_last_success_timestamp_seconds.set(now_ns / SECOND_NS)
 
     def verify(self, path: Path, *, by: str = "") -> dict[str, Any]:
         """Prove a backup completely; see the function verify. The outcome is audited."""

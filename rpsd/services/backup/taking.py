@@ -14,6 +14,7 @@ from rpsd.core import instant
 from rpsd.core.errors import Cancelled
 from rpsd.core.market import SECOND_NS
 from rpsd.services.backup import archive
+from rpsd.services.backup.answers import answers
 from rpsd.store.copying import at_rest
 from rpsd.store.db import Connection, Database
 from rpsd.store.inventory import inventory
@@ -52,6 +53,7 @@ class _Proof(threading.Thread):
     def run(self) -> None:
         try:
             self._facts = verified(self._connection, "the database") | inventory(self._connection)
+            self._facts["answers"] = answers(self._connection)
         except BaseException as error:  # noqa: BLE001 - raised by result()
             self._failure = error
 
@@ -62,7 +64,7 @@ class _Proof(threading.Thread):
             self.join(0.05)
 
     def result(self) -> dict[str, Any]:
-        """schema, rows, tables, models, audit. Raises what went wrong."""
+        """schema, rows, tables, models, audit, answers. Raises what went wrong."""
         self.join()
         if self._failure is not None:
             raise self._failure
