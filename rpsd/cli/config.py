@@ -12,7 +12,11 @@ app = typer.Typer(name="config", help="Check and show the settings.", no_args_is
 
 
 @app.command()
-def check(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+def check(
+    outbound: Annotated[str, typer.Option("--outbound", help="self or unit, as of `rpsd serve`.")] = "self",
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Read the settings as the server would. Exit 78 with every fault when they cannot be used."""
     import os
 
@@ -22,7 +26,7 @@ def check(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     from rpsd.config.read import refused
 
     settings = read(chosen(config_file), os.environ)
-    refuse_faults(settings)
+    refuse_faults(settings, distant=outbound == "unit")
     if is_of_service(settings) and (faults := listening_faults(settings)):
         raise refused(faults)
     warnings = exposure_warnings(settings)

@@ -108,5 +108,6 @@ def told(lan: dict[str, Any]) -> str:
         "  a browser: import it among the trusted certificates\n"
         "A restart of rpsd applies the settings. Where systemd holds the socket, `systemctl edit rpsd.socket` has to open it too:\n"
         "  [Socket]\n  ListenStream=\n"
-        f"  ListenStream={_ANYWHERE}:{lan['url'].rpartition(':')[2]}\n  ListenStream=/run/rpsd/admin.sock"
+        f"  ListenStream={_ANYWHERE}:{lan['url'].rpartition(':')[2]}\n  ListenStream=/run/rpsd/admin.sock\n"
+        "  ListenStream=/run/rpsd/outbound.sock"
     )

@@ -36,15 +36,15 @@ def load(config_file: Path | None, flags: Mapping[str, object] = MappingProxyTyp
     return read(chosen(config_file), os.environ, flags)
 
 
-def refuse_faults(settings: "Settings") -> None:
-    """Raise BadConfig with every fault that keeps the server from starting."""
+def refuse_faults(settings: "Settings", *, distant: bool = False) -> None:
+    """Raise BadConfig with every fault that keeps the server from starting; `distant` as in config.validate()."""
     import time
 
     from rpsd.config import validate
     from rpsd.config.read import refused
     from rpsd.services.access.certificate import start_faults
 
-    if faults := [*validate(settings), *start_faults(settings, time.time_ns())]:
+    if faults := [*validate(settings, distant=distant), *start_faults(settings, time.time_ns())]:
         raise refused(faults)
 
 

@@ -19,9 +19,14 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on; else server.host.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on; else server.port.")] = None,
     engine: Annotated[str, typer.Option("--engine", help="granian, or uvicorn as plan B.", hidden=True)] = "granian",
+    outbound: Annotated[
+        str, typer.Option("--outbound", help="self, or unit: `rpsd outbound` fetches and tells for this process.")
+    ] = "self",
     config_file: ConfigFile = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. SIGHUP reads the settings again."""
+    if outbound not in ("self", "unit"):
+        raise typer.BadParameter("expected self or unit", param_hint="--outbound")
     import gc
 
     gc.disable()  # nothing of the start is garbage; begin() below collects again
@@ -32,11 +37,11 @@ def serve(
     spare_memory()
     flags: dict[str, object] = {"server.host": host, "server.port": port}
     settings = load(config_file, flags)
-    refuse_faults(settings)
+    refuse_faults(settings, distant=outbound == "unit")
     monitoring = settings.monitoring
     writer = configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file)
     keep_kernels(settings)
-    services = open_services(settings)
+    services = open_services(settings, distant=outbound == "unit")
     writer.on_drop = services.metrics.log_dropped_total.inc
     try:
         logger(operation="start").info("rpsd starts", data_dir=str(settings.storage.data_dir), config=str(settings.path or "defaults"))

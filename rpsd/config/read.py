@@ -34,6 +34,7 @@ BELOW_DATA = MappingProxyType(
         "storage.cache_dir": "cache",
         "storage.secrets_dir": "secrets",
         "server.admin_socket": "admin.sock",
+        "server.outbound_socket": "outbound.sock",
         "inbox.dir": "inbox",
         "backup.dir": "backups",
     }

@@ -58,6 +58,10 @@ class Server:
     admin_socket: Path = setting(
         "/run/rpsd/admin.sock", kinds.PATH, "UNIX socket through which the CLI reaches the running server.", follows="storage.data_dir"
     )
+    outbound_socket: Path = setting(
+        "/run/rpsd/outbound.sock", kinds.PATH, "UNIX socket through which `rpsd outbound` takes what is to go out.",
+        follows="storage.data_dir",
+    )  # fmt: skip
     tls_cert: Path | None = setting(None, kinds.optional(kinds.PATH), "Certificate chain in PEM form; with tls_key the API speaks HTTPS.")
     tls_key: Path | None = setting(None, kinds.optional(kinds.PATH), "Private key of tls_cert, readable by rpsd alone.")
     trusted_proxies: tuple[Network, ...] = setting([], kinds.NETWORKS, "Networks of proxies whose forwarded headers are believed.")

@@ -57,6 +57,10 @@ def _disk_kind(path: Path) -> str:
     return kind
 
 
-def validate(settings: Settings) -> list[Fault]:
-    """Every fault that should keep the server from starting; empty when it may start. Raise `refused(faults)` with them."""
-    return [*exposure_faults(settings), *secret_faults(settings), *webhook_faults(settings), *_directories(settings)]
+def validate(settings: Settings, *, distant: bool = False) -> list[Fault]:
+    """Every fault that should keep the server from starting; empty when it may start. Raise `refused(faults)` with them.
+
+    `distant`: another process speaks with the outside, and it alone reads the secrets of receivers.
+    """
+    own = [] if distant else webhook_faults(settings)
+    return [*exposure_faults(settings), *secret_faults(settings), *own, *_directories(settings)]

@@ -26,7 +26,7 @@ from rpsd.core.model_errors import (
     UnknownRun,
     UnknownView,
 )
-from rpsd.core.operations_errors import UnknownAlert
+from rpsd.core.operations_errors import OutboundMissing, UnknownAlert
 
 __all__ = [
     "ERRORS",
@@ -42,6 +42,7 @@ __all__ = [
     "Kind",
     "LockedOut",
     "NoModel",
+    "OutboundMissing",
     "RandomSplitRefused",
     "RateLimited",
     "RpsdError",
@@ -387,7 +388,7 @@ ERRORS: tuple[type[RpsdError], ...] = (
     UnknownJob, UnknownKey, UnknownAlert, UnknownFile, IdempotencyConflict, StateConflict, GateRefused, BookGap, BookNotValid, BadBackup,
     Unauthenticated,
     Forbidden, RateLimited, LockedOut, UnknownChannel, BadFrame, BadDestination,
-    Unavailable, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
+    Unavailable, OutboundMissing, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
     MissingExtra, BadConfig, NewerSchema, UnsafeStorage, CorruptData,
 )
 # fmt: on

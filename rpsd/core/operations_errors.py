@@ -3,6 +3,13 @@
 from rpsd.core.fault import Kind, RpsdError
 
 
+class OutboundMissing(RpsdError):
+    """Something has to go out, and the process that carries it out does not come for it."""
+
+    code, kind, title, status = "outbound_missing", Kind.BUSY, "Nothing goes out", 503
+    hint = "`systemctl status rpsd-outbound` tells why; `rpsd outbound` runs it by hand."
+
+
 class UnknownAlert(RpsdError):
     """An id that no alert has."""
 

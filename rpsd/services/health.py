@@ -229,6 +229,7 @@ class HealthService:
             "sources": self._outside("source:"),
             "webhooks": self._outside("webhook:"),
             "inbox": self._facts.inbox.part(),
+            "outbound": self._beyond.part(),
             "certificate": self.certificate(),
             "system": ("degraded" if strained else "healthy", f"{'_'.join(strained)}_strained" if strained else ""),
             "streams": ("degraded" if streams else "healthy", streams),

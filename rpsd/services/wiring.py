@@ -135,15 +135,17 @@ class Services(OnDemand):
         self.close()
 
 
-def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns, worker: bool = True) -> Services:
+def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns, worker: bool = True, distant: bool = False) -> Services:
     """Open the data directory and everything on top of it. Without `worker`, fits run in the calling thread and nothing is watched.
+
+    `distant`: nothing goes out of this process; `rpsd outbound` fetches and tells for it.
 
     Raises BadConfig, DirectoryLocked, NewerSchema, UnsafeStorage.
     """
     pepper = read_pepper(settings.storage.secrets_dir, os.environ.get("CREDENTIALS_DIRECTORY"))
     database = Database.open(settings.storage.data_dir, min_free_bytes=settings.storage.min_free_bytes, clock=clock)
     try:
-        services = _composed(settings, database, pepper, clock, worker=worker)
+        services = _composed(settings, database, pepper, clock, worker=worker, distant=distant)
         services.health.standstill = services.maintenance.current
         if worker:
             services.monitor.start()
@@ -163,7 +165,7 @@ def _metrics(settings: Settings) -> Metrics:
     return Metrics((slo.predict_p99, slo.detect_fresh_p99))
 
 
-def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool) -> Services:
+def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool, distant: bool) -> Services:
     """The services on an open database."""
     metrics, watch, events = _metrics(settings), settings.monitoring, EventHub(clock)
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
@@ -184,7 +186,7 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     live_regimes = LiveRegimes(settings, database, job, clock, standings, served, herald)
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)
-    outside = Outside(settings, database, series, alert, metrics, clock)
+    outside = Outside(settings, database, series, alert, metrics, clock, distant=distant)
     health = HealthService(
         settings, database, compute, metrics, denoise=denoise, backup=backup, monitor=monitor, clock=clock, cached=regime.cached,
         outside=outside,

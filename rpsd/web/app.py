@@ -30,6 +30,7 @@ from rpsd.web import (
     model_alias,
     model_card,
     model_file,
+    outbound,
     predict,
     regime,
     retraining,
@@ -81,6 +82,7 @@ ROUTES: Final[tuple[Any, ...]] = (
     *key.ROUTES,
     *token.ROUTES,
     *alert.ROUTES,
+    *outbound.ROUTES,
     *events.ROUTES,
 )
 

@@ -12,7 +12,7 @@ from rpsd.web.peer import within
 if TYPE_CHECKING:
     from litestar import Litestar, Request
 
-SCOPES: Final = (PUBLIC, "read", "ingest", "predict", "train", "admin")
+SCOPES: Final = (PUBLIC, "read", "ingest", "predict", "train", "admin", "outbound")
 _OPEN: Final = frozenset({"read", "ingest", "predict", "train"})  # what auth.required: false gives; admin stays closed
 
 
@@ -49,11 +49,13 @@ def principal_of(exchange: Exchange) -> Any:
     LockedOut where too many logins have failed; Forbidden for a page of another site that calls as nobody: a browser on this machine is
     led there by any page that it shows.
     """
-    from rpsd.services.access.principal import ADMIN_SOCKET, ANONYMOUS, Principal
+    from rpsd.services.access.principal import ADMIN_SOCKET, ANONYMOUS, CARRIER, Principal
     from rpsd.services.access.principal import SCOPES as EVERY
 
     if exchange.admin:
         return Principal(ADMIN_SOCKET, "admin socket", frozenset(EVERY))
+    if exchange.outbound:
+        return CARRIER
     if token := token_of(exchange):
         return exchange.services.access.authenticate(token, exchange.peer)
     if not exchange.services.settings.auth.required:

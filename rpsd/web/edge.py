@@ -55,13 +55,22 @@ class Edge:
     """The ASGI application around the application. `in_flight` holds the peers (host, port) whose requests are being answered.
 
     `app` may be a future of the application: until it is there, probes are answered and everything else waits. With `admin` its requests
-    act as the administrator; with `monitoring` it answers /metrics and the health family alone.
+    act as the administrator, with `outbound` as the one who carries things out; with `monitoring` it answers /metrics and the health family
+    alone.
     """
 
     def __init__(
-        self, app: Any, services: "Services", *, admin: bool = False, monitoring: bool = False, streams: "Streams | None" = None
+        self,
+        app: Any,
+        services: "Services",
+        *,
+        admin: bool = False,
+        outbound: bool = False,
+        monitoring: bool = False,
+        streams: "Streams | None" = None,
     ) -> None:
         self._app, self._services, self._admin, self._monitoring = app, services, admin, monitoring
+        self._outbound = outbound
         self._streams = streams
         server = services.settings.server
         self._hosts = frozenset(host.lower() for host in server.allowed_hosts)
@@ -69,7 +78,7 @@ class Edge:
         self._server = server
         self._probes = {} if server.cors_origins else PROBES  # what other origins may read, only the framework knows
         self._watchers = Networks(services.settings.monitoring.metrics_allow)
-        self._plain = None if admin or server.tls_cert else PlainHttp(server.plain_http_from, server.trusted_proxies)
+        self._plain = None if admin or outbound or server.tls_cert else PlainHttp(server.plain_http_from, server.trusted_proxies)
         self._labels: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._log: Any = None
         self.in_flight: set[tuple[str, str]] = set()
@@ -90,7 +99,7 @@ class Edge:
         client = scope.get("client")
         who = client_ip(client, headers, self._server.trusted_proxies)
         exchange = Exchange(self._services, _request_id(headers), headers, method, admin=self._admin, peer=who)
-        exchange.streams = self._streams
+        exchange.streams, exchange.outbound = self._streams, self._outbound
         scope[KEY] = exchange
         if method == "HEAD":  # a GET whose body is not sent
             scope["method"] = "GET"
@@ -170,7 +179,7 @@ class Edge:
     def _check_host(self, scope: Any, exchange: Exchange) -> None:
         """Raise Forbidden for a host that is not allowed, InvalidRequest for two of them."""
         check_single(scope["headers"], exchange.headers)
-        if self._admin or "*" in self._hosts:
+        if self._admin or self._outbound or "*" in self._hosts:
             return
         given = exchange.headers.get(b"host", b"")
         if given in self._admitted:
@@ -196,7 +205,9 @@ class Edge:
         return forwarded == b"https" and bool(client) and within(client[0], self._server.trusted_proxies)
 
     def _account(self, scope: Any, exchange: Exchange, seconds: float) -> None:
-        """Metrics by route template and the access log; what watches is logged at DEBUG only."""
+        """Metrics by route template and the access log; what watches is logged at DEBUG only, and what waits for errands not at all."""
+        if exchange.outbound:
+            return
         route = scope.get("path_template") or "unmatched"
         method = exchange.method if exchange.method in _METHODS else "OTHER"
         key = (method, route, exchange.status)

@@ -20,13 +20,13 @@ KEY = "rpsd.exchange"
 class Exchange:
     """A request's id, headers (lower-case names), peer and, once the guard has run, its principal.
 
-    `admin` marks requests that came over the admin socket, `peer` is the address of the client behind any trusted proxy, and `standing`
-    what it has left of its limit, `streams` where live streams come from. `route` is the template, for labels and logs.
+    `admin` and `outbound` mark requests that came over those sockets, `peer` is the address of the client behind any trusted proxy, and
+    `standing` what it has left of its limit, `streams` where live streams come from. `route` is the template, for labels and logs.
     """
 
     __slots__ = (
-        "admin", "extra", "headers", "method", "operation", "peer", "principal", "request_id", "samples", "services", "standing", "status",
-        "streams",
+        "admin", "extra", "headers", "method", "operation", "outbound", "peer", "principal", "request_id", "samples", "services",
+        "standing", "status", "streams",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +37,7 @@ class Exchange:
         self.headers = headers
         self.method = method
         self.admin = admin
+        self.outbound = False
         self.peer = peer
         self.standing: Standing | None = None
         self.streams: Any = None  # web/stream/streams.py, which needs this file
@@ -68,7 +69,7 @@ class Exchange:
 
     def charge(self, kind: str) -> None:
         """Count this call against the limit of who makes it; on the loop, or for `train` in any thread. Raises RateLimited."""
-        if self.admin:
+        if self.admin or self.outbound:
             return
         limiter = self.services.limiter
         self.standing = limiter.ask_peer(self.peer) if self.principal is None else limiter.ask(self.principal, kind, self.peer)

@@ -32,7 +32,7 @@ class Operation:
     @property
     def limit(self) -> str:
         """The kind of call in services/access/limiter.py."""
-        return self.kind or ("read" if self.scope == "admin" else self.scope)
+        return self.kind or ("read" if self.scope in ("admin", "outbound") else self.scope)
 
 
 def declare(scope: str, summary: str, tag: str, **more: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 EXPOSURE = 3  # systemd-analyze counts in tenths: 0.3
+OUTBOUND_EXPOSURE = 10
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed on this machine")
 
@@ -16,7 +17,7 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 @pytest.fixture
 def rendered(tmp_path: Path) -> Path:
     """The units with an interpreter that exists, as an installed release would have it."""
-    for unit in UNITS.glob("rpsd.*"):
+    for unit in UNITS.glob("rpsd*.s*"):
         text = re.sub(r"/opt/rpsd/current/venv/bin/python", "/bin/true", unit.read_text(encoding="utf-8"))
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
     return tmp_path
@@ -36,7 +37,7 @@ def entries(name: str) -> Iterator[tuple[str, str]]:
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", ["rpsd.service", "rpsd.socket"])
+@pytest.mark.parametrize("unit", ["rpsd.service", "rpsd.socket", "rpsd-outbound.service"])
 def test_verify_is_silent(rendered: Path, unit: str) -> None:
     assert analyze("verify", "--man=no", rendered / unit) == (0, "")
 
@@ -53,6 +54,21 @@ def test_verify_speaks_up_on_an_unknown_key(rendered: Path) -> None:
 def test_exposure_is_within_its_bound(rendered: Path) -> None:
     status, output = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", rendered / "rpsd.service")
     assert status == 0, output.splitlines()[-1]
+
+
+@needs_systemd
+def test_exposure_of_what_goes_out_is_within_its_bound(rendered: Path) -> None:
+    unit = rendered / "rpsd-outbound.service"
+    status, output = analyze("security", "--offline=true", f"--threshold={OUTBOUND_EXPOSURE}", unit)
+    assert status == 0, output.splitlines()[-1]
+    unit.write_text(unit.read_text().replace("ProtectSystem=strict", "ProtectSystem=no"))  # the control
+    assert analyze("security", "--offline=true", f"--threshold={OUTBOUND_EXPOSURE}", unit)[0] != 0
+
+
+def test_what_goes_out_sees_neither_database_nor_administration() -> None:
+    hidden = dict(entries("rpsd-outbound.service"))["InaccessiblePaths"].split()
+    assert {"-/var/lib/rpsd", "-/run/rpsd/admin.sock"} <= set(hidden)
+    assert dict(entries("rpsd-outbound.service"))["User"] == dict(entries("rpsd.socket"))["SocketUser"]
 
 
 @needs_systemd
@@ -86,5 +102,5 @@ def test_socket_listens_where_the_settings_say() -> None:
 
     settings = read(Path("/dev/null"), environ={}).server
     listens = [value for key, value in entries("rpsd.socket") if key == "ListenStream"]
-    assert listens == [f"{settings.host}:{settings.port}", "/run/rpsd/admin.sock"]
+    assert listens == [f"{settings.host}:{settings.port}", "/run/rpsd/admin.sock", "/run/rpsd/outbound.sock"]
     assert dict(entries("rpsd.socket"))["TriggerLimitIntervalSec"] == "0"

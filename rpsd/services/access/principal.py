@@ -33,7 +33,7 @@ class Principal:
 
     def require(self, scope: str) -> None:
         """Raise Forbidden unless the key has the scope."""
-        if scope not in self.scopes:
+        if scope not in self.scopes and not (scope == OUTBOUND and "admin" in self.scopes):
             raise Forbidden(f"this needs the scope {scope}; the key has {', '.join(sorted(self.scopes)) or 'none'}")
 
 
@@ -49,5 +49,9 @@ def implied(scopes: Iterable[str]) -> frozenset[str]:
 
 ANONYMOUS: Final = "anonymous"
 ADMIN_SOCKET: Final = "admin-socket"
-KEYLESS: Final = frozenset({ANONYMOUS, ADMIN_SOCKET})
-"""Ids of principals that no key stands behind: whoever calls while auth.required is off, and the admin socket."""
+OUTBOUND: Final = "outbound"
+"""The scope of what `rpsd outbound` takes and tells, which no key can be given, and who calls over its socket."""
+CARRIER: Final = Principal(OUTBOUND, "outbound socket", frozenset({"read", "ingest", OUTBOUND}))
+"""Whoever calls over the outbound socket: it brings samples and reads what is stored of them, and is no administrator."""
+KEYLESS: Final = frozenset({ANONYMOUS, ADMIN_SOCKET, OUTBOUND})
+"""Ids of principals that no key stands behind: whoever calls while auth.required is off, and the sockets of the machine."""

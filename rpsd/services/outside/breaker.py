@@ -20,7 +20,7 @@ class State(StrEnum):
     OPEN = "open"
 
 
-_LEVELS: Final = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+LEVELS: Final = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 """What the metric says of each state."""
 
 
@@ -74,6 +74,11 @@ class Breaker:
                     self._on_trial = False
             raise
         self._succeed(on_trial)
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether any call has gone well since this process began."""
+        return self._has_succeeded
 
     @property
     def state(self) -> State:
@@ -145,7 +150,7 @@ class Breakers:
 
     def add(self, name: str, *, failures: int = 5, wait_seconds: float = 30.0, longest_seconds: float = 900.0) -> Breaker:
         """A closed breaker of a new name; see Breaker."""
-        self._metrics.circuit_breaker_state.labels(name).set(_LEVELS[State.CLOSED])
+        self._metrics.circuit_breaker_state.labels(name).set(LEVELS[State.CLOSED])
         made = Breaker(
             name,
             self._clock,
@@ -158,7 +163,7 @@ class Breakers:
         return made
 
     def _changed(self, name: str, state: State, reason: str) -> None:
-        self._metrics.circuit_breaker_state.labels(name).set(_LEVELS[state])
+        self._metrics.circuit_breaker_state.labels(name).set(LEVELS[state])
         self._told(name, state, reason)
 
     def states(self) -> dict[str, dict[str, Any]]:
@@ -172,6 +177,10 @@ class Breakers:
     def names(self, prefix: str = "") -> list[str]:
         """Names that start with the prefix."""
         return [name for name in self._all if name.startswith(prefix)]
+
+    def proven(self) -> list[str]:
+        """Names of those with a success since this process began."""
+        return [name for name, breaker in self._all.items() if breaker.has_succeeded]
 
     def unhealthy(self, prefix: str = "") -> list[str]:
         """Names, starting with the prefix, of those that are not closed."""

@@ -1,7 +1,7 @@
 """Everything that speaks with the outside: sources of market data, receivers of alerts, and the breakers that guard both."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,10 @@ from rpsd.config import Settings
 from rpsd.core.errors import RpsdError, StateConflict
 from rpsd.services.alert import AlertService
 from rpsd.services.outside.breaker import Breakers, State
+from rpsd.services.outside.errand import TEST, DistantSources
+from rpsd.services.outside.relay import Relay
+from rpsd.services.outside.reported import ReportedBreakers
+from rpsd.services.outside.words import named
 from rpsd.services.series import SeriesService
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics
@@ -33,25 +37,46 @@ class Outside:
         alert: AlertService,
         metrics: Metrics,
         clock: Callable[[], int],
+        *,
+        distant: bool = False,
     ) -> None:
+        """`distant`: nothing goes out of this process; `rpsd outbound` takes from `relay` what is to go."""
         self._database = database
         self._settings, self._series, self._alert, self._metrics, self._clock = settings, series, alert, metrics, clock
         self._testing = threading.Lock()
-        self.breakers = Breakers(clock, metrics, told=self._changed)
-        self._source: SourceService | None = self._sources() if settings.sources else None
         self.outbox: Outbox | None = None
         self._feed: Feed | None = None
+        self.relay: Relay | None = None
+        self.breakers = self._reported() if distant else Breakers(clock, metrics, told=self._changed)
+        self._source: SourceService | DistantSources | None = None
         if settings.alerts.webhooks:
             self._open_box()
+        if distant:
+            self._open_relay()
+        elif settings.sources:
+            self._source = self._sources()
 
     def begin(self) -> None:
         """Deliver what an earlier process left in the box."""
-        if self.outbox is not None and self._feed is not None:
+        if self.outbox is not None:
             self.outbox.tidy()
+        if self._feed is not None:
             self._feed.news()
 
+    def leave(self) -> None:
+        """The process is about to end: nobody is to wait for what another carries out."""
+        if self.relay is not None:
+            self.relay.leave()
+
+    def part(self) -> tuple[str, str]:
+        """For health: state and code of the process that carries things out, where that is another one and there is something to carry."""
+        settings = self._settings
+        if self.relay is None or not (settings.sources or settings.alerts.webhooks):
+            return "disabled", ""
+        return ("degraded", "outbound_missing") if self.relay.missing() else ("healthy", "")
+
     @property
-    def source(self) -> "SourceService":
+    def source(self) -> "SourceService | DistantSources":
         """The sources of the settings."""
         self._source = self._source or self._sources()
         return self._source
@@ -67,14 +92,23 @@ class Outside:
         if not self._testing.acquire(blocking=False):
             raise StateConflict("a test of the receivers is under way", hint="Wait until it has ended; it takes no longer than a minute.")
         try:
-            outcomes = [] if self._feed is None else self._feed.delivery.test()
+            outcomes = self._tested()
         finally:
             self._testing.release()
         self._alert.tested(by, outcomes)
         return outcomes
 
+    def _tested(self) -> list[dict[str, Any]]:
+        if self._feed is not None:
+            return self._feed.delivery.test()
+        found: list[dict[str, Any]] = []
+        if self.relay is not None and self.outbox is not None:
+            found = self.relay.run(TEST, {})
+        return found
+
     def close(self) -> None:
         """Let the last messages go out."""
+        self.leave()
         if self._feed is not None:
             self._feed.close()
 
@@ -88,15 +122,35 @@ class Outside:
 
     def _open_box(self) -> None:
         """Write what alerts tell into the box, and deliver from there."""
-        from rpsd.services.outside.delivery import Delivery  # a start without receivers does not wait for it
-        from rpsd.services.outside.feed import Feed
-        from rpsd.services.outside.outbox import Outbox
+        from rpsd.services.outside.outbox import Outbox  # a start without receivers does not wait for it
 
         receivers, secrets_dir = self._settings.alerts.webhooks, self._settings.storage.secrets_dir
         self.outbox = box = Outbox(receivers, self._database, self._metrics, self._clock)
-        self._feed = Feed(box, Delivery(receivers, self.breakers, self._clock, secrets_dir, box.finish))
         self._alert.queues.append(box.add)
+        if isinstance(self.breakers, ReportedBreakers):
+            return
+        from rpsd.services.outside.delivery import Delivery
+        from rpsd.services.outside.feed import Feed
+
+        self._feed = Feed(box, Delivery(receivers, self.breakers, self._clock, secrets_dir, box.finish))
         self._alert.listeners.append(self._feed.news)
+
+    def _reported(self) -> ReportedBreakers:
+        sources = [f"source:{name}" for name in self._settings.sources]
+        receivers = [named(number) for number, _ in enumerate(self._settings.alerts.webhooks, 1)]
+        return ReportedBreakers([*sources, *receivers], self._clock, self._metrics, told=self._changed)
+
+    def _open_relay(self) -> None:
+        """Hold what is to go out until the carrier comes for it, and hear from it how that went."""
+        self.relay = relay = Relay(self.outbox, self._reported_of)
+        self._alert.listeners.append(relay.news)
+        self._source = DistantSources(tuple(self._settings.sources), relay, self._metrics, self._clock)
+
+    def _reported_of(self, report: Mapping[str, Any]) -> None:
+        """What the carrier says of its breakers and sources."""
+        if isinstance(self.breakers, ReportedBreakers) and isinstance(self._source, DistantSources):
+            self.breakers.take(report["breakers"], report["proven"])
+            self._source.take(tuple(report["failing"]), report["closed_ns"])
 
     def _changed(self, name: str, state: State, reason: str) -> None:
         """Raise the alert of an open breaker, resolve that of a closed one; a full disk does not keep the breaker from its work."""

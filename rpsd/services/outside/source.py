@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 from rpsd.config import Settings
+from rpsd.config.secret import secret_path
 from rpsd.core.errors import BadConfig, BadRows, Cancelled, Fault, InvalidRequest, RpsdError, SourceFailed, UnknownSeries
 from rpsd.core.market import DAY_NS, INTERVALS, SECOND_NS, Samples, SeriesInfo
 from rpsd.core.source import Ask, SourceSetting
 from rpsd.services.outside.breaker import Breaker, Breakers
 from rpsd.services.outside.pace import Pace
-from rpsd.services.series import SeriesService
 from rpsd.telemetry import Metrics, logger
 
 if TYPE_CHECKING:
@@ -36,6 +36,19 @@ _SAME: Final = 1e-3
 _NONSENSE: Final = (TypeError, ValueError, OverflowError, LookupError, AttributeError, RecursionError)
 
 Sleep = Callable[[float], None]
+
+
+class SeriesAccess(Protocol):
+    """What a fetch needs of the stored series: those of this process, or of another one."""
+
+    def require(self, symbol: str, interval: str) -> SeriesInfo:
+        """What is known of the series. Raises UnknownSeries."""
+
+    def read(self, symbol: str, interval: str, *, start_ns: int, end_ns: int, columns: list[str]) -> Samples:
+        """Rows from start_ns to end_ns, both inclusive."""
+
+    def append(self, symbol: str, interval: str, samples: Samples, *, by: str) -> dict[str, Any]:
+        """Store the rows; {"inserted", "updated", …}. Raises BadRows."""
 
 
 @dataclass(slots=True)
@@ -59,12 +72,13 @@ class SourceService:
     def __init__(
         self,
         settings: Settings,
-        series: SeriesService,
+        series: "SeriesAccess",
         breakers: Breakers,
         metrics: Metrics,
         clock: Callable[[], int],
         sleep: Sleep = time.sleep,
     ) -> None:
+        self._secrets_dir = settings.storage.secrets_dir
         self._series, self._metrics, self._clock, self._sleep = series, metrics, clock, sleep
         self._sources = {
             name: _Source(name, setting, breakers.add(f"source:{name}"), Pace(setting.calls, setting.per_seconds, clock))
@@ -74,6 +88,11 @@ class SourceService:
     def failing(self) -> list[str]:
         """Names of the sources whose last fetch brought nothing but failures."""
         return [source.name for source in self._sources.values() if source.failing]
+
+    def closed_ns(self) -> dict[str, int]:
+        """When the newest bar closed that each source is known to have brought, ns UTC."""
+        known = [one for one in self._sources.values() if one.newest is not None]
+        return {one.name: (one.newest or 0) + INTERVALS[one.setting.interval] for one in known}
 
     def standing(self) -> dict[str, Any]:
         """For health: {"configured": how many, "failing": names}."""
@@ -221,7 +240,7 @@ class SourceService:
         from rpsd.source import vendor_of
 
         vendor, setting, length = vendor_of(one.setting.kind), one.setting, INTERVALS[one.setting.interval]
-        key, parts = _key(setting), list[Samples]()
+        key, parts = _key(setting, self._secrets_dir), list[Samples]()
         for _ in range(_PAGES):
             if not one.pace.take(self._sleep):
                 break
@@ -295,12 +314,12 @@ def _table(text: bytes, one: _Source) -> Samples:
         raise SourceFailed(f"{one.name} answered with a table that cannot be read: {error.detail}") from error
 
 
-def _key(setting: SourceSetting) -> str:
+def _key(setting: SourceSetting, secrets_dir: Path) -> str:
     """The vendor's key, read anew each time so that it can be renewed in place. Raises BadConfig."""
     if not setting.key_file:
         return ""
     try:
-        key = Path(setting.key_file).read_text(encoding="utf-8").strip()
+        key = secret_path(setting.key_file, secrets_dir).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"the key file {setting.key_file} cannot be read: {type(error).__name__}") from error
     if not key or not key.isprintable() or len(key) > 4096:

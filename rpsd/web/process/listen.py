@@ -27,12 +27,13 @@ _OF_CONNECTIONS: Final = (  # set on the listening socket, inherited by each con
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The listening sockets. `own` is the path of an admin socket that was bound here and goes when the server ends."""
+    """The listening sockets. `own` are the paths of UNIX sockets that were bound here and go when the server ends."""
 
     tcp: socket.socket
     admin: socket.socket | None
-    own: Path | None
+    own: tuple[Path, ...]
     monitoring: socket.socket | None = None
+    outbound: socket.socket | None = None
 
     @property
     def port(self) -> int:
@@ -45,13 +46,13 @@ class Listeners:
         return tuple(int(bound.getsockname()[1]) for bound in (self.tcp, self.monitoring) if bound is not None)
 
     def close(self) -> None:
-        """Close all and remove the admin socket's file if it is ours."""
-        for bound in (self.tcp, self.monitoring, self.admin):
+        """Close all and remove the files of the UNIX sockets that are ours."""
+        for bound in (self.tcp, self.monitoring, self.admin, self.outbound):
             if bound is not None:
                 bound.close()
-        if self.own is not None:
+        for path in self.own:
             with contextlib.suppress(OSError):
-                self.own.unlink()
+                path.unlink()
 
 
 def inherited(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
@@ -67,33 +68,47 @@ def inherited(environ: MutableMapping[str, str] = os.environ) -> list[socket.soc
     return found
 
 
-def listen(host: str, port: int, admin_socket: Path | None, monitoring_port: int | None = None) -> Listeners:
+def listen(
+    host: str, port: int, admin_socket: Path | None, monitoring_port: int | None = None, outbound_socket: Path | None = None
+) -> Listeners:
     """The inherited sockets by their family, and what is missing bound here; with monitoring_port a second TCP socket on that port.
+
+    A UNIX socket that is passed is the outbound one by its file name, outbound.sock or that of outbound_socket, else the admin one.
 
     Raises AddressTaken when the address is in use, BadConfig when it cannot be one.
     """
     passed = inherited()
     tcp = next((s for s in passed if s.family in (socket.AF_INET, socket.AF_INET6)), None)
-    admin = next((s for s in passed if s.family == socket.AF_UNIX), None)
+    local = [s for s in passed if s.family == socket.AF_UNIX]
+    outbound = next((s for s in local if _is_outbound(s, outbound_socket)), None)
+    admin = next((s for s in local if not _is_outbound(s, outbound_socket)), None)
     if tcp is None:
         tcp = bind_tcp(host, port)
-    own, monitoring = None, None
+    own, monitoring = tuple[Path, ...](), None
     try:
         if monitoring_port is not None and monitoring_port != tcp.getsockname()[1]:
             monitoring = bind_tcp(host, monitoring_port)
         if admin is None and admin_socket is not None:
-            admin, own = bind_unix(admin_socket), admin_socket
+            admin, own = bind_unix(admin_socket), (admin_socket,)
+        if outbound is None and outbound_socket is not None and not passed:  # else a sandbox forbids it
+            outbound, own = bind_unix(outbound_socket, "server.outbound_socket"), (*own, outbound_socket)
     except RpsdError:
-        Listeners(tcp, admin, None, monitoring).close()
+        Listeners(tcp, admin, own, monitoring, outbound).close()
         raise
-    listeners = Listeners(tcp, admin, own, monitoring)
-    for listener in (tcp, admin, monitoring):
+    listeners = Listeners(tcp, admin, own, monitoring, outbound)
+    for listener in (tcp, admin, monitoring, outbound):
         if listener is not None:
             if listener.family != socket.AF_UNIX:
                 _dress(listener)
             listener.listen(BACKLOG)
             listener.setblocking(False)
     return listeners
+
+
+def _is_outbound(passed: socket.socket, outbound_socket: Path | None) -> bool:
+    """Whether it is the outbound socket: never may that be taken for the administrator's."""
+    name = str(passed.getsockname())
+    return name.endswith("/outbound.sock") or (outbound_socket is not None and name == str(outbound_socket))
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:
@@ -120,14 +135,14 @@ def _dress(listener: socket.socket) -> None:
         listener.setsockopt(level, option, value)
 
 
-def bind_unix(path: Path) -> socket.socket:
+def bind_unix(path: Path, name: str = "server.admin_socket") -> socket.socket:
     """A bound UNIX socket that only our user can reach; a file left by a dead server is replaced.
 
     Raises AddressTaken when a server answers there, BadConfig when the path cannot be one.
     """
     if len(os.fsencode(path)) > _LONGEST:
-        reason = f"the path of the admin socket is longer than {_LONGEST} bytes: {path}"
-        raise BadConfig(reason, errors=[Fault("server.admin_socket", reason)], hint="Set server.admin_socket to a shorter path.")
+        reason = f"the path of {name} is longer than {_LONGEST} bytes: {path}"
+        raise BadConfig(reason, errors=[Fault(name, reason)], hint=f"Set {name} to a shorter path.")
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
@@ -142,8 +157,8 @@ def bind_unix(path: Path) -> socket.socket:
         raise
     except OSError as error:
         bound.close()
-        reason = f"cannot make the admin socket {path}: {error.strerror or error}"
-        raise BadConfig(reason, errors=[Fault("server.admin_socket", reason)]) from error
+        reason = f"cannot make the socket {path}: {error.strerror or error}"
+        raise BadConfig(reason, errors=[Fault(name, reason)]) from error
     finally:
         os.umask(mask)
     return bound

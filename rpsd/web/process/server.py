@@ -66,7 +66,8 @@ class Server:
         server = self._services.settings.server
         sys.setswitchinterval(0.001)  # a thread that computes gives the loop its turn within a millisecond
         gc.set_threshold(*_COLLECT)
-        listeners = listen(server.host, server.port, server.admin_socket, self._own_monitoring_port())
+        outbound = server.outbound_socket if self._services.outside.relay is not None else None
+        listeners = listen(server.host, server.port, server.admin_socket, self._own_monitoring_port(), outbound)
         try:
             self._refuse_exposure(listeners)
             uvloop.run(self._serve(listeners))
@@ -101,7 +102,8 @@ class Server:
         streams.open()
         edge, monitoring = Edge(inner, self._services, streams=streams), Edge(inner, self._services, monitoring=True)
         admin = Edge(inner, self._services, admin=True, streams=streams)
-        sockets = ((edge, listeners.tcp), (monitoring, listeners.monitoring), (admin, listeners.admin))
+        outbound = Edge(inner, self._services, outbound=True)
+        sockets = ((edge, listeners.tcp), (monitoring, listeners.monitoring), (admin, listeners.admin), (outbound, listeners.outbound))
         engines = [self._engine_of(app, listener) for app, listener in sockets if listener is not None]
         serving = [loop.create_task(engine.serve()) for engine in engines]
         self._catch_signals(loop)
@@ -119,6 +121,7 @@ class Server:
         self.ready.set()
         await self._until_stopped(serving)
         notify("STOPPING=1", "STATUS=finishing requests")
+        self._services.outside.leave()
         await streams.close()
         await part((edge, monitoring, admin), engines, reaper)
         await self._finish(engines, serving, listeners)

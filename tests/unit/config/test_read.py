@@ -104,8 +104,9 @@ def test_everything_lies_below_a_data_dir_that_alone_is_set() -> None:
         settings.inbox.dir,
         settings.backup.dir,
         settings.server.admin_socket,
+        settings.server.outbound_socket,
     )
-    assert found == tuple(Path("/d") / name for name in ("cache", "secrets", "inbox", "backups", "admin.sock"))
+    assert found == tuple(Path("/d") / name for name in ("cache", "secrets", "inbox", "backups", "admin.sock", "outbound.sock"))
     kept = read(environ={"RPSD_DATA_DIR": "/d", "RPSD_BACKUP__DIR": "/b", "HOME": "/nonexistent"})
     assert kept.backup.dir == Path("/b")
     assert settings.origin["backup.dir"] == "follows storage.data_dir"

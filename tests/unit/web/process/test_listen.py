@@ -79,7 +79,7 @@ def test_sockets_that_systemd_passes_are_taken(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", _INHERITING], preexec_fn=place, close_fds=False, capture_output=True, text=True, timeout=60, check=False
         )
-        assert done.stdout.split() == [str(tcp.getsockname()[1]), str(tmp_path / "a"), "None", "False", "False"], done.stderr
+        assert done.stdout.split() == [str(tcp.getsockname()[1]), str(tmp_path / "a"), "()", "False", "False"], done.stderr
 
 
 def test_connections_inherit_that_a_vanished_peer_is_gone_in_ten_seconds() -> None:
