@@ -24,6 +24,7 @@ from rpsd.cli import (
     outbound,
     predict,
     regimes,
+    release,
     retraining,
     runs,
     selftest,
@@ -53,7 +54,7 @@ for name, function in (
     ("manual", manual.manual),
 ):
     app.command(name)(function)
-for group in (config, series, books, features, models, drift, runs, jobs, keys, backup, alerts, audit, maintenance):
+for group in (config, series, books, features, models, drift, runs, jobs, keys, backup, alerts, audit, maintenance, release):
     app.add_typer(group.app)
 models.app.command("decisions")(retraining.decisions)
 models.app.command("shadow")(retraining.shadow)

@@ -68,6 +68,7 @@ def run(
 ) -> int:  # fmt: skip
     """Serve with the scheduler beside until the server ends; its exit code. The services stay open."""
     import gc
+    import threading
 
     from rpsd.web.process.server import run_server
 
@@ -76,9 +77,12 @@ def run(
     def begin() -> None:
         from rpsd.jobs.runner import Scheduler  # the first answer need not wait for what runs later
 
-        running.append(Scheduler(services))
         gc.enable()
-        running[0].start()
+        running.append(Scheduler(services))
+        if not services.probation.holds:
+            running[0].start()
+        else:  # jobs write, too
+            threading.Thread(target=after_probation, args=(services, running[0].start), name="probation", daemon=True).start()
         started()
 
     try:
@@ -86,6 +90,15 @@ def run(
     finally:
         for scheduler in running:
             scheduler.stop()
+
+
+def after_probation(services: "Services", begin: Callable[[], None]) -> None:
+    """Begin once an upgrade has been accepted."""
+    import time
+
+    while services.probation.holds:
+        time.sleep(0.1)
+    begin()
 
 
 def reloader(settings: "Settings", services: "Services", writer: "LogWriter", flags: dict[str, object]) -> Callable[[], str]:

@@ -26,7 +26,7 @@ from rpsd.core.model_errors import (
     UnknownRun,
     UnknownView,
 )
-from rpsd.core.operations_errors import OutboundMissing, UnknownAlert
+from rpsd.core.operations_errors import InMaintenance, OutboundMissing, ReleaseRefused, ReleaseRolledBack, UnknownAlert, UnknownRelease
 
 __all__ = [
     "ERRORS",
@@ -389,6 +389,8 @@ ERRORS: tuple[type[RpsdError], ...] = (
     Unauthenticated,
     Forbidden, RateLimited, LockedOut, UnknownChannel, BadFrame, BadDestination,
     Unavailable, OutboundMissing, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
+    Unavailable, SourceFailed, DeadlineExceeded, DiskFull, DirectoryLocked, AddressTaken, WorkerFailed, Cancelled,
+    InMaintenance, UnknownRelease, ReleaseRefused, ReleaseRolledBack,
     MissingExtra, BadConfig, NewerSchema, UnsafeStorage, CorruptData,
 )
 # fmt: on

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rpsd.services.model.file import ModelFiles
     from rpsd.services.model.quarantine import Quarantine
     from rpsd.services.model.service import ModelService
+    from rpsd.services.probation import Probation
     from rpsd.services.regime.service import RegimeService
     from rpsd.services.retraining.service import RetrainingService
     from rpsd.services.retraining.shadow import ShadowService
@@ -204,6 +205,13 @@ class OnDemand:
         from rpsd.services.maintenance import Maintenance
 
         return Maintenance(self.database, self.clock)
+
+    @cached_property
+    def probation(self) -> "Probation":
+        """Whether writes wait for an upgrade to prove itself. It holds a state: open_services makes it before there is a second thread."""
+        from rpsd.services.probation import Probation
+
+        return Probation(self.settings.storage.data_dir)
 
     @cached_property
     def ml_status(self) -> "MlStatus":

@@ -147,6 +147,7 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
     try:
         services = _composed(settings, database, pepper, clock, worker=worker, distant=distant)
         services.health.standstill = services.maintenance.current
+        services.probation.holds  # noqa: B018 - made here, before there is a second thread
         if worker:
             services.monitor.start()
             services.health.inbox = services.inbox.standing

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import __version__
 from rpsd.core.errors import Forbidden, MalformedBody, RpsdError, UnknownRoute, UrlTooLong
-from rpsd.web import compression
+from rpsd.web import compression, held
 from rpsd.web.exchange import KEY, Exchange
 from rpsd.web.limits import BoundedBody
 from rpsd.web.origin import check_origin
@@ -125,6 +125,7 @@ class Edge:
             self._check_door(scope)
             self._check_host(scope, exchange)
             check_origin(exchange, self._server.cors_origins, secure=self._is_secure(scope, headers))
+            await held.until_accepted(self._services.probation, exchange, scope["path"])
             await served(self._streams, exchange, scope, receive, send)
         except Exception as exception:  # noqa: BLE001 - whatever it was, the client gets an answer, or its connection ends
             error = counted(exchange, understood(exception))
@@ -149,6 +150,8 @@ class Edge:
                     scope["path_template"] = scope["path"]
                     await probe(scope, receive, reply)
                     return
+            if exchange.method not in held.READS:
+                await held.until_accepted(self._services.probation, exchange, scope["path"])
             app = await self._built() if asyncio.isfuture(self._app) else self._app
             if incoming is not None:
                 incoming.open(exchange.headers.get(b"content-length"), exchange.header(b"content-encoding").strip().lower())

@@ -1,0 +1,176 @@
+"""How a release takes over: tried on a copy, snapshot, switch, watched; kept, or rolled back with the data as they were."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rpsd.config import Settings
+from rpsd.core.errors import RpsdError
+from rpsd.core.operations_errors import ReleaseRefused, ReleaseRolledBack
+from rpsd.release.machine import OUTBOUND, SERVICE, SOCKET, Machine
+from rpsd.release.place import Releases, Switch
+from rpsd.release.probe import passes
+
+GATE_SECONDS: Final = 15.0
+"""So long a release has to answer, warm, after it took over."""
+_POLL_SECONDS: Final = 0.1
+_MOST_RESTARTS: Final = 2
+"""A service that systemd has had to start this often anew is not going to answer."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Activation:
+    """One switch to `version`; run() does it. `say` hears each step in a few words, `clock` is in seconds."""
+
+    releases: Releases
+    machine: Machine
+    settings: Settings
+    version: str
+    say: Say = lambda _words: None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    gate_seconds: float = GATE_SECONDS
+    _was: str | None = None
+    _snapshot: str | None = None
+    _changes: bool = False
+    _stopped_at: float | None = None
+    _began: float = field(default=0.0)
+
+    def run(self) -> Switch:
+        """Switch, or leave what serves as it is. The outcome is in the record of releases whatever it is.
+
+        Raises UnknownRelease, ReleaseRefused (nothing was changed), ReleaseRolledBack (the former release serves again, with its data).
+        """
+        self._began, self._was = self.clock(), self.releases.current()
+        release = self.releases.place(self.version)
+        try:
+            self._try(release)
+        except RpsdError as error:
+            self._tell("refused", error.detail)
+            raise ReleaseRefused(f"release {self.version} does not take over: {error.detail}", hint=error.advice) from error
+        serving = self.machine.state().get("ActiveState") == "active"
+        if self._was is not None and not serving:
+            return self._kept_asleep()
+        try:
+            self._take_over(warm=self._snapshot is not None)
+        except (RpsdError, OSError) as error:
+            self._roll_back(str(getattr(error, "detail", error)))
+        switch = self._tell("kept")
+        self.machine.systemctl("try-restart", "--no-block", OUTBOUND)
+        self.releases.prune()
+        return switch
+
+    def _try(self, release: Path) -> None:
+        """Everything that can be known before anything changes."""
+        self.say(f"checking the settings with {self.version}")
+        self._child(release, "config", "check", "--json")
+        if not (self.settings.storage.data_dir / "rpsd.db").exists():
+            return
+        self._snapshot = self._take_snapshot()
+        self.say(f"trying {self.version} on a copy of the data")
+        told = self._child(release, "release", "rehearse", self._snapshot, "--json")
+        self._changes = bool(told.get("schema_changed"))
+
+    def _take_snapshot(self) -> str:
+        """A copy of the data as they are now, by the running server or, when none runs, by the release that is current."""
+        self.say("taking a snapshot of the data")
+        if self.machine.state().get("ActiveState") == "active":
+            try:
+                return str(self.machine.ask("POST", "/api/v1/admin/snapshots")["path"])
+            except RpsdError as error:
+                raise ReleaseRefused(f"the running server takes no snapshot: {error.detail}") from error
+        return str(self._child(self.releases.place(self.version), "release", "snapshot", "--json")["path"])
+
+    def _child(self, release: Path, *words: str) -> dict[str, Any]:
+        code, told, said = self.machine.child(release, *words)
+        if code != 0:
+            detail = str(told.get("detail") or said.split("\n")[0] or f"`rpsd {' '.join(words[:2])}` ended with {code}")
+            raise ReleaseRefused(detail.removeprefix("error: "), hint=told.get("hint"))
+        return told
+
+    def _take_over(self, *, warm: bool) -> None:
+        """The switch itself. Raises ReleaseRefused when the release does not answer in time."""
+        self._stopped_at = self.clock()
+        if self._changes:
+            self.say("stopping the service: the layout of the data changes")
+            self.machine.systemctl("stop", SERVICE)
+            # what was written since the first snapshot must be in the one that a rollback puts back
+            self._snapshot = str(self._child(self.releases.place(self.version), "release", "snapshot", "--probation", "--json")["path"])
+        self.say(f"switching to {self.version}")
+        self.releases.point(self.version)
+        self._start()
+        self._watch(self.version, warm=warm)
+        if self._changes:
+            self.machine.ask("POST", "/api/v1/admin/release/accept")
+
+    def _start(self) -> None:
+        self.machine.systemctl("daemon-reload")
+        self.machine.systemctl("reset-failed", SERVICE)
+        self.machine.systemctl("start", SOCKET)
+        self.machine.systemctl("restart", "--no-block", SERVICE)
+
+    def _watch(self, version: str, *, warm: bool) -> None:
+        """Wait until the service answers. Raises ReleaseRefused."""
+        until, restarts = self.clock() + self.gate_seconds, int(self.machine.state().get("NRestarts") or 0)
+        while not self._answers(version, warm=warm):
+            state = self.machine.state()
+            if state.get("ActiveState") == "failed":
+                raise ReleaseRefused("the service has failed; `journalctl -u rpsd` tells why")
+            if int(state.get("NRestarts") or 0) - restarts >= _MOST_RESTARTS:
+                raise ReleaseRefused("the service ends as soon as it has started; `journalctl -u rpsd` tells why")
+            if self.clock() >= until:
+                raise ReleaseRefused(f"the service does not answer {'ready ' if warm else ''}within {self.gate_seconds:.0f} s")
+            self.sleep(_POLL_SECONDS)
+
+    def _answers(self, version: str, *, warm: bool) -> bool:
+        """Whether what runs is of that version and serves; `warm`: with its kernels, too."""
+        # on probation no job runs, and maintenance is what an operator wanted
+        beside = ("maintenance", "scheduler") if self._changes else ("maintenance",)
+        try:
+            found = self.machine.look("/health")
+            good = found.get("version") == version and found.get("status") in ("healthy", "degraded")
+            return good and (not warm or passes(self.machine.look("/health/ready"), beside))
+        except RpsdError:
+            return False
+
+    def _roll_back(self, reason: str) -> None:
+        """Put the former release back, and its data where their layout had changed. Raises ReleaseRolledBack, whatever comes of it."""
+        self.say(f"rolling back: {reason}")
+        began, back = self.clock(), f"release {self.version} was taken back: {reason}"
+        try:
+            if self._was is None:
+                self.machine.systemctl("stop", SERVICE)
+                self.releases.drop_link()
+            else:
+                former = self.releases.place(self._was)
+                if self._changes:
+                    self.machine.systemctl("stop", SERVICE)
+                    self._child(former, "release", "put-back", str(self._snapshot), "--json")
+                self.releases.point(self._was)
+                self._start()
+                self._watch(self._was, warm=False)
+        except (RpsdError, OSError) as error:
+            back += f"; and {self._was or 'nothing'} does not serve again: {getattr(error, 'detail', error)}"
+        self._tell("rolled_back", reason)
+        raise ReleaseRolledBack(f"{back} (rolled back in {self.clock() - began:.1f} s)")
+
+    def _kept_asleep(self) -> Switch:
+        """The operator had stopped the service: the release is current from now on, and nothing is started."""
+        self.releases.point(self.version)
+        self.machine.systemctl("daemon-reload")
+        switch = self._tell("kept", "the service was not running, so nothing was started")
+        self.releases.prune()
+        return switch
+
+    def _tell(self, outcome: str, reason: str = "") -> Switch:
+        now = self.clock()
+        down = 0.0 if self._stopped_at is None else now - self._stopped_at
+        switch = Switch(
+            self._was, self.version, outcome, reason, round(now - self._began, 3), round(down, 3), self._snapshot, self._changes
+        )  # fmt: skip
+        self.releases.record(switch)
+        return switch

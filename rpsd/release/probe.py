@@ -1,0 +1,46 @@
+"""One question to a server behind its admin socket, with nothing but the standard library: the answer counts whatever its status is."""
+
+import json
+import socket
+from collections.abc import Iterable
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Final
+
+from rpsd.core.errors import Unavailable
+
+_SECONDS: Final = 5.0
+
+
+class _Local(HTTPConnection):
+    """HTTP over a UNIX socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(_SECONDS)
+        self.sock.connect(str(self._path))
+
+
+def asked(admin_socket: Path, path: str) -> dict[str, Any]:
+    """The JSON object that GET path answers. Raises Unavailable when nothing answers within five seconds."""
+    connection = _Local(admin_socket)
+    try:
+        connection.request("GET", path)
+        found = json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise Unavailable(f"{admin_socket} does not answer: {error}") from error
+    finally:
+        connection.close()
+    return found if isinstance(found, dict) else {}
+
+
+def passes(readiness: dict[str, Any], without: Iterable[str] = ()) -> bool:
+    """Whether all checks of /health/ready pass, but for those named."""
+    checks = readiness.get("checks") or []
+    left = set(without)
+    return bool(checks) and all(check["passed"] for check in checks if check["name"] not in left)
