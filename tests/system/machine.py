@@ -67,10 +67,11 @@ class Machine:
         """End it, cleanly if it can be, and forget its processes; its file system stays for another boot."""
         if self._nspawn is None:
             return
-        if self._nspawn.poll() is None and self.pid:
-            os.kill(self.pid, signal.SIGRTMIN + 4)  # systemd's poweroff.target
+        with contextlib.suppress(ProcessLookupError):
+            if self._nspawn.poll() is None:
+                os.kill(self.pid or self._nspawn.pid, signal.SIGRTMIN + 4)  # systemd's poweroff.target
         try:
-            self._nspawn.wait(timeout=60)
+            self._nspawn.wait(timeout=30)
         except subprocess.TimeoutExpired:
             self._nspawn.kill()
             self._nspawn.wait(timeout=10)

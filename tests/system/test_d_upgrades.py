@@ -1,0 +1,110 @@
+"""Upgrades under load, one that breaks, and a way back that is refused: what an operator has of apt and of `rpsd release`."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rpsd import __version__
+from tests.system.conftest import Record
+from tests.system.installed import DEB, Appliance, put
+from tests.system.under_load import loaded, rows_there
+from tests.system.versions import replace_module, unpacked, version_of
+
+pytestmark = pytest.mark.system
+
+SWITCHES = 20
+WORST_WAIT_SECONDS, ROLLBACK_SECONDS = 1.5, 5.0
+NEWER, BROKEN = f"{__version__}+newer", f"{__version__}+spoilt"
+_SILENT = '"""Broken on purpose: it serves nothing."""\n\nraise SystemExit(70)\n'
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package laid open once."""
+    return unpacked(DEB, tmp_path_factory.mktemp("deb") / "tree")
+
+
+@pytest.fixture(scope="module")
+def newer(tree: Path) -> Path:
+    return version_of(tree, NEWER, tree.parent)
+
+
+def served(appliance: Appliance) -> str:
+    return str(appliance.json("GET", "/health")["version"])
+
+
+def test_an_upgrade_by_dpkg_refuses_nobody(appliance: Appliance, newer: Path, record: Record) -> None:
+    appliance.until_ready()
+    with loaded(appliance) as tally:
+        tally.mark()
+        begin = time.monotonic()
+        put(appliance.machine, newer)
+        took = time.monotonic() - begin
+    record("upgrade by dpkg", f"took {took:.1f} s; {tally.sentence()}")
+    assert served(appliance) == NEWER
+    assert not tally.failed
+    assert set(tally.rows) <= rows_there(appliance)
+
+
+def test_twenty_switches_under_load_refuse_and_fail_nobody(appliance: Appliance, record: Record) -> None:
+    """The switch is the same code that the package calls; the unpacking of files before it disturbs nobody and is left out here."""
+    appliance.until_ready()
+    with loaded(appliance) as tally:
+        for k in range(SWITCHES):
+            tally.mark()
+            appliance.rpsd("release", "activate", (__version__, NEWER)[k % 2])
+    record("upgrades", tally.sentence())
+    assert served(appliance) == NEWER
+    assert not tally.failed
+    assert float(np.percentile(tally.worst, 99)) <= WORST_WAIT_SECONDS
+    assert set(tally.rows) <= rows_there(appliance)
+
+
+def test_a_broken_release_rolls_itself_back(appliance: Appliance, tree: Path, record: Record) -> None:
+    """It passes every check before the switch and then does not serve: the one before serves on, and apt shows a failure."""
+
+    def spoil(code: Path) -> None:
+        replace_module(code, "web/process/server.py", _SILENT)
+
+    broken = version_of(tree, BROKEN, tree.parent, spoil=spoil)
+    before = rows_there(appliance)
+    done = put(appliance.machine, broken, check=False)
+    assert done.returncode != 0
+    assert served(appliance) == NEWER
+    assert rows_there(appliance) == before
+    told = json.loads(appliance.rpsd("release", "list", "--json").stdout)
+    assert told["current"] == NEWER
+    last = told["switches"][-1]
+    assert (last["to"], last["outcome"]) == (BROKEN, "rolled_back")
+    record("broken upgrade", f"{last['down_seconds']:.1f} s without an answer at most (bound {ROLLBACK_SECONDS:.0f} s), data identical")
+    assert last["down_seconds"] <= ROLLBACK_SECONDS
+
+
+def test_by_hand_back_to_the_release_before(appliance: Appliance, newer: Path) -> None:
+    put(appliance.machine, newer)  # dpkg has this version on record again
+    appliance.rpsd("release", "rollback", "--to", __version__)
+    assert served(appliance) == __version__
+    assert rows_there(appliance)
+
+
+def test_an_older_release_refuses_a_newer_schema(appliance: Appliance) -> None:
+    """It ends with 78 and systemd does not try again; the data are as they were."""
+    machine = appliance.machine
+    machine.run("systemctl", "stop", "rpsd.socket", "rpsd.service")
+    raise_schema = (
+        "import apsw; c = apsw.Connection('/var/lib/rpsd/rpsd.db'); c.pragma('user_version', c.pragma('user_version') + {}); c.close()"
+    )
+    python = ("/opt/rpsd/current/venv/bin/python", "-c")
+    machine.run("runuser", "-u", "rpsd", "--", *python, raise_schema.format(1))
+    try:
+        machine.run("systemctl", "start", "rpsd.service", check=False)
+        assert machine.shown("rpsd.service", "ExecMainStatus") == "78"
+        assert machine.shown("rpsd.service", "ActiveState") == "failed"
+    finally:
+        machine.run("runuser", "-u", "rpsd", "--", *python, raise_schema.format(-1))
+        machine.shell("systemctl reset-failed rpsd.service && systemctl start rpsd.socket rpsd.service")
+    appliance.until_good()
+    assert rows_there(appliance)
