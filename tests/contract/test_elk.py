@@ -144,3 +144,16 @@ def test_what_ships_names_the_same_pipeline_and_stream() -> None:
     assert '"line": parsed' in vector["transforms"]["rpsd_line"]["source"]
     for place in (read["paths"][0], *vector["sources"]["rpsd_log"]["include"]):
         assert Path(place).parent == Path("/var/log/rpsd")
+
+
+def test_the_manual_pairs_the_names_of_both_forms(written: Callable[[str], list[str]]) -> None:
+    chapter = (ROOT / "rpsd" / "manual" / "logs.md").read_text(encoding="utf-8")
+    pairs = dict(re.findall(r"^\| `([a-z_]+)` \| `([@a-z._]+)` \|", chapter, re.M))
+    assert len(pairs) == 17
+    seen: set[str] = set()
+    for flat, ecs in zip(map(json.loads, written("flat")), map(json.loads, written("ecs")), strict=True):
+        found = {name for name in flat if name in pairs and flat[name] != "unix"}
+        assert {pairs[name] for name in found} <= set(ecs)
+        assert [name for name in set(flat) - set(pairs) if f"rpsd.{name}" not in ecs] == []
+        seen |= found
+    assert seen == set(pairs)
