@@ -180,6 +180,29 @@ def test_maintenance_is_switched(live: Box) -> None:
     assert live.run("maintenance", "on", "--for", "soon").returncode == 65
 
 
+def test_the_box_tests_and_measures_itself_and_leaves_nothing(live: Box) -> None:
+    before = [row["symbol"] for row in live.told("series", "list")["series"]]
+    steps = live.told("selftest")["steps"]
+    assert {row["step"] for row in steps if row["passed"]} == {
+        "ready", "store", "denoise", "regime", "experiment", "clean", "predict", "backup",
+    }  # fmt: skip
+    found = live.told("bench", "--seconds", "1", "--rate", "10")
+    assert [row["requests"] for row in found["routes"]][:3] == [10, 10, 10]
+    assert [row["symbol"] for row in live.told("series", "list")["series"]] == before
+    assert all(row["revoked"] for row in live.told("keys", "list")["keys"] if row["name"].startswith("rpsd bench"))
+
+
+def test_the_doctor_asks_the_server(live: Box) -> None:
+    done = live.run("doctor", "--json", "--bundle", str(live.home / "support.tar.gz"))
+    data = json.loads(done.stdout)
+    told = {row["name"]: row for row in data["findings"]}
+    assert told["server"]["detail"] == "answers on its admin socket"
+    assert {told[name]["status"] for name in ("database", "kernels", "settings", "wal", "file_modes")} == {"ok"}
+    assert done.returncode == {"ok": 0, "note": 0, "warning": 1, "failed": 2}[data["status"]]
+    assert (live.home / "support.tar.gz").is_file()
+    assert live.told("audit", "list")["audit"]
+
+
 def test_backups_while_it_serves(live: Box) -> None:
     made = live.told("backup", "create", "--to", str(live.home / "copy.rpsdbak"))
     assert made["path"] == str(live.home / "copy.rpsdbak")
