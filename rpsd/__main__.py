@@ -52,7 +52,7 @@ def _told(error: BaseException, as_json: bool) -> int:
         case RpsdError():
             code = complain(error, as_json)
         case _ if isinstance(error, _UsageError):
-            _usage(error)
+            _usage(error, as_json)
             code = USAGE_EXIT
         case KeyboardInterrupt() | typer.Abort():
             typer.echo("interrupted", err=True)
@@ -67,10 +67,17 @@ def _told(error: BaseException, as_json: bool) -> int:
     return code
 
 
-def _usage(error: BaseException) -> None:
+def _usage(error: BaseException, as_json: bool) -> None:
     """Say what was wrong with the command line; a group without a command shows its help instead."""
     context: Any = getattr(error, "ctx", None)
     message = error.format_message()  # type: ignore[attr-defined]
+    if as_json:
+        import json
+
+        path = "rpsd" if context is None else context.command_path
+        body = {"code": "usage", "title": "The command line is not valid", "detail": message, "hint": f"{path} --help", "errors": []}
+        typer.echo(json.dumps(body), err=True)
+        return
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(message or context.get_help(), err=True)
         return
