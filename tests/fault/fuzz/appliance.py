@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.conftest import ROOT
 from tests.fault.fuzz.routes import SCOPES, Route, routes_of
-from tests.fault.fuzz.seeds import Bindings, furnish
+from tests.fault.fuzz.seed import Bindings
+from tests.fault.fuzz.seeds import furnish
 from tests.fault.victim import SERVE, Victim
 
 SETTINGS = {

@@ -28,7 +28,8 @@ from tests.fault.fuzz.mutate import spoil
 from tests.fault.fuzz.outcome import MOST_GROWTH, WARM, Complaint, Outcome, report
 from tests.fault.fuzz.request import Request
 from tests.fault.fuzz.routes import SCOPES, codes
-from tests.fault.fuzz.seeds import SEEDS, Bindings, Seed, request_of, tend
+from tests.fault.fuzz.seed import Bindings, Seed
+from tests.fault.fuzz.seeds import SEEDS, request_of, tend
 from tests.fault.fuzz.sockets import Told, spoilt_frames
 from tests.fault.victim import Victim
 

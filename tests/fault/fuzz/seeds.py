@@ -4,63 +4,18 @@ import gzip
 import json
 import random
 import struct
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from tests.fault.fuzz.request import Request
 from tests.fault.fuzz.routes import SCOPES
+from tests.fault.fuzz.seed import CSV, MODEL, MSGPACK, NDJSON, OCTETS, Bindings, Seed, page, read
+from tests.fault.fuzz.seeds_admin import access, admin, system
 from tests.fault.victim import Victim
 
-MODEL: Final = b"a model file"
-"""Stands for the file of a model that the server itself gives out."""
 DAY_NS: Final = 86_400_000_000_000
 _FIRST_NS: Final = 1_704_067_200_000_000_000  # 2024-01-01
-JSON: Final = b"application/json"
-MSGPACK: Final = b"application/msgpack"
-CSV: Final = b"text/csv"
-NDJSON: Final = b"application/x-ndjson"
-OCTETS: Final = b"application/octet-stream"
-
-
-@dataclass(frozen=True, slots=True)
-class Seed:
-    """A request that is right. `body` is a value to be sent as JSON, or bytes of the type `kind`; `often` its share among its equals.
-
-    `expects` is the status where a right request meets nothing it could be done to; 0 stands for those of success.
-
-    `route` is the operation; `path` fills its places, {run} and the like as `Bindings` know them.
-    """
-
-    route: str
-    path: str
-    body: Any = None
-    kind: bytes = JSON
-    query: tuple[tuple[str, str], ...] = ()
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    often: float = 1.0
-    expects: int = 0
-
-    @property
-    def method(self) -> bytes:
-        return self.route.partition(" ")[0].encode()
-
-    def content(self) -> bytes:
-        """The body's bytes."""
-        if self.body is None:
-            return b""
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
-
-
-@dataclass(slots=True)
-class Bindings:
-    """What is only known once the server runs: keys by scope, and ids of what `furnish` made by the name of their place."""
-
-    port: int
-    keys: dict[str, str] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
-    model: bytes = MODEL
 
 
 def _prices(n: int) -> list[float]:
@@ -106,16 +61,8 @@ _VIEW: Final = "/api/v1/feature-views/core_technical"
 _P: Final = "/api/v1"
 
 
-def _page(path: str, *more: tuple[str, str]) -> Seed:
-    return Seed(f"GET {path}", path, query=(("limit", "5"), *more))
-
-
-def _read(route: str, path: str = "", expects: int = 0, **query: str) -> Seed:
-    return Seed(f"GET {route}", path or route, query=tuple(query.items()), expects=expects)
-
-
 def _seeds() -> tuple[Seed, ...]:
-    return (*_series(), *_books(), *_numbers(), *_regimes(), *_models(), *_runs(), *_features(), *_system(), *_admin(), *_access())
+    return (*_series(), *_books(), *_numbers(), *_regimes(), *_models(), *_runs(), *_features(), *system(), *admin(), *access())
 
 
 def _series() -> tuple[Seed, ...]:
@@ -123,9 +70,9 @@ def _series() -> tuple[Seed, ...]:
     post = f"POST {place}/samples"
     many = [b'{"t":%d,"close":%d}' % (t, k) for k, t in enumerate(DAYS[:9])]
     return (
-        _page("/api/v1/series"),
-        _read(place, _SERIES),
-        _read(f"{place}/samples", f"{_SERIES}/samples", start="2024-01-05", end="2024-02-01", columns="close", limit="10", time="ns"),
+        page("/api/v1/series"),
+        read(place, _SERIES),
+        read(f"{place}/samples", f"{_SERIES}/samples", start="2024-01-05", end="2024-02-01", columns="close", limit="10", time="ns"),
         Seed(f"GET {place}/samples", f"{_SERIES}/samples", query=(("as_of", "2030-01-01"),), headers=((b"accept", CSV),)),
         Seed(f"GET {place}/samples", f"{_SERIES}/samples", headers=((b"accept", NDJSON), (b"accept-encoding", b"gzip"))),
         Seed(post, "/api/v1/series/FUZZ.A/1d/samples", _SAMPLES, headers=((b"idempotency-key", b"fuzz-1"),)),
@@ -149,11 +96,11 @@ def _books() -> tuple[Seed, ...]:
     lines = b"\n".join(json.dumps(row).encode() for row in BOOKS)
     columns = {"timestamp": DAYS[:2], **{name: [[1.0], [1.0]] for name in ("bid_prices", "bid_sizes", "ask_sizes")}}
     return (
-        _page("/api/v1/books"),
-        _read("/api/v1/book-features"),
-        _read(place, "/api/v1/books/BTC-USDT"),
-        _read(f"{place}/faults", "/api/v1/books/FUZZ-BOOK/faults", limit="5"),
-        _read(f"{place}/features", "/api/v1/books/BTC-USDT/features", limit="20", time="ns", bar="1s", window="20"),
+        page("/api/v1/books"),
+        read("/api/v1/book-features"),
+        read(place, "/api/v1/books/BTC-USDT"),
+        read(f"{place}/faults", "/api/v1/books/FUZZ-BOOK/faults", limit="5"),
+        read(f"{place}/features", "/api/v1/books/BTC-USDT/features", limit="20", time="ns", bar="1s", window="20"),
         Seed(f"POST {place}/snapshots", "/api/v1/books/FUZZ-BOOK/snapshots", BOOKS, query=(("tick", "0.5"), ("on_error", "skip"))),
         Seed(f"POST {place}/snapshots", "/api/v1/books/FUZZ-A/snapshots", lines, NDJSON),
         Seed(f"POST {place}/snapshots", "/api/v1/books/FUZZ-B/snapshots", columns | {"ask_prices": [[2.0], [2.0]]}),
@@ -179,7 +126,7 @@ def _books() -> tuple[Seed, ...]:
             for root in ("", _P)
         ),
         *(Seed(f"POST {root}/predict", f"{root}/predict", {"symbol": "BTC-USDT"}) for root in ("", _P)),
-        *(_read(f"{root}/predict", symbol="BTC-USDT", include_features="true") for root in ("", _P)),
+        *(read(f"{root}/predict", symbol="BTC-USDT", include_features="true") for root in ("", _P)),
     )
 
 
@@ -188,7 +135,7 @@ def _numbers() -> tuple[Seed, ...]:
     two = [{"method": "ema", "params": {"span": 4}}, {"method": "haar_causal"}]
     options = (("method", "ema"), ("params", '{"span":5}'), ("causality", "causal"))
     return (
-        _read("/api/v1/denoise/methods"),
+        read("/api/v1/denoise/methods"),
         Seed("POST /api/v1/denoise", "/api/v1/denoise", _DENOISE),
         Seed("POST /api/v1/denoise", "/api/v1/denoise", {"values": CLOSES[:64], "guardrails": {"rmse_threshold": 0.5}, "fill": "bridge"}),
         Seed("POST /api/v1/denoise", "/api/v1/denoise", msgspec.msgpack.encode(_DENOISE), MSGPACK, headers=((b"accept", MSGPACK),)),
@@ -217,10 +164,10 @@ def _regimes() -> tuple[Seed, ...]:
         Seed("POST /api/v1/detect-regimes", "/api/v1/detect-regimes", _DETECT),
         Seed("POST /api/v1/detect-regimes", "/api/v1/detect-regimes", _STORED),
         Seed("POST /api/v1/regimes/current", "/api/v1/regimes/current", {"symbols": ["^GSPC", "GOOG"], "interval": "1d"}),
-        _read(place, one, interval="1d", regime_type="3_state"),
-        _read(f"{place}/history", f"{one}/history", start="2018-01-01", limit="10"),
-        _read(f"{place}/statistics", f"{one}/statistics", interval="1d"),
-        _read(f"{place}/transitions", f"{one}/transitions", steps="5"),
+        read(place, one, interval="1d", regime_type="3_state"),
+        read(f"{place}/history", f"{one}/history", start="2018-01-01", limit="10"),
+        read(f"{place}/statistics", f"{one}/statistics", interval="1d"),
+        read(f"{place}/transitions", f"{one}/transitions", steps="5"),
     )
 
 
@@ -228,19 +175,19 @@ def _models() -> tuple[Seed, ...]:
     place = "/api/v1/models/{name}"
     why = {"reason": "fuzz"}
     return (
-        _page("/api/v1/models"),
+        page("/api/v1/models"),
         Seed("POST /api/v1/models/import", "/api/v1/models/import", MODEL, OCTETS, often=0.5),
-        *(_read(f"{place}{tail}", f"{_REGIME}{tail}") for tail in ("", "/aliases", "/lineage", "/shadow", "/versions")),
-        _read(f"{place}/versions/{{version}}/file", f"{_REGIME}/versions/1/file"),
+        *(read(f"{place}{tail}", f"{_REGIME}{tail}") for tail in ("", "/aliases", "/lineage", "/shadow", "/versions")),
+        read(f"{place}/versions/{{version}}/file", f"{_REGIME}/versions/1/file"),
         Seed(f"POST {place}/aliases", f"{_REGIME}/aliases", {"alias": "mine", "version": 1}),
         Seed(f"DELETE {place}/aliases/{{alias}}", f"{_REGIME}/aliases/mine"),
         Seed(f"POST {place}/promote", f"{_REGIME}/promote", {"version": 1, "expected": 1, **why}, expects=409),
         Seed(f"POST {place}/rollback", f"{_REGIME}/rollback", {"version": 1, **why}, expects=409),
         Seed(f"POST {place}/stage", f"{_REGIME}/stage", {"version": 1, "stage": "archived", **why}, expects=409),
         Seed(f"POST {place}/retrain", "/api/v1/models/regime:FUZZ:1d:2_state/retrain", often=0.05),
-        _page("/api/v1/retraining/decisions", ("model", "regime:^GSPC:1d:3_state")),
-        _page("/api/v1/drift/reports", ("severity", "HIGH")),
-        _read("/api/v1/drift/reports/{report}", "/api/v1/drift/reports/1", expects=404),
+        page("/api/v1/retraining/decisions", ("model", "regime:^GSPC:1d:3_state")),
+        page("/api/v1/drift/reports", ("severity", "HIGH")),
+        read("/api/v1/drift/reports/{report}", "/api/v1/drift/reports/1", expects=404),
         Seed("POST /api/v1/drift/scan", "/api/v1/drift/scan", {"models": ["regime:^GSPC:1d:3_state"]}, often=0.1),
     )
 
@@ -252,23 +199,23 @@ def _runs() -> tuple[Seed, ...]:
         "metrics": [{"name": "auc", "value": 0.7, "step": 1, "t": "2024-01-01T00:00:00Z"}],
     }  # fmt: skip
     return (
-        _page("/api/v1/experiments"),
+        page("/api/v1/experiments"),
         Seed("POST /api/v1/experiments", "/api/v1/experiments", {"name": "fuzz-more", "description": "d", "scope": "private"}),
         Seed(f"GET {home}", home),
         Seed(f"POST {home}", home, {"description": "words", "scope": "read"}),
         Seed(f"DELETE {home}", "/api/v1/experiments/fuzz-more"),
-        _read(f"{home}/export", home + "/export", root="/tmp/x"),
-        _read(f"{home}/runs", home + "/runs", limit="5", filter="metrics.auc > 0.5 and params.l2 = '0.1'", order_by="metrics.auc desc"),
+        read(f"{home}/export", home + "/export", root="/tmp/x"),
+        read(f"{home}/runs", home + "/runs", limit="5", filter="metrics.auc > 0.5 and params.l2 = '0.1'", order_by="metrics.auc desc"),
         Seed(f"POST {home}/runs", f"{home}/runs", whole, often=0.3),
-        _page("/api/v1/runs", ("filter", "state = 'FINISHED'")),
-        _read("/api/v1/runs/compare", ids="{run}"),
+        page("/api/v1/runs", ("filter", "state = 'FINISHED'")),
+        read("/api/v1/runs/compare", ids="{run}"),
         Seed(f"GET {run}", run),
         Seed(f"DELETE {run}", "/api/v1/runs/none", expects=404),
-        _read(f"{run}/artifacts", run + "/artifacts", limit="5"),
+        read(f"{run}/artifacts", run + "/artifacts", limit="5"),
         Seed(f"POST {run}/artifacts", f"{run}/artifacts", b"\x00\x01text", OCTETS, query=(("name", "a/b.bin"),)),
         Seed(f"GET {run}/artifacts/{{name}}", f"{run}/artifacts/a/b.bin"),
         Seed(f"POST {run}/finish", "/api/v1/runs/none/finish", {"state": "FINISHED"}, expects=404),
-        _read(f"{run}/metrics", run + "/metrics", name="auc", limit="5"),
+        read(f"{run}/metrics", run + "/metrics", name="auc", limit="5"),
         Seed(f"POST {run}/metrics", f"{run}/metrics", {"metrics": [{"name": "auc", "value": 0.7, "step": 1}]}),
         Seed(f"POST {run}/params", f"{run}/params", {"params": {"k": 3}}),
         Seed(f"POST {run}/tags", f"{run}/tags", {"tags": {"note": "first"}}),
@@ -279,73 +226,15 @@ def _features() -> tuple[Seed, ...]:
     place = "/api/v1/feature-views/{view}"
     pairs = {"pairs": [["FUZZ:1d", "2024-03-01"], ["FUZZ", DAYS[70]]], "time": "ns"}
     return (
-        _page("/api/v1/features"),
-        _page("/api/v1/feature-views"),
+        page("/api/v1/features"),
+        page("/api/v1/feature-views"),
         Seed("POST /api/v1/feature-views", "/api/v1/feature-views", {"name": "fuzz", "features": ["sma_3", "ema_12"]}),
-        _read(place, _VIEW),
-        _read(f"{place}/entities", f"{_VIEW}/entities", limit="5"),
-        _read(f"{place}/frame", f"{_VIEW}/frame", entity="FUZZ:1d", start="2024-02-01", end="2024-03-01", limit="10"),
+        read(place, _VIEW),
+        read(f"{place}/entities", f"{_VIEW}/entities", limit="5"),
+        read(f"{place}/frame", f"{_VIEW}/frame", entity="FUZZ:1d", start="2024-02-01", end="2024-03-01", limit="10"),
         Seed(f"POST {place}/frame", f"{_VIEW}/frame", pairs),
-        _read(f"{place}/vector", f"{_VIEW}/vector", entity="FUZZ:1d", as_of="2024-04-01"),
+        read(f"{place}/vector", f"{_VIEW}/vector", entity="FUZZ:1d", as_of="2024-04-01"),
         Seed(f"POST {place}/materialize", f"{_VIEW}/materialize", {"entities": ["FUZZ:1d"]}, often=0.1),
-    )
-
-
-def _system() -> tuple[Seed, ...]:
-    pages = ("/", "/docs", "/manual")
-    health = [f"{root}/health{tail}" for root in ("", _P) for tail in ("", "/detailed", "/live", "/ready")]
-    return (
-        *(_read(path) for path in (*pages, *health)),
-        *(Seed(f"GET {path}", path, often=0.2) for path in ("/metrics", "/openapi.json")),  # long answers of much the same
-        _read("/manual/{chapter}", "/manual/errors"),
-        _read("/manual/pictures/{picture}", "/manual/pictures/goog.png"),
-        _read("/api/v1/ml/status"),
-    )
-
-
-def _admin() -> tuple[Seed, ...]:
-    key = {"name": "fuzz new", "scopes": ["read"], "expires": "2030-01-01", "limit": 1000}
-    return (
-        _page("/api/v1/admin/alerts", ("state", "active")),
-        Seed("POST /api/v1/admin/alerts/{alert}/resolve", "/api/v1/admin/alerts/1/resolve", expects=404),
-        _page("/api/v1/admin/audit"),
-        Seed("GET /api/v1/admin/audit/verify", "/api/v1/admin/audit/verify", often=0.05),
-        _read("/api/v1/admin/backups"),
-        Seed("POST /api/v1/admin/backups", "/api/v1/admin/backups", often=0.02),
-        Seed("POST /api/v1/admin/backups/prune", "/api/v1/admin/backups/prune", often=0.1),
-        Seed("POST /api/v1/admin/backups/verify", "/api/v1/admin/backups/verify", {"name": "rpsd-2024.tar"}, expects=404),
-        Seed("POST /api/v1/admin/release/accept", "/api/v1/admin/release/accept", often=0.1),
-        Seed("POST /api/v1/admin/snapshots", "/api/v1/admin/snapshots", often=0.02),
-        _read("/api/v1/admin/config"),
-        _read("/api/v1/admin/keys"),
-        _read("/api/v1/admin/maintenance"),
-        Seed("GET /api/v1/admin/doctor", "/api/v1/admin/doctor", often=0.05),
-        Seed("POST /api/v1/admin/doctor/fix", "/api/v1/admin/doctor/fix", often=0.05),
-        Seed("POST /api/v1/admin/maintenance", "/api/v1/admin/maintenance", {"on": True, "reason": "fuzz", "for": 1}, often=0.1),
-        Seed("POST /api/v1/admin/keys", "/api/v1/admin/keys", key, often=0.1),
-        Seed("DELETE /api/v1/admin/keys/{key}", "/api/v1/admin/keys/none", expects=404),
-        Seed(
-            "POST /api/v1/admin/keys/adopt", "/api/v1/admin/keys/adopt", {"keys": ["0123456789abcdef" * 2], "scopes": ["read"]}, often=0.05
-        ),
-        _page("/api/v1/admin/quarantine"),
-        Seed("DELETE /api/v1/admin/quarantine/{item}", "/api/v1/admin/quarantine/1", expects=404),
-        _page("/api/v1/jobs", ("name", "backup"), ("state", "succeeded")),
-        _read("/api/v1/jobs/{job}", "/api/v1/jobs/1"),
-        Seed("DELETE /api/v1/jobs/{job}", "/api/v1/jobs/999999", expects=404),
-        Seed("POST /api/v1/jobs/{job}/run", "/api/v1/jobs/upkeep/run", {"args": {}}, often=0.02),
-    )
-
-
-def _access() -> tuple[Seed, ...]:
-    return (
-        Seed("POST /api/v1/auth/token", "/api/v1/auth/token"),
-        Seed("DELETE /api/v1/auth/token", "/api/v1/auth/token", expects=422),  # a key is no token
-        Seed("POST /api/v1/auth/ws-ticket", "/api/v1/auth/ws-ticket"),
-        _read("/api/v1/events", channels="jobs,regime:AAPL:1d"),
-        _read("/api/v1/admin/signing-keys"),
-        Seed("POST /api/v1/admin/signing-keys/rotate", "/api/v1/admin/signing-keys/rotate", often=0.05),
-        Seed("POST /api/v1/admin/keys/{key}/rotate", "/api/v1/admin/keys/none/rotate", {"overlap": "1h"}, expects=404),
-        Seed("POST /api/v1/admin/alerts/test", "/api/v1/admin/alerts/test", often=0.3),
     )
 
 
