@@ -94,7 +94,7 @@ def start_caddy(home: Path, box: ByHand, port: int, plain: int) -> subprocess.Po
     site = rendered(
         "caddy/Caddyfile",
         {
-            "127.0.0.1:8000": f"127.0.0.1:{box.port}", f"\n{NAME} {{": f"\n{NAME} {{\n\ttls {home}/cert.pem {home}/key.pem", "2GB": "4MiB",
+            "127.0.0.1:8000": f"127.0.0.1:{box.port}", f"\n{NAME} {{": f"\n{NAME} {{\n\ttls {home}/cert.pem {home}/key.pem", "2GiB": "4MiB",
         },
     )  # fmt: skip
     (home / "Caddyfile").write_text(site.replace("\n{\n", f"\n{here}", 1), encoding="utf-8")
