@@ -11,7 +11,7 @@ MANUAL = ROOT / "rpsd" / "manual"
 CHAPTERS = (
     "index", "install", "operate", "methods", "denoising_quality", "regimes", "regimes_quality", "books", "books_quality", "errors",
     "decisions", "sources", "features", "drift", "drift_quality", "experiments", "settings", "metrics", "cli", "events", "security",
-    "channels", "asvs", "streaming", "many", "models", "retraining", "retraining_quality", "network", "logs",
+    "channels", "asvs", "streaming", "many", "models", "retraining", "retraining_quality", "network", "logs", "troubleshooting",
 )  # fmt: skip
 
 

@@ -142,7 +142,7 @@ def drift(settings: Settings, running: Iterable[Mapping[str, Any]]) -> Iterator[
 
 
 def releases(place: Path = SWITCHES) -> Iterator[Finding]:
-    """How the last switch of releases went."""
+    """How the last switch of releases went: kept, refused before anything changed, or rolled back."""
     try:
         lines = place.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -156,11 +156,13 @@ def releases(place: Path = SWITCHES) -> Iterator[Finding]:
     if not rows:
         return
     last = rows[-1]
-    outcome, version = str(last.get("outcome", "")), str(last.get("version", last.get("to", "")))
-    told = f"the last switch, to {version or 'another release'}: {outcome or 'unknown'}"
-    if "roll" in outcome or "fail" in outcome:
-        hint = "The older release serves. `rpsd release list` shows them; mend what it tells and install again."
-        reason = str(last.get("reason", last.get("detail", "")))
-        yield Finding("release", WARNING, f"{told}{f' ({reason})' if reason else ''}", hint)
-    else:
+    outcome, told = (
+        str(last.get("outcome", "")),
+        f"the last switch, to {last.get('to') or 'another release'}: {last.get('outcome') or 'unknown'}",
+    )
+    if outcome == "kept":
         yield Finding("release", OK, told)
+    else:
+        reason = f" ({last['reason']})" if last.get("reason") else ""
+        hint = "The release before it serves; `rpsd release list` shows them. Mend what it tells and install again."
+        yield Finding("release", WARNING, told + reason, hint)

@@ -90,9 +90,9 @@ def test_settings_that_the_server_has_not_taken_over(settings: Settings) -> None
 def test_the_last_switch_of_releases(tmp_path: Path) -> None:
     place = tmp_path / "switches.jsonl"
     assert list(machine.releases(place)) == []
-    place.write_text(json.dumps({"version": "0.8.0", "outcome": "kept"}) + "\n")
+    place.write_text(json.dumps({"from": "0.7.0", "to": "0.8.0", "outcome": "kept"}) + "\n")
     assert [one.status for one in machine.releases(place)] == ["ok"]
     with place.open("a") as file:
-        file.write(json.dumps({"version": "0.9.0", "outcome": "rolled_back", "reason": "not ready"}) + '\n{"half')
+        file.write(json.dumps({"from": "0.8.0", "to": "0.9.0", "outcome": "rolled_back", "reason": "not ready"}) + '\n{"half')
     [found] = machine.releases(place)
     assert (found.status, "0.9.0" in found.detail, "not ready" in found.detail) == ("warning", True, True)
