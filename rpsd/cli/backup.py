@@ -1,7 +1,7 @@
 """`rpsd backup` and `rpsd restore`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,16 +14,30 @@ app = typer.Typer(name="backup", help="Take, list, verify and prune backups.", n
 File = Annotated[Path, typer.Argument(help="A backup file.")]
 
 
+Identity = Annotated[Path | None, typer.Option("--identity", help="File with the private key of an .age backup.", show_default=False)]
+
+
 @app.command()
 def create(
-    target: Annotated[Path | None, typer.Option("--to", help="File or directory to write; else backup.dir.")] = None,
+    target: Annotated[str | None, typer.Option("--to", help="File or directory to write, - for stdout; else backup.dir.")] = None,
+    recipient: Annotated[
+        str | None, typer.Option("--encrypt-to", metavar="RECIPIENT", help="Encrypt to an age or SSH public key, or to a gpg key.")
+    ] = None,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a backup and verify it. The server goes on serving."""
-    with reached(load(config_file)) as here, Progress("backup") as progress:
-        found = here.create_backup(target, progress)
-    answer(found, as_json, lambda: pairs(flat(found)))
+    from rpsd.cli.backup_target import STDOUT, deliver, refuse_early
+
+    settings = load(config_file)
+    refuse_early(recipient, target)
+    with reached(settings) as here, Progress("backup") as progress:
+        if target is None and recipient is None:
+            found = here.create_backup(progress)
+        else:
+            with here.passing_backup(progress) as (facts, pieces):
+                found = deliver(pieces, facts, target or str(settings.backup.dir), recipient)
+    answer(found, as_json, lambda: pairs(flat(found)), err=target == STDOUT)
 
 
 @app.command("list")
@@ -31,18 +45,25 @@ def list_(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the backups, newest first."""
     with reached(load(config_file)) as here:
         rows = here.backups()
-    headers = ("created", "bytes", "schema", "version", "path")
-    cells = [[row.get(h) for h in headers] for row in rows]
+    headers = ("created", "bytes", "schema", "version", "state", "path")
+    cells = [[_state(row) if h == "state" else row.get(h) for h in headers] for row in rows]
     answer({"backups": rows}, as_json, lambda: table(headers, cells, empty="No backups yet; `rpsd backup create` takes one.", cut=False))
 
 
+def _state(row: dict[str, Any]) -> str:
+    return "damaged" if "error_code" in row else f"encrypted ({row['encrypted']})" if "encrypted" in row else "complete"
+
+
 @app.command()
-def verify(file: File, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+def verify(file: File, identity: Identity = None, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check a backup file. Reads manifest, digests, database and block checksums; needs no server."""
     quiet()
     from rpsd.services.backup import service as backup
+    from rpsd.services.backup.sealing import plain
 
-    found = backup.verify(file, load(config_file).storage.cache_dir)
+    scratch = load(config_file).storage.cache_dir
+    with plain(file, identity, scratch) as readable, Progress("verify") as progress:
+        found = backup.verify(readable, scratch, progress) | {"path": str(file)}
     answer(found, as_json, lambda: pairs(flat(found)))
 
 
@@ -57,15 +78,18 @@ def prune(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
 def restore(
     file: File,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,
+    identity: Identity = None,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a backup in place of the data. The server must be stopped; the data before are kept beside."""
     quiet()
     from rpsd.services.backup.restore import restore as put_back
+    from rpsd.services.backup.sealing import plain
 
-    with Progress("restore") as progress:
-        found = put_back(load(config_file), file, dry_run=dry_run, progress=progress)
+    settings = load(config_file)
+    with plain(file, identity, settings.storage.cache_dir) as readable, Progress("restore") as progress:
+        found = put_back(settings, readable, dry_run=dry_run, progress=progress) | {"path": str(file)}
     answer(found, as_json, lambda: pairs(flat(found)))
     if found["restored"] and found["previous"] and found["keys_ended"] is None:
         typer.echo("Which keys have ended since the backup could not be read: see `rpsd keys list`, and revoke them again.", err=True)

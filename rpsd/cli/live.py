@@ -1,8 +1,8 @@
 """What commands need, asked of the running server."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,14 +247,26 @@ class Live:
         """Sign tokens with a new key."""
         return self._client.rotate_signing_keys()
 
-    def create_backup(self, target: Path | None, progress: Progress) -> dict[str, Any]:
-        """Let the server take a backup; with a target the finished file is copied there."""
-        run = self.run_job("backup", {}, True, progress)
+    def create_backup(self, progress: Progress) -> dict[str, Any]:
+        """Let the server take a backup into backup.dir."""
+        return self._backed_up({}, progress)
+
+    @contextmanager
+    def passing_backup(self, progress: Progress) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
+        """A backup that is gone afterwards: its facts and its bytes."""
+        found = self._backed_up({"once": True}, progress)
+        path = f"/api/v1/admin/backups/{Path(found['path']).name}"
+        try:
+            with self._client.stream(f"{path}/content", headers={"Accept-Encoding": "identity"}) as response:
+                yield found, response.iter_bytes(_CHUNK)
+        finally:
+            self._client.ask("DELETE", path)
+
+    def _backed_up(self, args: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        run = self.run_job("backup", args, True, progress)
         if error := failure(run):
             raise error
         found: dict[str, Any] = run["result"]
-        if target is not None:
-            found = {**found, "path": str(copied(Path(found["path"]), target))}
         return found
 
     def backups(self) -> list[dict[str, Any]]:
@@ -309,16 +321,6 @@ def read_chunks(file: Path, progress: Progress) -> Iterator[bytes]:
                 progress(done / total, f"{done / 1e6:,.1f} MB")
     except OSError as error:
         raise UnknownFile(f"{file}: {error.strerror}") from error
-
-
-def copied(file: Path, target: Path) -> Path:
-    """Copy the file to target, a file or a directory; nobody finds half of it under its final name."""
-    final = target / file.name if target.is_dir() else target
-    partial = final.with_name(f"{final.name}.partial")
-    shutil.copyfile(file, partial)
-    partial.chmod(0o600)
-    partial.replace(final)
-    return final
 
 
 def failure(run: dict[str, Any]) -> RpsdError | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rpsd.services.wiring import Services
 
 _PAGE = 500
+_CHUNK = 1 << 20
 _POLL_SECONDS = 0.05
 
 
@@ -289,9 +291,21 @@ class Local:
         """Sign tokens with a new key."""
         return self._services.access.rotate_signing(by=BY)
 
-    def create_backup(self, target: Path | None, progress: Progress) -> dict[str, Any]:
-        """Take a backup."""
-        return self._services.backup.create(target, by=BY, progress=progress)
+    def create_backup(self, progress: Progress) -> dict[str, Any]:
+        """Take a backup into backup.dir."""
+        return self._services.backup.create(by=BY, progress=progress)
+
+    @contextmanager
+    def passing_backup(self, progress: Progress) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
+        """A backup that is gone afterwards: its facts and its bytes."""
+        backup = self._services.backup
+        found = backup.create(once=True, by=BY, progress=progress)
+        path = Path(found["path"])
+        try:
+            with path.open("rb") as file:
+                yield found, iter(lambda: file.read(_CHUNK), b"")
+        finally:
+            backup.delete(path.name, by=BY)
 
     def backups(self) -> list[dict[str, Any]]:
         """Every backup in the backup directory."""

@@ -1,18 +1,21 @@
 """Backups and snapshots: taking, listing, verifying and removing them; and reading what stands in one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, get, post
-from litestar.params import RawBody
-from litestar.response import Response
+from litestar import Request, delete, get, post
+from litestar.params import FromPath, RawBody
+from litestar.response import Response, Stream
 
-from rpsd.core.errors import Fault, UnknownFile
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
 from rpsd.web.queued import Accepted, enqueue, refuse_body
 from rpsd.web.wire import JSON, Body, Query, answer, query, read
+
+TAR: Final = "application/x-tar"
+_PIECE: Final = 1 << 18
 
 
 class VerifyBody(Body):
@@ -31,6 +34,12 @@ class Pruned(msgspec.Struct):
     """Names of the backups that were removed."""
 
     pruned: list[str]
+
+
+class Deleted(msgspec.Struct):
+    """The name of the backup that was removed."""
+
+    deleted: str
 
 
 class Snapshot(msgspec.Struct):
@@ -75,9 +84,7 @@ def verify_backup(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     exchange = of(request)
     query(request.scope, Query)
     name = read(exchange, body, VerifyBody).name
-    path = Path(exchange.services.settings.backup.dir) / name
-    if not path.is_file():
-        raise UnknownFile(f"there is no backup {name!r}", errors=[Fault("/name", "no such backup")])
+    path = exchange.services.backup.find(name)
     return answer(exchange, exchange.services.backup.verify(path, by=exchange.actor))
 
 
@@ -95,6 +102,40 @@ def prune_backups(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     return answer(exchange, {"pruned": exchange.services.backup.prune(by=exchange.actor)})
 
 
+@get(
+    "/api/v1/admin/backups/{name:str}/content",
+    opt=declare("admin", "The file of a backup, a plain tar.", "admin", writes={TAR: None}),
+    sync_to_thread=True,
+)
+def content(request: Request[Any, Any, Any], name: FromPath[str]) -> Stream:
+    """The file, piece by piece."""
+    exchange = of(request)
+    query(request.scope, Query)
+    path = exchange.services.backup.find(name)
+    headers = {"content-disposition": f'attachment; filename="{path.name}"', "content-length": str(path.stat().st_size)}
+    return Stream(_pieces(path), media_type=TAR, headers=headers)
+
+
+@delete(
+    "/api/v1/admin/backups/{name:str}",
+    opt=declare("admin", "Remove a backup by its file name, never the newest.", "admin", writes={JSON: Deleted}),
+    status_code=200,
+    sync_to_thread=True,
+)
+def delete_backup(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
+    """Remove a backup; audited."""
+    exchange = of(request)
+    query(request.scope, Query)
+    exchange.services.backup.delete(name, by=exchange.actor)
+    return answer(exchange, {"deleted": name})
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
 @post(
     "/api/v1/admin/snapshots",
     opt=declare("admin", "Copy the database beside itself, for an upgrade to go back to; writes wait.", "admin", writes={JSON: Snapshot}),
@@ -109,4 +150,4 @@ def take_snapshot(request: Request[Any, Any, Any], body: RawBody) -> Response[by
     return answer(exchange, exchange.services.backup.snapshot_locked(by=exchange.actor))
 
 
-ROUTES: Final = (backups, create_backup, verify_backup, prune_backups, take_snapshot)
+ROUTES: Final = (backups, create_backup, verify_backup, prune_backups, content, delete_backup, take_snapshot)

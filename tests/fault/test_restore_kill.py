@@ -17,7 +17,7 @@ from tests.fault.victim import ROOT, Victim, victim
 
 pytestmark = pytest.mark.fault
 
-KILLS = int(os.environ.get("RPSD_FAULT_KILLS", "200")) // 10 + 5
+KILLS = max(50, int(os.environ.get("RPSD_FAULT_KILLS", "200")) // 10)
 ROWS = 20_000
 
 

@@ -130,6 +130,17 @@ def manifest(path: Path) -> dict[str, Any]:
     return found
 
 
+def ends_well(path: Path) -> None:
+    """Prove that the file has its last member, which one that was cut short lacks. Raises UnknownFile, BadBackup."""
+    size = _size(path)
+    with path.open("rb") as file:
+        file.seek(max(0, size - _TRAILER))
+        found = file.read()
+    line = found[_SECTOR : _SECTOR + 64].decode("ascii", "replace")
+    if size % _SECTOR or found != _trailer(line):
+        raise BadBackup(f"{path.name} was cut short")
+
+
 def layout(path: Path) -> Layout:
     """Where database and manifest lie. Raises UnknownFile, BadBackup."""
     import tarfile  # here and below: the start does not need it

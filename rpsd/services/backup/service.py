@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from rpsd.config import Settings
-from rpsd.core.errors import BadBackup, CorruptData, DiskFull, NewerSchema, UnknownFile
+from rpsd.core import instant
+from rpsd.core.errors import BadBackup, CorruptData, DiskFull, Fault, NewerSchema, StateConflict, UnknownFile
 from rpsd.core.market import SECOND_NS
 from rpsd.services.backup import archive
-from rpsd.services.backup.naming import NAME, free_name, order
+from rpsd.services.backup.naming import NAME, ONCE, SEALED, SEALS, free_name, order
 from rpsd.services.backup.snapshot import snapshot_locked
 from rpsd.services.backup.taking import Progress, take
 from rpsd.store import audit, setting
@@ -43,18 +44,20 @@ class BackupService:
         target: Path | None = None,
         *,
         by: str = "",
+        once: bool = False,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> dict[str, Any]:
         """Take a backup to a file, into a directory, or (None) into backup.dir, while writers go on; it gets its name once it is verified.
 
         Answer: path, bytes, sha256, seconds, created, schema, version, rows (of samples). Needs the database's size.
+        `once`: it is made to be taken elsewhere: it is not listed, and delete() or prune() removes it.
         Raises DiskFull, Cancelled, CorruptData (the live data did not pass), BadBackup (what was written does not read back).
         """
         began, now_ns, tell = time.monotonic(), self._clock(), progress or (lambda _share, _words: None)
         if target is None:
             self._settings.backup.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        final = free_name(target or self._settings.backup.dir, now_ns)
+        final = free_name(target or self._settings.backup.dir, now_ns, ONCE if once else "")
         final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._require_space(final.parent)
         with workplace(final.parent) as work:
@@ -65,7 +68,8 @@ class BackupService:
         answer = {"path": str(final), "bytes": size, "sha256": digest, "seconds": round(time.monotonic() - began, 3)}
         answer |= {name: manifest[name] for name in ("created", "schema", "version", "rows")}
         self._record("backup.create", by, final.name, {"bytes": size, "sha256": digest})
-        self._metrics.backup_last_success_timestamp_seconds.set(now_ns / SECOND_NS)
+        if target is None and not once:
+            self._metrics.backup_last_success_timestamp_seconds.set(now_ns / SECOND_NS)
         tell(1.0, "done")
         return answer
 
@@ -74,12 +78,20 @@ class BackupService:
         return snapshot_locked(self._database, target, by=by, clock=self._clock)
 
     def list(self) -> Rows:
-        """Backups in backup.dir, newest first: path, bytes, created, schema, version, rows; an unreadable one has `error_code` instead."""
+        """Backups in backup.dir, newest first: path, bytes, created, schema, version, rows.
+
+        One that was cut short or cannot be read has `error_code` instead, an encrypted one `encrypted`. Damage in the middle shows only
+        when it is verified.
+        """
         rows = []
-        for path in self._files():
+        for path in self._files(sealed=True):
             row: dict[str, Any] = {"path": str(path), "bytes": path.stat().st_size}
+            if path.suffix in SEALS:
+                rows.append(row | {"encrypted": path.suffix[1:], "created": instant.text(order(path)[0])})
+                continue
             try:
                 manifest = archive.manifest(path)
+                archive.ends_well(path)
                 row |= {name: manifest[name] for name in ("created", "schema", "version", "rows")}
             except (BadBackup, KeyError):
                 row["error_code"] = BadBackup.code
@@ -117,8 +129,10 @@ class BackupService:
     def prune(self, keep_days: int | None = None, *, by: str = "") -> Names:
         """Remove backups older than keep_days (None: backup.keep_days) from backup.dir, never the newest; the names of the removed."""
         keep_ns = (self._settings.backup.keep_days if keep_days is None else keep_days) * _DAY_NS
-        removed = [path for path in self._files()[1:] if order(path)[0] < self._clock() - keep_ns]
-        for path in removed:
+        plain = self._files()[:1]
+        others = [path for path in self._files(sealed=True) if path not in plain]
+        removed = [path for path in others if order(path)[0] < self._clock() - keep_ns]
+        for path in (*removed, *self._forgotten()):
             path.unlink()
         names = [path.name for path in removed]
         if names:
@@ -126,9 +140,32 @@ class BackupService:
             self._record("backup.prune", by, str(len(names)), {"removed": names})
         return names
 
-    def _files(self) -> _Paths:
+    def find(self, name: str) -> Path:
+        """The backup of that file name in backup.dir, so that no other file can be asked for. Raises UnknownFile."""
+        path = self._settings.backup.dir / name
+        if not any(kind.fullmatch(name.removeprefix(ONCE)) for kind in (NAME, SEALED)) or not path.is_file():
+            raise UnknownFile(f"there is no backup {name[:80]!r}", errors=[Fault("/name", "no such backup")])
+        return path
+
+    def delete(self, name: str, *, by: str = "") -> None:
+        """Remove a backup from backup.dir; audited. Raises UnknownFile, StateConflict for the newest one."""
+        path = self.find(name)
+        if path in self._files()[:1]:
+            raise StateConflict("the newest backup stays", hint="Take another one first.")
+        path.unlink()
+        sync(path.parent)
+        self._record("backup.delete", by, name, {})
+
+    def _forgotten(self) -> _Paths:
+        """Backups that were to be taken elsewhere an hour ago or more."""
+        young = time.time() - 3600
+        return [path for path in self._settings.backup.dir.glob(f"{ONCE}rpsd-*") if path.stat().st_mtime < young]
+
+    def _files(self, *, sealed: bool = False) -> _Paths:
         directory = self._settings.backup.dir
-        found = [path for path in directory.iterdir() if NAME.fullmatch(path.name)] if directory.is_dir() else []
+        kinds = (NAME, SEALED) if sealed else (NAME,)
+        listed = directory.iterdir() if directory.is_dir() else ()
+        found = [path for path in listed if any(kind.fullmatch(path.name) for kind in kinds)]
         return sorted(found, key=order, reverse=True)
 
     def _require_space(self, directory: Path) -> None:

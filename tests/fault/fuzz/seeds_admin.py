@@ -30,6 +30,8 @@ def admin() -> tuple[Seed, ...]:
         Seed("POST /api/v1/admin/backups", "/api/v1/admin/backups", often=0.02),
         Seed("POST /api/v1/admin/backups/prune", "/api/v1/admin/backups/prune", often=0.1),
         Seed("POST /api/v1/admin/backups/verify", "/api/v1/admin/backups/verify", {"name": "rpsd-2024.tar"}, expects=404),
+        Seed("GET /api/v1/admin/backups/{name}/content", "/api/v1/admin/backups/none/content", expects=404),
+        Seed("DELETE /api/v1/admin/backups/{name}", "/api/v1/admin/backups/none", expects=404),
         Seed("POST /api/v1/admin/release/accept", "/api/v1/admin/release/accept", often=0.1),
         Seed("POST /api/v1/admin/snapshots", "/api/v1/admin/snapshots", often=0.02),
         read("/api/v1/admin/config"),

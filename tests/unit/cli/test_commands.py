@@ -151,6 +151,41 @@ def test_backup_restore_and_audit(rpsd: Run, tmp_path: Path) -> None:
     assert rpsd("backup", "verify", made["path"])[0] == 73
 
 
+def test_a_backup_goes_to_a_file_a_directory_and_stdout_and_leaves_nothing(rpsd: Run, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    there = told(rpsd("backup", "create", "--to", str(tmp_path / "there"), "--json"))
+    assert Path(there["path"]).parent == tmp_path / "there"
+    assert told(rpsd("backup", "create", "--to", str(tmp_path / "one.bak"), "--json"))["path"] == str(tmp_path / "one.bak")
+    assert told(rpsd("backup", "verify", str(tmp_path / "one.bak"), "--json"))["bytes"] == (tmp_path / "one.bak").stat().st_size
+    assert told(rpsd("backup", "list", "--json"))["backups"] == []
+    assert list((tmp_path / "data" / "backups").iterdir()) == []
+    assert rpsd("backup", "create", "--to", str(tmp_path / "none" / "x"))[0] == 75
+
+
+AGE = """#!/bin/sh
+# stands for age on machines without it; tests/system uses the real one
+case "$*" in *wrong*) echo "age: error: unknown recipient" >&2; exit 1 ;; esac
+LC_ALL=C exec tr 'A-Za-z' 'N-ZA-Mn-za-m'
+"""
+
+
+def test_an_encrypted_backup_is_made_listed_verified_and_restored(rpsd: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "age").write_text(AGE)
+    (tmp_path / "bin" / "age").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    found = told(rpsd("backup", "create", "--encrypt-to", "age1right", "--json"))
+    assert found["path"].endswith(".rpsdbak.age")
+    assert b"SQLite" not in Path(found["path"]).read_bytes()
+    assert [row["encrypted"] for row in told(rpsd("backup", "list", "--json"))["backups"]] == ["age"]
+    assert rpsd("backup", "verify", found["path"])[0] == 73
+    assert told(rpsd("backup", "verify", found["path"], "--identity", "key.txt", "--json"))["sha256"] == found["sha256"]
+    assert told(rpsd("restore", found["path"], "--identity", "key.txt", "--json"))["restored"] is True
+    assert rpsd("backup", "create", "--encrypt-to", "age1wrong")[0] == 73
+    assert rpsd("backup", "create", "--encrypt-to", "--output=/etc/passwd")[0] == 65
+    assert [path.name for path in (tmp_path / "data" / "backups").iterdir()] == [Path(found["path"]).name]
+
+
 def test_jobs_run_here_without_a_server(rpsd: Run) -> None:
     assert told(rpsd("jobs", "list", "--json"))["jobs"] == []
     assert told(rpsd("jobs", "run", "upkeep", "--json"))["state"] == "succeeded"
