@@ -327,11 +327,25 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True)
+class Offsite:
+    """Copies of backups elsewhere."""
+
+    dir: Path | None = setting(None, kinds.optional(kinds.PATH), "Directory that the newest backup is copied to, such as a mounted disk.")
+    command: tuple[str, ...] = setting(
+        [], kinds.TEXTS, "Program and arguments that take the newest backup away; {file} stands for it, and no shell reads them."
+    )
+    encrypt_to: str | None = setting(
+        None, kinds.optional(kinds.TEXT), "Recipient that what leaves is encrypted to: an age or SSH public key, else a key of gpg."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Backup:
     """Backups."""
 
     dir: Path = setting("/var/backups/rpsd", kinds.PATH, "Directory of the backups.", follows="storage.data_dir")
     keep_days: int = setting(30, kinds.integer(1, 36_500), "Days after which the nightly job removes a backup; the newest always stays.")
+    offsite: Offsite = section(Offsite, "Copies of backups elsewhere.")
 
 
 @dataclass(frozen=True, slots=True)

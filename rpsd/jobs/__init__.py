@@ -11,6 +11,7 @@ from rpsd.jobs.fetch import FETCH
 from rpsd.jobs.inbox import INBOX
 from rpsd.jobs.job import Job
 from rpsd.jobs.materialise import MATERIALISE
+from rpsd.jobs.offsite import OFFSITE
 from rpsd.jobs.restore_drill import RESTORE_DRILL
 from rpsd.jobs.retrain import RETRAIN
 from rpsd.jobs.search import SEARCH
@@ -26,6 +27,7 @@ JOBS: Final[tuple[Job, ...]] = (
     FETCH,
     INBOX,
     MATERIALISE,
+    OFFSITE,
     RESTORE_DRILL,
     RETRAIN,
     SEARCH,

@@ -11,8 +11,9 @@ from rpsd.core.errors import Cancelled, InternalError, RpsdError, Unavailable
 from rpsd.core.source import Message
 from rpsd.outbound.series import DistantSeries
 from rpsd.services.outside.breaker import Breakers
+from rpsd.services.outside.copying import copy_away
 from rpsd.services.outside.delivery import Delivery
-from rpsd.services.outside.errand import FETCH, TEST
+from rpsd.services.outside.errand import FETCH, OFFSITE, TEST
 from rpsd.services.outside.source import SourceService
 from rpsd.telemetry import Metrics, logger
 
@@ -32,12 +33,12 @@ class Carrier:
     """run() until stop(). What it has in hand when it is killed is handed out again to the next one, under the same names."""
 
     def __init__(self, settings: Settings, client: Client, clock: Callable[[], int] = time.time_ns) -> None:
-        self._client, self._stopping = client, threading.Event()
+        self._settings, self._client, self._stopping = settings, client, threading.Event()
         self.breakers = Breakers(clock, Metrics())
         self._series = DistantSeries(client)
         self._sources = SourceService(settings, self._series, self.breakers, Metrics(), clock)
         self._delivery = Delivery(settings.alerts.webhooks, self.breakers, clock, settings.storage.secrets_dir, self._finished)
-        self._errands: dict[str, Errand] = {FETCH: self._fetch, TEST: lambda *_: self._delivery.test()}
+        self._errands: dict[str, Errand] = {FETCH: self._fetch, TEST: lambda *_: self._delivery.test(), OFFSITE: self._copy}
         self._epoch, self._messages_after, self._errands_after = "", 0, 0
         self.beats = 0
 
@@ -108,6 +109,9 @@ class Carrier:
     def _fetch(self, args: dict[str, Any], progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> dict[str, Any]:
         self._series.renew()
         return self._sources.fetch(args["source"], args["symbol"], eager=args["eager"], progress=progress, cancelled=cancelled)
+
+    def _copy(self, args: dict[str, Any], progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> dict[str, Any]:
+        return copy_away(self._settings, str(args["name"]), progress=progress, cancelled=cancelled)
 
     def _finished(self, row: int, delivered: bool) -> None:
         """Have the message taken out of the box, however long that takes: till then it would be handed out again."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from rpsd.services.model.file import ModelFiles
     from rpsd.services.model.quarantine import Quarantine
     from rpsd.services.model.service import ModelService
+    from rpsd.services.outside.offsite import Offsite
+    from rpsd.services.outside.service import Outside
     from rpsd.services.probation import Probation
     from rpsd.services.regime.service import RegimeService
     from rpsd.services.retraining.service import RetrainingService
@@ -61,6 +63,7 @@ class OnDemand:
     model: "ModelService"
     regime: "RegimeService"
     quarantine: "Quarantine"
+    outside: "Outside"
     series: "SeriesService"
 
     @cached_property
@@ -89,6 +92,15 @@ class OnDemand:
         from rpsd.services.denoise.search import DenoiseSearch
 
         return DenoiseSearch(self.denoise, self.job, self.compute, self._work_runs)
+
+    @cached_property
+    def offsite(self) -> "Offsite":
+        """Copies of backups elsewhere."""
+        from rpsd.services.outside.offsite import Offsite
+
+        return Offsite(
+            self.settings, self.database, self.metrics, backup=self.backup, outside=self.outside, alert=self.alert, clock=self.clock
+        )
 
     @cached_property
     def backtest(self) -> "BacktestService":

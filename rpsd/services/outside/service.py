@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from rpsd.config import Settings
 from rpsd.core.errors import RpsdError, StateConflict
+from rpsd.core.market import SECOND_NS
 from rpsd.services.alert import AlertService
 from rpsd.services.outside.breaker import Breakers, State
-from rpsd.services.outside.errand import TEST, DistantSources
+from rpsd.services.outside.errand import OFFSITE, TEST, DistantSources
 from rpsd.services.outside.relay import Relay
 from rpsd.services.outside.reported import ReportedBreakers
 from rpsd.services.outside.words import named
 from rpsd.services.series import SeriesService
+from rpsd.store import setting
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics
 
@@ -58,6 +60,8 @@ class Outside:
 
     def begin(self) -> None:
         """Deliver what an earlier process left in the box."""
+        if copied := self._database.read(lambda c: setting.find(c, OFFSITE)):
+            self._metrics.offsite_last_success_timestamp_seconds.set(copied["copied_ns"] / SECOND_NS)
         if self.outbox is not None:
             self.outbox.tidy()
         if self._feed is not None:
@@ -70,8 +74,8 @@ class Outside:
 
     def part(self) -> tuple[str, str]:
         """For health: state and code of the process that carries things out, where that is another one and there is something to carry."""
-        settings = self._settings
-        if self.relay is None or not (settings.sources or settings.alerts.webhooks):
+        settings, offsite = self._settings, self._settings.backup.offsite
+        if self.relay is None or not (settings.sources or settings.alerts.webhooks or offsite.dir or offsite.command):
             return "disabled", ""
         return ("degraded", "outbound_missing") if self.relay.missing() else ("healthy", "")
 
@@ -105,6 +109,17 @@ class Outside:
         if self.relay is not None and self.outbox is not None:
             found = self.relay.run(TEST, {})
         return found
+
+    def copy_away(
+        self, name: str, *, progress: Callable[[float, str], None] = lambda *_: None, cancelled: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any]:
+        """Bring a backup elsewhere; see copying.copy_away. Raises what that raises, and OutboundMissing."""
+        if self.relay is not None:
+            found: dict[str, Any] = self.relay.run(OFFSITE, {"name": name}, progress=progress, cancelled=cancelled)
+            return found
+        from rpsd.services.outside.copying import copy_away
+
+        return copy_away(self._settings, name, progress=progress, cancelled=cancelled)
 
     def close(self) -> None:
         """Let the last messages go out."""

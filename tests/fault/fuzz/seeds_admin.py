@@ -23,6 +23,20 @@ def admin() -> tuple[Seed, ...]:
     key = {"name": "fuzz new", "scopes": ["read"], "expires": "2030-01-01", "limit": 1000}
     return (
         page("/api/v1/admin/alerts", ("state", "active")),
+        Seed(
+            "POST /api/v1/outbound/poll", "/api/v1/outbound/poll", {"epoch": "", "messages_after": 0, "wait": 0.0}, often=0.2, expects=409
+        ),
+        Seed(
+            "POST /api/v1/outbound/messages/{message}/finish",
+            "/api/v1/outbound/messages/1/finish",
+            {"delivered": True},
+            often=0.1,
+            expects=409,
+        ),
+        Seed(
+            "POST /api/v1/outbound/errands/{errand}/progress", "/api/v1/outbound/errands/1/progress", {"share": 0.5}, often=0.1, expects=409
+        ),
+        Seed("POST /api/v1/outbound/errands/{errand}/finish", "/api/v1/outbound/errands/1/finish", {"result": {}}, often=0.1, expects=409),
         Seed("POST /api/v1/admin/alerts/{alert}/resolve", "/api/v1/admin/alerts/1/resolve", expects=404),
         page("/api/v1/admin/audit"),
         Seed("GET /api/v1/admin/audit/verify", "/api/v1/admin/audit/verify", often=0.05),
