@@ -36,6 +36,7 @@ class Activation:
     gate_seconds: float = GATE_SECONDS
     _was: str | None = None
     _snapshot: str | None = None
+    _last: str | None = None
     _changes: bool = False
     _stopped_at: float | None = None
     _began: float = field(default=0.0)
@@ -99,7 +100,8 @@ class Activation:
             self.say("stopping the service: the layout of the data changes")
             self.machine.systemctl("stop", SERVICE)
             # what was written since the first snapshot must be in the one that a rollback puts back
-            self._snapshot = str(self._child(self.releases.place(self.version), "release", "snapshot", "--probation", "--json")["path"])
+            self._last = str(self._child(self.releases.place(self.version), "release", "snapshot", "--probation", "--json")["path"])
+            self._snapshot = self._last
         self.say(f"switching to {self.version}")
         self.releases.point(self.version)
         self._start()
@@ -147,9 +149,9 @@ class Activation:
                 self.releases.drop_link()
             else:
                 former = self.releases.place(self._was)
-                if self._changes:
+                if self._last is not None:  # never the first one: what was written after it would be lost
                     self.machine.systemctl("stop", SERVICE)
-                    self._child(former, "release", "put-back", str(self._snapshot), "--json")
+                    self._child(former, "release", "put-back", self._last, "--json")
                 self.releases.point(self._was)
                 self._start()
                 self._watch(self._was, warm=False)
