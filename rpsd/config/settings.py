@@ -311,8 +311,8 @@ class Monitoring:
     log_level: str = setting("INFO", kinds.word("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "Least level that is logged.", live=True)
     log_format: str = setting("flat", kinds.word("flat", "ecs"), "Names of the log fields: plain, or Elastic Common Schema.", live=True)
     log_file: Path | None = setting(None, kinds.optional(kinds.PATH), "File that receives the log beside stdout.", live=True)
-    symbol_label_limit: int = setting(0, kinds.integer(0, 1000), "Symbols that metrics may carry as labels.", room="symbol labels")
-    classic_metric_names: bool = setting(False, kinds.FLAG, "Expose the metric names of earlier systems as well.", room="operations")
+    symbol_label_limit: int = setting(0, kinds.integer(0, 1000), "Symbols that metrics may carry as labels; the rest share one.")
+    classic_metric_names: bool = setting(False, kinds.FLAG, "Expose the metric names of earlier systems as well.")
     slo: Slo = section(Slo, "Service level objectives.")
 
 

@@ -101,6 +101,7 @@ class SeriesService:
         answer, replayed = self._database.write(lambda c: run_once(c, once, now_ns, lambda: add(c)), tell).result()
         if not replayed:
             self._metrics.ingest_rows_total.inc(samples.n)
+            self._metrics.symbols.rows(symbol, samples.n)
             self._keeper.told(followed[0])
             self._writes[symbol, interval] += 1  # an update may fill a cell and leave the totals as they were
         return answer

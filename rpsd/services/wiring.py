@@ -161,9 +161,14 @@ def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns
 
 
 def _metrics(settings: Settings) -> Metrics:
-    """The metrics, which count exactly what the objectives speak of."""
-    slo = settings.monitoring.slo
-    return Metrics((slo.predict_p99, slo.detect_fresh_p99))
+    """The metrics, which count exactly what the objectives speak of, under the names that the settings ask for."""
+    watch = settings.monitoring
+    metrics = Metrics((watch.slo.predict_p99, watch.slo.detect_fresh_p99), watch.symbol_label_limit)
+    if watch.classic_metric_names:
+        from rpsd.telemetry.classic import add_classic_names
+
+        add_classic_names(metrics)
+    return metrics
 
 
 def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool, distant: bool) -> Services:

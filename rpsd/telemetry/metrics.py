@@ -16,6 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.samples import Sample
 
 from rpsd import __version__
+from rpsd.telemetry.symbols import SymbolCounts
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a timestamp beside every counter doubles the text and nobody reads it
 
@@ -52,9 +53,10 @@ class Metrics:
     """One registry; attributes are named after the metrics without their prefix `rpsd_`.
 
     `objectives` (seconds) become bounds of the histograms of time, so that what they demand is counted exactly.
+    `symbols` counts by symbol, for `symbol_limit` of them.
     """
 
-    def __init__(self, objectives: Sequence[float] = ()) -> None:
+    def __init__(self, objectives: Sequence[float] = (), symbol_limit: int = 0) -> None:
         self._request_buckets = tuple(sorted({*_REQUEST_BUCKETS, *objectives}))
         self.registry = CollectorRegistry(auto_describe=False)
         self._described: list[Description] = []
@@ -67,6 +69,7 @@ class Metrics:
         self._access()
         self._streams()
         self._machine()
+        self.symbols = SymbolCounts(self.registry, symbol_limit)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 

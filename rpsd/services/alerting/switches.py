@@ -38,7 +38,8 @@ class Switches:
         with self._file.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_BYTES))
             lines = file.read().splitlines()
-        switches = [switch for line in lines if (switch := _switch(line)) is not None]
+        known = [switch for line in lines if (switch := _switch(line)) is not None]
+        switches = [switch for switch in known if switch.get("outcome") != "refused"]  # those changed nothing
         rolled_back = sum(switch.get("outcome") == _ROLLED_BACK for switch in switches)
         metrics.upgrade_rollbacks_total.inc(max(0, rolled_back - self._counted))
         self._counted = max(self._counted, rolled_back)

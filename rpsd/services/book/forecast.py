@@ -72,6 +72,7 @@ class ForecastService:
         self._settings, self._book, self._clock = settings, book, clock
         self._hits, self._misses = (counter.labels("book") for counter in (metrics.cache_hits_total, metrics.cache_misses_total))
         self._seconds = metrics.prediction_seconds.labels("book")
+        self._symbols = metrics.symbols
         self._predictions = {label: metrics.model_predictions_total.labels("book", label) for label in LABELS}
         self._models = ServedBooks(model)
         self._answers: OrderedDict[Any, _Told] = OrderedDict()
@@ -210,6 +211,7 @@ class ForecastService:
         seconds = time.perf_counter() - started
         (self._hits if hit else self._misses).inc()
         self._predictions[told.label].inc()
+        self._symbols.answer("book", told.symbol)
         self._seconds.observe(seconds)
         age = b"" if age_seconds is None else b',"age_seconds":%.6f' % age_seconds
         text = told.text + age + b',"latency_ms":%.3f,"cache_hit":%s}' % (seconds * 1e3, b"true" if hit else b"false")

@@ -63,7 +63,7 @@ class RegimeService:
         """
         started = time.perf_counter()
         answer = self._detection.detect(ticker, start_ns, end_ns, Wish(**options), observations, admit)
-        self._count(answer["regime_type"], seconds := time.perf_counter() - started)
+        self._count(answer["regime_type"], seconds := time.perf_counter() - started, (answer["ticker"],))
         return answer | {"processing_time": round(seconds, 6)}
 
     def current(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class RegimeService:
         """current() as JSON. Raises UnknownSeries, NoModel."""
         started, name = time.perf_counter(), self._name(symbol, interval, regime_type)
         text = self._live.current(name)
-        self._count(name.regime_type, time.perf_counter() - started)
+        self._count(name.regime_type, time.perf_counter() - started, (name.symbol,))
         return text
 
     def current_at_hand(self, symbol: str, interval: str = "1d", regime_type: str | None = None) -> bytes | None:
@@ -83,7 +83,7 @@ class RegimeService:
         started, name = time.perf_counter(), self._name(symbol, interval, regime_type)
         text = self._live.at_hand(name)
         if text is not None:
-            self._count(name.regime_type, time.perf_counter() - started)
+            self._count(name.regime_type, time.perf_counter() - started, (name.symbol,))
         return text
 
     def current_many(self, symbols: Sequence[str], interval: str = "1d", regime_type: str | None = None) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class RegimeService:
         """current_many() as JSON."""
         started, regime_type = time.perf_counter(), self._type(regime_type)
         texts = self._live.current_many(symbols, interval, regime_type)
-        self._count(regime_type, time.perf_counter() - started, len(texts))
+        self._count(regime_type, time.perf_counter() - started, [symbol.upper() for symbol in symbols])
         return b'{"results":[' + b",".join(texts) + b"]}"
 
     def history(
@@ -179,6 +179,8 @@ class RegimeService:
             label = "promoted" if outcome["promoted"] else "unchanged" if outcome["stage"] == "production" else "kept_back"
         self._metrics.model_trainings_total.labels(label).inc()
 
-    def _count(self, regime_type: str, seconds: float, predictions: int = 1) -> None:
-        self._metrics.model_predictions_total.labels("regime", regime_type).inc(predictions)
+    def _count(self, regime_type: str, seconds: float, symbols: Sequence[str]) -> None:
+        self._metrics.model_predictions_total.labels("regime", regime_type).inc(len(symbols))
+        for symbol in symbols:
+            self._metrics.symbols.answer("regime", symbol)
         self._metrics.prediction_seconds.labels("regime").observe(seconds)
