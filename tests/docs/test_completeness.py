@@ -9,8 +9,8 @@ from tests.docs.pages import ROOT
 
 MANUAL = ROOT / "rpsd" / "manual"
 CHAPTERS = (
-    "index", "install", "operate", "methods", "denoising_quality", "regimes", "regimes_quality", "books", "books_quality", "errors",
-    "decisions", "sources", "features", "drift", "drift_quality", "experiments", "settings", "metrics", "cli", "events", "security",
+    "index", "install", "operate", "observe", "methods", "denoising_quality", "regimes", "regimes_quality", "books", "books_quality",
+    "errors", "decisions", "sources", "features", "drift", "drift_quality", "experiments", "settings", "metrics", "cli", "events", "security",
     "channels", "asvs", "streaming", "many", "models", "retraining", "retraining_quality", "network", "logs", "troubleshooting",
 )  # fmt: skip
 
