@@ -98,8 +98,9 @@ def migrate(
     from rpsd.cli.takeover import written_new
     from rpsd.config import predecessor, read
 
+    theirs = text_of(file)
     read(file, {})  # it must be one that rpsd accepts as it is
-    text, added = predecessor.migrated(text_of(file), str(file))
+    text, added = predecessor.migrated(theirs, str(file))
     if output is None:
         answer({"settings": text, "added": list(added), "config": None}, as_json, text.removesuffix("\n"))
         return
@@ -113,6 +114,8 @@ def text_of(file: Path) -> str:
     from rpsd.config.document import MOST_BYTES
     from rpsd.core.errors import InvalidRequest, UnknownFile
 
+    if file.exists() and not file.is_file():
+        raise UnknownFile(f"{file} is not a regular file", hint="Put it into a file; it is read more than once.")
     try:
         with file.open("rb") as stream:
             data = stream.read(MOST_BYTES + 1)

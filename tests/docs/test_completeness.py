@@ -9,9 +9,10 @@ from tests.docs.pages import ROOT
 
 MANUAL = ROOT / "rpsd" / "manual"
 CHAPTERS = (
-    "index", "install", "operate", "observe", "methods", "denoising_quality", "regimes", "regimes_quality", "books", "books_quality",
-    "errors", "decisions", "sources", "features", "drift", "drift_quality", "experiments", "settings", "metrics", "cli", "events", "security",
-    "channels", "asvs", "streaming", "many", "models", "retraining", "retraining_quality", "network", "logs", "troubleshooting",
+    "index", "install", "operate", "upgrade", "recovery", "observe", "logs", "network", "troubleshooting", "coming_from",
+    "security", "asvs", "sources", "events", "channels", "methods", "denoising_quality", "streaming", "many", "regimes", "regimes_quality",
+    "books", "books_quality", "features", "models", "retraining", "retraining_quality", "drift", "drift_quality", "experiments",
+    "decisions", "errors", "settings", "metrics", "cli",
 )  # fmt: skip
 
 

