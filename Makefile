@@ -146,6 +146,10 @@ test-all: test test-fault test-system test-mlflow test-browser quality ## Run ev
 deb: ## Build the Debian package for this distribution's python3 into .cache/deb, with SBOM and checksums (VERSION=1.2.3 builds another number).
 	/usr/bin/python3 -m scripts.build.deb $(if $(VERSION),--version $(VERSION))
 
+.PHONY: tarball
+tarball: ## Build the tarball with its install.sh for other distributions into .cache/deb (VERSION=1.2.3 builds another number).
+	/usr/bin/python3 -m scripts.build.tarball $(if $(VERSION),--version $(VERSION))
+
 # --- files made from the code ----------------------------------------------------------------------------------------
 
 .PHONY: format
