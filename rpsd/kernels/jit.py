@@ -16,6 +16,7 @@ from typing import Any, Final
 import numba
 import numba.core.config
 import numpy as np
+from numba.core import caching
 from numba.core.types.misc import unliteral
 
 _KEPT_BYTES: Final = 4 << 20
@@ -41,11 +42,13 @@ def _keep_apart() -> None:
     """Give every state of the sources a cache of its own below NUMBA_CACHE_DIR.
 
     numba renews a kernel when its own file changes, but not when that of a kernel it calls does: the stale code would run on arrays of
-    another layout.
+    another layout. Within it the name of the folder counts and not its place: a release finds what the one before has compiled as long as
+    their kernels are the same, and an upgrade starts warm.
     """
     given = numba.core.config.CACHE_DIR
     if given:
         numba.core.config.CACHE_DIR = str(Path(given) / digest(Path(__file__).parent))
+        caching.UserProvidedCacheLocator.get_suitable_cache_subpath = staticmethod(lambda file: Path(file).parent.name)
 
 
 _keep_apart()

@@ -30,7 +30,7 @@ class Machine(Protocol):
         ...
 
     def child(self, release: Path, *words: str) -> tuple[int, dict[str, Any], str]:
-        """Exit code, the JSON of stdout and the last lines of stderr of `rpsd …` of that release, run as the service's account."""
+        """Exit code, the JSON that it printed (of an error: its problem) and the last of stderr of `rpsd …` of that release, run as the service's account."""
         ...
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Real:
             return 75, {}, f"`rpsd {' '.join(words)}` did not end within {_CHILD_SECONDS:.0f} s"
         told: dict[str, Any] = {}
         with suppress(ValueError):
-            told = json.loads(done.stdout)
+            told = json.loads(done.stdout or done.stderr)
         return done.returncode, told if isinstance(told, dict) else {}, done.stderr.strip()[-2000:]
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
