@@ -91,7 +91,7 @@ fuzz: dev .cache/fuzz/fuzz.stamp ## Send a million spoilt requests to a server a
 	@touch $@
 
 .PHONY: test-system
-test-system: dev ## Try the units on a booted systemd (root and Debian's systemd-container needed).
+test-system: dev deb ## Install the package on a booted systemd and put it through restarts, upgrades and losses (root and Debian's systemd-container needed).
 	$(call family,system,-m system)
 
 .PHONY: test-mlflow

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.system
 
 OWN = {"/tmp", "/var/tmp", "/var/lib/rpsd", "/var/cache/rpsd", "/var/log/rpsd", "/var/backups/rpsd"}
 SHARED_MEMORY = {"/dev/shm"}  # a private file system under PrivateIPC, gone with the unit
+_OUTPUT = "StandardOutput=truncate:/share/found.json"
 _OF_A_SERVER = re.compile(r"(ExecStart|ExecReload|Type|NotifyAccess|WatchdogSec|Restart\w*|Requires|After|EnvironmentFile)=")
-_OF_AN_IDENTITY = re.compile(r"\[|User=|Group=|StateDirectory=|Description=")
+_OF_AN_IDENTITY = re.compile(r"\[|User=|Group=|Description=")
 
 
 def probed(machine: Machine, unit: str, *, walled: bool = True) -> dict[str, Any]:
@@ -27,14 +28,12 @@ def probed(machine: Machine, unit: str, *, walled: bool = True) -> dict[str, Any
     kept = _OF_A_SERVER if walled else _OF_AN_IDENTITY
     lines = machine.run("cat", f"/usr/lib/systemd/system/{unit}").stdout.splitlines()
     chosen = [line for line in lines if line and not line.startswith("#") and bool(kept.match(line)) is not walled]
-    text = "\n".join(chosen).replace("[Service]", f"[Service]\nType=oneshot\nExecStart={PYTHON} -I /share/probe.py\n")
+    text = "\n".join(chosen).replace("[Service]", f"[Service]\nType=oneshot\nExecStart={PYTHON} -I /share/probe.py\n{_OUTPUT}\n")
     name = "rpsd-probe.service"
     machine.run("tee", f"/run/systemd/system/{name}", entry=text.split("[Install]")[0])
     machine.shell(f"systemctl daemon-reload && systemctl start {name}")
-    invocation = machine.shown(name, "InvocationID")
-    told = machine.run("journalctl", "--no-pager", "-o", "cat", f"_SYSTEMD_INVOCATION_ID={invocation}", "_COMM=python").stdout
     machine.shell(f"rm /run/systemd/system/{name} && systemctl daemon-reload")
-    found: dict[str, Any] = json.loads(next(line for line in told.splitlines() if line.startswith("{")))
+    found: dict[str, Any] = json.loads((machine.share / "found.json").read_text(encoding="utf-8"))
     return found
 
 

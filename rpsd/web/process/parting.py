@@ -35,6 +35,6 @@ async def part(edges: Collection["Edge"], engines: Sequence["Engine"], reaper: "
     await asyncio.sleep(_LOOK_SECONDS)  # what was being accepted is a connection now
     while time.monotonic() < until:
         heard = await asyncio.to_thread(reaper.last_heard)
-        if not any(edge.in_flight for edge in edges) and (heard is None or heard > _SETTLED_SECONDS):
+        if heard is None or heard > _SETTLED_SECONDS:  # what is being answered, the engine finishes
             return
         await asyncio.sleep(_LOOK_SECONDS)
