@@ -62,8 +62,8 @@ def written(found: Any) -> Any:
 
 
 def _masked(name: str, found: Any) -> Any:
-    """The value without what may be a secret: anything set below sources and alert webhooks."""
-    if name in ("sources", "alerts.webhooks") and found:
+    """The value without what may be a secret: anything set below sources and alert webhooks, and the arguments of a program."""
+    if name in ("sources", "alerts.webhooks", "backup.offsite.command") and found:
         return "(set)"
     return found
 

@@ -39,6 +39,7 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(
         "sources: {alpha_vantage: {key_file: /0123456789, symbols: [A]}}\nalerts: {webhooks: [https://example.org/0123456789]}\n"
+        "backup: {offsite: {command: [copy, '{file}', 'box:0123456789']}}\n"
     )
     shown = str(explain(read(file, {})))
     assert "0123456789" not in shown
