@@ -254,7 +254,7 @@ class Live:
     @contextmanager
     def passing_backup(self, progress: Progress) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
         """A backup that is gone afterwards: its facts and its bytes."""
-        found = self._backed_up({"once": True}, progress)
+        found = self._backed_up({"once": "yes"}, progress)
         path = f"/api/v1/admin/backups/{Path(found['path']).name}"
         try:
             with self._client.stream(f"{path}/content", headers={"Accept-Encoding": "identity"}) as response:

@@ -8,9 +8,9 @@ from rpsd.jobs.job import Job, JobContext
 def run(context: JobContext) -> dict[str, Any]:
     """Take a backup into backup.dir, then prune. The result is the backup's answer with the names of the `pruned`.
 
-    Argument `once`: true makes one that is fetched and removed by whoever asked for it.
+    Argument `once`: `yes` makes one that is fetched and removed by whoever asked for it.
     """
-    backup, once = context.services.backup, context.args.get("once") is True
+    backup, once = context.services.backup, context.args.get("once") == "yes"
     made: dict[str, Any] = backup.create(once=once, by=context.by, progress=context.progress, cancelled=context.cancelled)
     return made | {"pruned": backup.prune(by=context.by)}
 
