@@ -30,7 +30,7 @@ class Machine(Protocol):
         ...
 
     def child(self, release: Path, *words: str) -> tuple[int, dict[str, Any], str]:
-        """Exit code, the JSON that it printed (of an error: its problem) and the last of stderr of `rpsd …` of that release, run as the service's account."""
+        """Exit code, the JSON that `rpsd …` of that release printed (of an error its problem), and the last of stderr."""
         ...
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
