@@ -85,7 +85,7 @@ def upkeep_done(appliance: Appliance) -> list[str]:
     """The upkeeps that have succeeded."""
     appliance.until_good()
     told = json.loads(appliance.rpsd("jobs", "list", "--json").stdout)
-    return [job["id"] for job in told["items" if "items" in told else "jobs"] if (job["name"], job["state"]) == ("upkeep", "succeeded")]
+    return [job["id"] for job in told["jobs"] if (job["name"], job["state"]) == ("upkeep", "succeeded")]
 
 
 def test_what_this_host_cannot_enforce(machine: Machine, record: Record) -> None:

@@ -14,12 +14,13 @@ _TOLD_SECONDS: Final = 0.25
 """So long all is served as before, and each answer ends its connection: who asks four times a second has come again by then."""
 _SETTLED_SECONDS: Final = 0.05
 """A connection that has sent nothing for so long has nothing on its way to us."""
-_MOST_SECONDS: Final = 2.0
+_MOST_SECONDS: Final = 10.0
+"""So long answers are waited for here; what takes longer has the rest of server.shutdown_grace with the engine."""
 _LOOK_SECONDS: Final = 0.01
 
 
 async def part(edges: Collection["Edge"], engines: Sequence["Engine"], reaper: "Reaper") -> None:
-    """Bring the engines to accept no more with nothing unread on any connection, within some two seconds.
+    """Bring the engines to accept no more with nothing unread on any connection, within ten seconds.
 
     Who asks meanwhile learns from the answer that its connection ends; who does not ask learns it from the end itself, before it asks
     again. New connections wait in the backlog of a socket that systemd holds. Source: RFC 9112, section 9.6.
@@ -35,6 +36,6 @@ async def part(edges: Collection["Edge"], engines: Sequence["Engine"], reaper: "
     await asyncio.sleep(_LOOK_SECONDS)  # what was being accepted is a connection now
     while time.monotonic() < until:
         heard = await asyncio.to_thread(reaper.last_heard)
-        if heard is None or heard > _SETTLED_SECONDS:  # what is being answered, the engine finishes
+        if not any(edge.in_flight for edge in edges) and (heard is None or heard > _SETTLED_SECONDS):
             return
         await asyncio.sleep(_LOOK_SECONDS)

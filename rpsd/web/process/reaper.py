@@ -89,13 +89,15 @@ class Reaper:
         return shut
 
     def last_heard(self) -> float | None:
-        """Seconds since any client on our ports sent something, None when none is connected."""
+        """Seconds since any client on our ports sent something, 0 while one is owed an answer, None when none is connected."""
         heard = []
         for descriptor in _descriptors():
             if (looked := _look(descriptor)) is not None:
                 with contextlib.suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as connection:
                     if _address(connection.getsockname())[1] in self._ports:
-                        heard.append(looked[1].since_received)
+                        seen = looked[1]
+                        owed = seen.received > 0 and (not seen.answered or seen.since_sent > seen.since_received)
+                        heard.append(0.0 if owed else seen.since_received)
         return min(heard, default=None)
 
     def end_idle(self, seconds: float) -> int:
