@@ -1,6 +1,7 @@
 """Rules of alerts in words: what of the metrics must hold, for how long, and what is said then."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 NOW: Final = ("max", "min", "sum", "age", "left")
@@ -23,8 +24,12 @@ class Match:
         >>> Match("status", ("5*",)).admits("503"), Match("status", ("5*",), negated=True).admits("503")
         (True, False)
         """
-        hit = any(value.startswith(choice[:-1]) if choice.endswith("*") else value == choice for choice in self.choices)
-        return hit is not self.negated
+        return _chosen(self.choices, value) is not self.negated
+
+
+@lru_cache(8192)  # routes and codes come again at every look
+def _chosen(choices: tuple[str, ...], value: str) -> bool:
+    return any(value.startswith(choice[:-1]) if choice.endswith("*") else value == choice for choice in choices)
 
 
 @dataclass(frozen=True, slots=True)
