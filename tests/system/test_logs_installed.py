@@ -17,14 +17,14 @@ CONFIG, LOG, RULES = "/etc/rpsd/config.yaml", "/var/log/rpsd/rpsd.json", "/etc/l
 def logging(appliance: Appliance) -> Iterator[Appliance]:
     """The appliance with monitoring.log_file set by a reload, without a restart; as it was afterwards."""
     machine = appliance.machine
-    machine.shell(f"cp -p {CONFIG} /root/config.before")
+    machine.shell(f"cp -p {CONFIG} /var/tmp/config.before")
     before = machine.main_pid()
     machine.shell(f"printf 'monitoring: {{log_file: {LOG}}}\\n' >> {CONFIG} && systemctl reload rpsd")
     (machine.share / "logrotate").write_text((ROOT / "etc" / "logrotate" / "rpsd").read_text(encoding="utf-8"), encoding="utf-8")
     machine.shell(f"install -m 644 /share/logrotate {RULES}")
     assert machine.main_pid() == before
     yield appliance
-    machine.shell(f"cp -p /root/config.before {CONFIG} && systemctl reload rpsd && rm -f {RULES} /var/log/rpsd/*")
+    machine.shell(f"cp -p /var/tmp/config.before {CONFIG} && systemctl reload rpsd && rm -f {RULES} /var/log/rpsd/*")
 
 
 def ask(appliance: Appliance, first: int, last: int) -> list[str]:
@@ -53,7 +53,7 @@ def test_file_and_journal_hold_each_line_once_over_rotations(logging: Appliance)
     asked = []
     for turn in range(3):
         asked += ask(logging, turn * 10, turn * 10 + 10)
-        logging.machine.shell(f"sleep 1.1; logrotate --force --state /root/logrotate.state {RULES}")
+        logging.machine.shell(f"sleep 1.1; logrotate --force --state /var/tmp/logrotate.state {RULES}")
     asked += ask(logging, 30, 40)
     logging.machine.shell("sleep 0.5")
     files = logging.machine.shell("cd /var/log/rpsd && ls").stdout.split()
