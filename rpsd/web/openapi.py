@@ -33,6 +33,8 @@ _PATH_WORDS: Final = {
     "alert": "Id of an alert.",
     "chapter": "Chapter of the manual.",
     "picture": "File name of a picture of the manual.",
+    "errand": "Id of something that another process carries out.",
+    "message": "Id of a message to a receiver.",
 }
 _PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "symbol": {"type": "string", "pattern": "^[A-Za-z0-9^][A-Za-z0-9._=^-]{0,31}$"},
