@@ -41,6 +41,7 @@ def serve(
     monitoring = settings.monitoring
     writer = configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file)
     keep_kernels(settings)
+    stand_by(settings)
     services = open_services(settings, distant=outbound == "unit")
     writer.on_drop = services.metrics.log_dropped_total.inc
     try:
@@ -54,6 +55,14 @@ def serve(
         services.close()
         writer.close()
     raise typer.Exit(code)
+
+
+def stand_by(settings: "Settings") -> None:
+    """Wait while releases are switched and the data must not be touched; systemd is told that the start takes longer."""
+    from rpsd.services.standstill import wait_for_end
+    from rpsd.web.process.notify import extend_timeout
+
+    wait_for_end(settings.storage.data_dir, lambda: extend_timeout(30.0))
 
 
 def tell_exposure(services: "Services", settings: "Settings") -> None:

@@ -1,9 +1,11 @@
 """How a release takes over: tried on a copy, snapshot, switch, watched; kept, or rolled back with the data as they were."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any, Final
 
 from rpsd.config import Settings
@@ -12,12 +14,15 @@ from rpsd.core.operations_errors import ReleaseRefused, ReleaseRolledBack
 from rpsd.release.machine import OUTBOUND, SERVICE, SOCKET, Machine
 from rpsd.release.place import Releases, Switch
 from rpsd.release.probe import passes
+from rpsd.services.standstill import standstill
 
 GATE_SECONDS: Final = 15.0
 """So long a release has to answer, warm, after it took over."""
 _POLL_SECONDS: Final = 0.1
 _MOST_RESTARTS: Final = 2
 """A service that systemd has had to start this often anew is not going to answer."""
+_FRESH_SECONDS: Final = 5.0
+"""So long systemd may take to replace a process that waits for the end of a standstill."""
 
 Say = Callable[[str], None]
 
@@ -39,6 +44,7 @@ class Activation:
     _last: str | None = None
     _changes: bool = False
     _stopped_at: float | None = None
+    _replaced: str | None = None
     _began: float = field(default=0.0)
 
     def run(self) -> Switch:
@@ -46,7 +52,11 @@ class Activation:
 
         Raises UnknownRelease, ReleaseRefused (nothing was changed), ReleaseRolledBack (the former release serves again, with its data).
         """
-        self._began, self._was = self.clock(), self.releases.current()
+        with self.releases.alone():
+            return self._run()
+
+    def _run(self) -> Switch:
+        self._began, self._was = self.clock(), self.releases.former()
         release = self.releases.place(self.version)
         try:
             self._try(release)
@@ -58,12 +68,19 @@ class Activation:
             return self._kept_asleep()
         try:
             self._take_over(warm=self._snapshot is not None)
-        except (RpsdError, OSError) as error:
-            self._roll_back(str(getattr(error, "detail", error)))
+        except BaseException as error:  # noqa: BLE001 - whatever it was, Ctrl-C too: a release that serves comes first
+            self._roll_back(str(getattr(error, "detail", error)) or type(error).__name__)
         switch = self._tell("kept")
         self.machine.systemctl("try-restart", "--no-block", OUTBOUND)
-        self.releases.prune()
+        self._prune()
         return switch
+
+    def _prune(self) -> None:
+        """Old releases that stay, for whatever reason, are no failure of the new one."""
+        try:
+            self.releases.prune()
+        except OSError as error:
+            self.say(f"an old release could not be removed: {error.strerror}")
 
     def _try(self, release: Path) -> None:
         """Everything that can be known before anything changes."""
@@ -81,10 +98,10 @@ class Activation:
         self.say("taking a snapshot of the data")
         if self.machine.state().get("ActiveState") == "active":
             try:
-                return str(self.machine.ask("POST", "/api/v1/admin/snapshots")["path"])
+                return _path(self.machine.ask("POST", "/api/v1/admin/snapshots"))
             except RpsdError as error:
                 raise ReleaseRefused(f"the running server takes no snapshot: {error.detail}") from error
-        return str(self._child(self.releases.place(self.version), "release", "snapshot", "--json")["path"])
+        return _path(self._child(self.releases.place(self.version), "release", "snapshot", "--json"))
 
     def _child(self, release: Path, *words: str) -> dict[str, Any]:
         code, told, said = self.machine.child(release, *words)
@@ -96,20 +113,32 @@ class Activation:
     def _take_over(self, *, warm: bool) -> None:
         """The switch itself. Raises ReleaseRefused when the release does not answer in time."""
         self._stopped_at = self.clock()
-        if self._changes:
-            self.say("stopping the service: the layout of the data changes")
-            self.machine.systemctl("stop", SERVICE)
-            # what was written since the first snapshot must be in the one that a rollback puts back
-            self._last = str(self._child(self.releases.place(self.version), "release", "snapshot", "--probation", "--json")["path"])
-            self._snapshot = self._last
-        self.say(f"switching to {self.version}")
-        self.releases.point(self.version)
-        self._start()
+        with self._at_rest() if self._changes else nullcontext():
+            if self._changes:
+                # what was written since the first snapshot must be in the one that a rollback puts back
+                snapshot = self._child(self.releases.place(self.version), "release", "snapshot", "--probation", "--json")
+                self._last = self._snapshot = _path(snapshot)
+            self.say(f"switching to {self.version}")
+            self.releases.begin(self._was, self.version)
+            self.releases.point(self.version)
+            self._start()
         self._watch(self.version, warm=warm)
         if self._changes:
             self.machine.ask("POST", "/api/v1/admin/release/accept")
 
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """The service is stopped; one that a connection starts waits until the end, and is replaced before."""
+        self.say("stopping the service: the layout of the data changes")
+        with standstill(self.settings.storage.data_dir):
+            self.machine.systemctl("stop", SERVICE)
+            yield
+            until = self.clock() + _FRESH_SECONDS
+            while self._replaced is not None and self.machine.state().get("MainPID") in ("0", self._replaced) and self.clock() < until:
+                self.sleep(_POLL_SECONDS)
+
     def _start(self) -> None:
+        self._replaced = self.machine.state().get("MainPID")
         self.machine.systemctl("daemon-reload")
         self.machine.systemctl("reset-failed", SERVICE)
         self.machine.systemctl("start", SOCKET)
@@ -144,18 +173,18 @@ class Activation:
         self.say(f"rolling back: {reason}")
         began, back = self.clock(), f"release {self.version} was taken back: {reason}"
         try:
-            if self._was is None:
-                self.machine.systemctl("stop", SERVICE)
-                self.releases.drop_link()
-            else:
-                former = self.releases.place(self._was)
+            with self._at_rest() if self._last is not None else nullcontext():
                 if self._last is not None:  # never the first one: what was written after it would be lost
+                    self._child(self.releases.place(self._was or self.version), "release", "put-back", self._last, "--json")
+                if self._was is None:
                     self.machine.systemctl("stop", SERVICE)
-                    self._child(former, "release", "put-back", self._last, "--json")
-                self.releases.point(self._was)
-                self._start()
+                    self.releases.drop_link()
+                else:
+                    self.releases.point(self._was)
+                    self._start()
+            if self._was is not None:
                 self._watch(self._was, warm=False)
-        except (RpsdError, OSError) as error:
+        except (RpsdError, OSError, SubprocessError) as error:
             back += f"; and {self._was or 'nothing'} does not serve again: {getattr(error, 'detail', error)}"
         self._tell("rolled_back", reason)
         raise ReleaseRolledBack(f"{back} (rolled back in {self.clock() - began:.1f} s)")
@@ -165,7 +194,7 @@ class Activation:
         self.releases.point(self.version)
         self.machine.systemctl("daemon-reload")
         switch = self._tell("kept", "the service was not running, so nothing was started")
-        self.releases.prune()
+        self._prune()
         return switch
 
     def _tell(self, outcome: str, reason: str = "") -> Switch:
@@ -174,5 +203,16 @@ class Activation:
         switch = Switch(
             self._was, self.version, outcome, reason, round(now - self._began, 3), round(down, 3), self._snapshot, self._changes
         )  # fmt: skip
-        self.releases.record(switch)
+        try:
+            self.releases.record(switch)
+            self.releases.end()
+        except OSError as error:  # a full disk does not change what serves
+            self.say(f"the switch could not be put on record: {error.strerror}")
         return switch
+
+
+def _path(told: dict[str, Any]) -> str:
+    """Where a snapshot lies. Raises ReleaseRefused where nobody says so."""
+    if not isinstance(found := told.get("path"), str):
+        raise ReleaseRefused("whoever took the snapshot does not say where it lies")
+    return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rpsd.config import Settings
+from rpsd.core.errors import Unavailable
 from rpsd.release.probe import asked
 
 SERVICE: Final = "rpsd.service"
@@ -42,7 +43,7 @@ class Machine(Protocol):
         ...
 
     def state(self) -> dict[str, str]:
-        """ActiveState, NRestarts and MainPID of the service."""
+        """ActiveState, NRestarts and MainPID of the service. Raises Unavailable."""
         ...
 
 
@@ -57,7 +58,10 @@ class Real:
         """See Machine. 1 where systemd does not run."""
         if not self.has_systemd:
             return 1
-        return subprocess.run(["systemctl", *words], check=False, capture_output=True, timeout=_SYSTEMCTL_SECONDS).returncode  # noqa: S603, S607
+        try:
+            return subprocess.run(["systemctl", *words], check=False, capture_output=True, timeout=_SYSTEMCTL_SECONDS).returncode  # noqa: S603, S607
+        except subprocess.TimeoutExpired:
+            return 124
 
     def child(self, release: Path, *words: str) -> tuple[int, dict[str, Any], str]:
         """See Machine."""
@@ -70,6 +74,8 @@ class Real:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return 75, {}, f"`rpsd {' '.join(words)}` did not end within {_CHILD_SECONDS:.0f} s"
+        except OSError as error:
+            return 71, {}, f"{command[0]} cannot be run: {error.strerror}"
         told: dict[str, Any] = {}
         with suppress(ValueError):
             told = json.loads(done.stdout or done.stderr)
@@ -92,7 +98,10 @@ class Real:
         if not self.has_systemd:
             return {"ActiveState": "inactive", "NRestarts": "0"}
         words = ["systemctl", "show", SERVICE, "--property=ActiveState,NRestarts,MainPID"]
-        told = subprocess.run(words, check=False, capture_output=True, text=True, timeout=_SYSTEMCTL_SECONDS).stdout  # noqa: S603
+        try:
+            told = subprocess.run(words, check=False, capture_output=True, text=True, timeout=_SYSTEMCTL_SECONDS).stdout  # noqa: S603
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable("systemd does not answer") from error
         return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
 
 
@@ -115,5 +124,13 @@ def _environment() -> dict[str, str]:
         for line in ENVIRONMENT.read_text(encoding="utf-8").splitlines():
             name, found, value = line.strip().partition("=")
             if found and not name.startswith("#"):
-                kept[name] = " ".join(shlex.split(value))
+                kept[name] = _unquoted(value)
     return {"HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", **kept}
+
+
+def _unquoted(value: str) -> str:
+    """A value without its quotes; one whose quotes do not match as it stands."""
+    try:
+        return " ".join(shlex.split(value))
+    except ValueError:
+        return value

@@ -1,21 +1,25 @@
 """Where releases lie on a machine, which of them is current, and the record of every switch."""
 
+import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from rpsd.core import instant
-from rpsd.core.operations_errors import UnknownRelease
+from rpsd.core.operations_errors import ReleaseRefused, UnknownRelease
 
 HOME: Final = Path("/opt/rpsd")
 KEPT: Final = 3
 """So many releases stay on the machine: the current one, the one before, and one more."""
 _RECORD: Final = "switches.jsonl"
+_UNDER_WAY: Final = ".switching.json"
+_LOCK: Final = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,49 @@ class Releases:
         """Have no current release, as before the first one."""
         self._link.unlink(missing_ok=True)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within it nobody else switches. Raises ReleaseRefused when somebody does, or when this user may not."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ReleaseRefused(f"{self._directory} cannot be written: {error.strerror}", hint="Run it as root.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise ReleaseRefused("another switch of releases is under way", hint="Wait until it has ended.") from error
+        finally:
+            os.close(descriptor)
+
+    def begin(self, was: str | None, to: str) -> None:
+        """Remember which release served before, until end(): a switch that is cut off must not forget it."""
+        fresh = self._directory / f"{_UNDER_WAY}.new"
+        with fresh.open("w", encoding="utf-8") as stream:
+            json.dump({"from": was, "to": to}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(self._directory / _UNDER_WAY)
+        _sync(self._directory)
+
+    def end(self) -> None:
+        """The switch has come to an end, whatever it was."""
+        (self._directory / _UNDER_WAY).unlink(missing_ok=True)
+
+    def former(self) -> str | None:
+        """The release to go back to: the current one, or after a switch that was cut off the one that had served before it."""
+        now, file = self.current(), self._directory / _UNDER_WAY
+        cut = _parsed(file.read_text("utf-8", "replace")) if file.is_file() else None
+        was = None if cut is None or cut.get("to") != now else cut.get("from")
+        return was if isinstance(was, str) and was in self.installed() else now
+
     def record(self, switch: Switch) -> None:
-        """Append to the record, synced."""
+        """Append to the record, synced; behind a line that a power loss tore a new one begins."""
         file = self._directory / _RECORD
+        torn = file.is_file() and file.stat().st_size > 0 and not file.read_bytes().endswith(b"\n")
         with file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(switch.as_dict()) + "\n")
+            stream.write("\n" * torn + json.dumps(switch.as_dict()) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
         file.chmod(0o644)
@@ -100,7 +142,11 @@ class Releases:
     def switches(self) -> list[dict[str, Any]]:
         """Every switch, the oldest first; a line that a power loss tore is left out."""
         file = self._directory / _RECORD
-        return [found for line in (file.read_text("utf-8").splitlines() if file.is_file() else ()) if (found := _parsed(line)) is not None]
+        return [
+            found
+            for line in (file.read_text("utf-8", "replace").splitlines() if file.is_file() else ())
+            if (found := _parsed(line)) is not None
+        ]
 
     def prune(self, remove: Callable[[Path], None] = shutil.rmtree) -> list[str]:
         """Remove all but KEPT releases, never the current one nor the one before; their names."""
