@@ -1,5 +1,8 @@
-"""What series and rows cost in disk: `python -m tests.bench.capacity` prints the table of the manual's sizing section."""
+"""What series and rows cost in disk and memory: `python -m tests.bench.capacity` prints the table of the manual's sizing chapter."""
 
+import resource
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -59,18 +62,37 @@ def measured(place: Path, series: int, rows: int) -> tuple[float, float]:
     return hot / (series * rows), cold / (series * rows)
 
 
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def reads(place: Path) -> None:
+    """Print what the services take once open, and once the newest 10,000 rows of every series were read."""
+    with open_services(read(environ={"RPSD_DATA_DIR": str(place)}), worker=False) as services:
+        idle = resident()
+        for listed in services.series.page(limit=1000)[0]:
+            services.series.read(listed["symbol"], listed["interval"], limit=10_000)
+        print(idle, resident())
+
+
 def main() -> None:
-    """Print the table."""
-    print("| series | rows each | rows | bytes a row, first week | bytes a row, later | disk for 10 million rows |")
+    """Print the table; a fresh process measures memory, since the one that filled the database has grown by it."""
+    print("| series | rows each | bytes a row, first week | bytes a row, later | disk for 10 million rows | memory open; all read |")
     print("|---|---|---|---|---|---|")
     for series, rows in SHAPES:
         with tempfile.TemporaryDirectory() as place:
             hot, cold = measured(Path(place), series, rows)
+            told = subprocess.run([sys.executable, "-m", "tests.bench.capacity", place], stdout=subprocess.PIPE, text=True, check=True)
+        idle, after = (int(word) / MIB for word in told.stdout.split())
         print(
-            f"| {series:,} | {rows:,} | {series * rows:,} | {hot:.0f} | {cold:.1f} | {cold * 1e7 / MIB:,.0f} MiB |",
+            f"| {series:,} | {rows:,} | {hot:.0f} | {cold:.1f} | {cold * 1e7 / MIB:,.0f} MiB | {idle:.0f}; {after:.0f} MiB |",
             flush=True,
         )
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        reads(Path(sys.argv[1]))
+    else:
+        main()

@@ -16,10 +16,10 @@ NOW = 1_772_424_612
 @pytest.fixture
 def recipe() -> Any:
     """The function of the manual's one Python block on webhooks."""
-    page = (ROOT / "rpsd" / "manual" / "operate.md").read_text()
-    [block] = re.findall(r"```python\n(.*?)```", page.partition("#### The signature")[2], re.DOTALL)
+    page = (ROOT / "rpsd" / "manual" / "alerts.md").read_text()
+    [block] = re.findall(r"```python\n(.*?)```", page.partition("### The signature")[2], re.DOTALL)
     told: dict[str, Any] = {}
-    exec(compile(block, "operate.md", "exec"), told)  # the manual's own text
+    exec(compile(block, "alerts.md", "exec"), told)  # the manual's own text
     return told["is_genuine"]
 
 
