@@ -40,6 +40,6 @@ systemd-tmpfiles --create rpsd.conf
 [ -e /etc/default/rpsd ] || install -m 644 "$here/etc/default/rpsd" /etc/default/rpsd
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    systemctl enable rpsd.socket rpsd.service
+    systemctl enable rpsd.socket rpsd.service rpsd-outbound.service
 fi
 exec "$place/venv/bin/python" -m rpsd release activate "$version"

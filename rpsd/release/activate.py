@@ -71,7 +71,7 @@ class Activation:
         except BaseException as error:  # noqa: BLE001 - whatever it was, Ctrl-C too: a release that serves comes first
             self._roll_back(str(getattr(error, "detail", error)) or type(error).__name__)
         switch = self._tell("kept")
-        self.machine.systemctl("try-restart", "--no-block", OUTBOUND)
+        self._carry()
         self._prune()
         return switch
 
@@ -144,6 +144,11 @@ class Activation:
         self.machine.systemctl("start", SOCKET)
         self.machine.systemctl("restart", "--no-block", SERVICE)
 
+    def _carry(self) -> None:
+        """Have what goes out carried by the release that serves, unless the operator has it carried by nobody."""
+        if self.machine.systemctl("is-enabled", "--quiet", OUTBOUND) == 0:
+            self.machine.systemctl("restart", "--no-block", OUTBOUND)
+
     def _watch(self, version: str, *, warm: bool) -> None:
         """Wait until the service answers. Raises ReleaseRefused."""
         until, restarts = self.clock() + self.gate_seconds, int(self.machine.state().get("NRestarts") or 0)
@@ -184,6 +189,7 @@ class Activation:
                     self._start()
             if self._was is not None:
                 self._watch(self._was, warm=False)
+                self._carry()
         except (RpsdError, OSError, SubprocessError) as error:
             back += f"; and {self._was or 'nothing'} does not serve again: {getattr(error, 'detail', error)}"
         self._tell("rolled_back", reason)

@@ -11,7 +11,8 @@ from tests.system.machine import Machine
 
 pytestmark = pytest.mark.system
 
-UNITS = ("rpsd.service", "rpsd.socket")
+UNITS = ("rpsd.service", "rpsd.socket", "rpsd-outbound.service")
+EXPOSURE = {"rpsd.service": 3, "rpsd-outbound.service": 10}  # tenths, the most that systemd-analyze may count
 
 
 def test_the_package_installs_and_serves(appliance: Appliance) -> None:
@@ -26,6 +27,15 @@ def test_units_are_enabled_and_systemd_has_nothing_to_say(appliance: Appliance) 
         assert machine.run("systemctl", "is-enabled", unit).stdout.strip() == "enabled"
         done = machine.run("systemd-analyze", "verify", "--man=no", machine.shown(unit, "FragmentPath"))
         assert done.stdout + done.stderr == ""
+
+
+def test_exposure_of_the_installed_units(appliance: Appliance, record: Record) -> None:
+    told = []
+    for unit, most in EXPOSURE.items():
+        done = appliance.machine.run("systemd-analyze", "security", f"--threshold={most}", "--no-pager", unit, check=False)
+        told.append(done.stdout.strip().splitlines()[-1].removeprefix("→ ").split(":", 1)[-1].strip())
+        assert done.returncode == 0, told[-1]
+    record("exposure", f"rpsd.service {told[0]} (bound 0.3), rpsd-outbound.service {told[1]} (bound 1.0)")
 
 
 def test_the_admin_socket_is_for_root_and_the_service(appliance: Appliance) -> None:

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.system
 SWITCHES = 20
 WORST_WAIT_SECONDS, ROLLBACK_SECONDS = 1.5, 5.0
 NEWER, BROKEN = f"{__version__}+newer", f"{__version__}+spoilt"
+REMARK = "a remark of the newer package"
+OURS = "monitoring: {log_level: DEBUG}  # ours"
 _SILENT = '"""Broken on purpose: it serves nothing."""\n\nraise SystemExit(70)\n'
 
 
@@ -29,7 +31,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def newer(tree: Path) -> Path:
-    return version_of(tree, NEWER, tree.parent)
+    return version_of(tree, NEWER, tree.parent, remark=REMARK)
 
 
 def served(appliance: Appliance) -> str:
@@ -38,6 +40,7 @@ def served(appliance: Appliance) -> str:
 
 def test_an_upgrade_by_dpkg_refuses_nobody(appliance: Appliance, newer: Path, record: Record) -> None:
     appliance.until_ready()
+    appliance.machine.shell(f"echo '{OURS}' >> /etc/rpsd/config.yaml")
     with loaded(appliance) as tally:
         tally.mark()
         begin = time.monotonic()
@@ -47,6 +50,22 @@ def test_an_upgrade_by_dpkg_refuses_nobody(appliance: Appliance, newer: Path, re
     assert served(appliance) == NEWER
     assert not tally.failed
     assert set(tally.rows) <= rows_there(appliance)
+
+
+def test_settings_that_were_changed_stay_and_others_are_renewed(appliance: Appliance) -> None:
+    """What dpkg does with conffiles when nobody is there to be asked."""
+    machine = appliance.machine
+    try:
+        kept = machine.run("cat", "/etc/rpsd/config.yaml").stdout
+        assert OURS in kept
+        assert REMARK not in kept
+        assert REMARK in machine.run("cat", "/etc/rpsd/config.yaml.dpkg-dist").stdout
+        assert REMARK in machine.run("cat", "/etc/default/rpsd").stdout
+        shown = {row["name"]: row["value"] for row in json.loads(appliance.rpsd("config", "show", "--json").stdout)}
+        assert shown["monitoring.log_level"] == "DEBUG"
+        assert machine.run("stat", "-c", "%a %U:%G", "/etc/rpsd/config.yaml").stdout.strip() == "640 root:rpsd"
+    finally:
+        machine.shell("sed -i '/# ours$/d' /etc/rpsd/config.yaml && systemctl reload rpsd.service")
 
 
 def test_twenty_switches_under_load_refuse_and_fail_nobody(appliance: Appliance, record: Record) -> None:

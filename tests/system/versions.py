@@ -9,6 +9,7 @@ from typing import Final
 
 from rpsd import __version__
 
+CONFFILES: Final = ("etc/rpsd/config.yaml", "etc/default/rpsd")
 SITE: Final = "venv/lib/python3.*/site-packages/rpsd"
 
 
@@ -18,8 +19,11 @@ def unpacked(deb: Path, place: Path) -> Path:
     return place
 
 
-def version_of(tree: Path, version: str, place: Path, *, spoil: Callable[[Path], None] = lambda _code: None) -> Path:
-    """A package of another version, made of hard links but for what differs; `spoil` may break its code. Not compressed."""
+def version_of(tree: Path, version: str, place: Path, *, spoil: Callable[[Path], None] = lambda _code: None, remark: str = "") -> Path:
+    """A package of another version, made of hard links but for what differs. Not compressed.
+
+    `spoil` may break its code; `remark` is a last line for the two files of settings.
+    """
     work = place / f"tree-{version}"
     shutil.copytree(tree, work, symlinks=True, copy_function=os.link)
     release = work / "usr/lib/rpsd/releases" / __version__
@@ -33,6 +37,9 @@ def version_of(tree: Path, version: str, place: Path, *, spoil: Callable[[Path],
         if (control / name).exists():
             _rewrite(control / name, __version__, version)
     (control / "md5sums").unlink(missing_ok=True)
+    for name in CONFFILES if remark else ():
+        text = (work / name).read_text(encoding="utf-8")
+        _rewrite(work / name, text, f"{text}# {remark}\n")
     spoil(code)
     deb = place / f"rpsd_{version}.deb"
     subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", str(work), str(deb)], check=True, capture_output=True)
