@@ -32,6 +32,9 @@ _HEAD: Final = 4096
 """Where the database begins."""
 _TRAILER: Final = 4 * _SECTOR
 """Header and data of the last member, then tar's two empty sectors."""
+_MOST_MEMBERS: Final = 64
+_MOST_MANIFEST: Final = 256 << 20
+"""Bytes; a hundred thousand series and models stay far below."""
 _README: Final = """A backup of rpsd. `rpsd restore FILE` puts it in the place of the data, `rpsd backup verify FILE` proves it.
 
 rpsd.db        the database, as of one moment
@@ -119,11 +122,13 @@ def check(path: Path) -> str:
 def manifest(path: Path) -> dict[str, Any]:
     """The manifest of the file; proves nothing about the rest. Raises UnknownFile, BadBackup."""
     offset, size = layout(path).manifest
+    if size > _MOST_MANIFEST:
+        raise BadBackup(f"{path.name} is not a backup of rpsd")
     try:
         with path.open("rb") as file:
             file.seek(offset)
             found = json.loads(file.read(size))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadBackup(f"{path.name} is not a backup of rpsd") from error
     if not isinstance(found, dict) or found.get("format") not in _READABLE:
         raise BadBackup(f"{path.name} is a backup of another format than {FORMAT}")
@@ -148,8 +153,9 @@ def layout(path: Path) -> Layout:
     _size(path)
     try:
         with tarfile.open(path, "r:") as tar:
+            _walk(tar)
             return Layout(_named(tar, DATABASE), _named(tar, MANIFEST))
-    except (tarfile.TarError, ValueError, KeyError, OSError, EOFError) as error:
+    except (tarfile.TarError, ValueError, KeyError, OSError, EOFError, OverflowError, RecursionError) as error:
         raise BadBackup(f"{path.name} is not a backup of rpsd") from error
 
 
@@ -193,6 +199,16 @@ def _size(path: Path) -> int:
     if not path.is_file():
         raise UnknownFile(f"there is no file {path}")
     return path.stat().st_size
+
+
+def _walk(tar: "tarfile.TarFile") -> None:
+    """Raise ValueError unless each member lies behind the one before: a size below zero would lead around in a circle, for ever."""
+    end, count = -1, 0
+    while (member := tar.next()) is not None:
+        count += 1
+        if member.size < 0 or member.offset <= end or count > _MOST_MEMBERS:
+            raise ValueError(member.name)
+        end = member.offset
 
 
 def _named(tar: "tarfile.TarFile", name: str) -> tuple[int, int]:

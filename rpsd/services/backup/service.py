@@ -207,7 +207,7 @@ def understood(path: Path) -> dict[str, Any]:
     manifest = archive.manifest(path)
     try:
         schema = int(manifest["schema"])
-        _ = manifest["database"]["bytes"], manifest["created"], manifest["version"], manifest["rows"], manifest["tables"]
+        _ = int(manifest["database"]["bytes"]), manifest["created"], manifest["version"], manifest["rows"], manifest["tables"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadBackup(f"{path.name}: the manifest is not complete") from error
     if schema > (known := len(migrations())):
