@@ -19,8 +19,8 @@ SECTIONS = """
 """How many requirements of level 1 or 2 each section has: they come before those of level 3 in every section of version 5.0.0."""
 LEVELS = {1: 70, 2: 183}
 """As the standard counts them; with the sections above, a second source for what the list must hold."""
-FOLDERS = ("unit", "contract", "flow", "docs", "fault")
-"""Those that `make test` and `make test-fault` collect."""
+FOLDERS = ("unit", "contract", "flow", "docs", "fault", "system")
+"""Those that `make test`, `make test-fault` and `make test-system` collect."""
 
 Row = tuple[str, int, str, str]
 
