@@ -10,7 +10,8 @@ from tests.docs.pages import ROOT
 MANUAL = ROOT / "rpsd" / "manual"
 CHAPTERS = (
     "index", "install", "operate", "upgrade", "recovery", "observe", "logs", "network", "troubleshooting", "coming_from",
-    "doctor", "alerts", "sizing", "security", "asvs", "sources", "events", "channels", "methods", "denoising_quality", "streaming", "many", "regimes", "regimes_quality",
+    "doctor", "alerts", "sizing",
+    "security", "asvs", "sources", "events", "channels", "methods", "denoising_quality", "streaming", "many", "regimes", "regimes_quality",
     "books", "books_quality", "features", "models", "retraining", "retraining_quality", "drift", "drift_quality", "experiments",
     "decisions", "errors", "settings", "metrics", "cli",
 )  # fmt: skip

@@ -20,7 +20,8 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
     for name, version in INSTALLED.items():
         place = tmp_path / "site" / f"{name}-{version}.dist-info"
         place.mkdir(parents=True)
-        words = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nClassifier: License :: OSI Approved :: MIT License\n\nLong words.\n"
+        named = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        words = f"{named}Classifier: License :: OSI Approved :: MIT License\n\nLong words.\n"
         (place / "METADATA").write_text(words)
     taken = [
         {"metadata": {"name": name}, "download_info": {"archive_info": {"hashes": {"sha256": name * 3}}}}
