@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +20,7 @@ def deliver(pieces: Iterable[bytes], facts: dict[str, Any], target: str, recipie
     come than the facts say, Unavailable when the target cannot be written.
     """
     from rpsd.services.backup.sealing import seal_of
+    from rpsd.store.copying import sync
 
     suffix = "" if recipient is None else seal_of(recipient)
     name = Path(facts["path"]).name.removeprefix("once-")
@@ -30,13 +32,16 @@ def deliver(pieces: Iterable[bytes], facts: dict[str, Any], target: str, recipie
             checked.require(facts)
             return told | {"path": STDOUT}
         final = Path(target) / f"{name}{suffix}" if Path(target).is_dir() else Path(target)
-        partial = final.with_name(f".{final.name}.partial")
+        # a name of its own: another backup to the same place must not write into this one, nor a link lead elsewhere
+        descriptor, place = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".partial", dir=final.absolute().parent)
+        partial = Path(place)
         try:
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            with os.fdopen(descriptor, "wb") as out:
                 _write(checked, out, recipient)
                 os.fsync(out.fileno())
             checked.require(facts)
             partial.replace(final)
+            sync(final.absolute().parent)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:

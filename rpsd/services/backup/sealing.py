@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -41,8 +41,9 @@ def seal(pieces: Iterable[bytes], recipient: str, out: BinaryIO) -> None:
                 for piece in pieces:
                     child.stdin.write(piece)
                 child.stdin.close()
-            except BrokenPipeError:
-                pass  # its words say why
+            except BrokenPipeError:  # its words say why
+                with suppress(BrokenPipeError):
+                    child.stdin.close()  # what is left in the buffer goes nowhere
             except BaseException:
                 child.kill()
                 raise
