@@ -203,7 +203,7 @@ def selftest(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
         rows = list(run(Trial(client, settings), progress))
     passed = all(row["passed"] for row in rows)
     data = {"passed": passed, "steps": rows}
-    cells = [["ok" if row["passed"] else "FAILED", row["step"], row["ms"], row["detail"]] for row in rows]
+    cells = [["ok" if row["passed"] else "FAILED", row["step"], round(row["ms"]), row["detail"]] for row in rows]
     answer(data, as_json, lambda: table(("", "step", "ms", "detail"), cells, cut=False))
     raise typer.Exit(0 if passed else FAILED_EXIT)
 

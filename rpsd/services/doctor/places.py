@@ -17,6 +17,7 @@ from rpsd.store.lock import REMOTE, file_system
 
 _OTHERS: Final = stat.S_IRWXO
 _NOT_OWNER: Final = stat.S_IRWXG | stat.S_IRWXO
+_GIB: Final = 1 << 30
 _LOW_SHARE: Final = 0.1
 _SYS: Final = Path("/sys/dev/block")
 
@@ -134,9 +135,9 @@ def disks(settings: Settings) -> Iterator[Finding]:
 
 def _space(name: str, place: Path, least: int) -> Finding:
     usage = shutil.disk_usage(place)
-    told = f"{usage.free:,} of {usage.total:,} bytes free at {place}"
+    told = f"{usage.free / _GIB:,.1f} of {usage.total / _GIB:,.1f} GiB free at {place}"
     if least and usage.free < least:
-        return Finding(name, FAILED, f"{told}; writes are refused below {least:,}", "Make room, or lower retention.")
+        return Finding(name, FAILED, f"{told}; writes are refused below {least / _GIB:,.1f} GiB", "Make room, or lower retention.")
     if usage.free < _LOW_SHARE * usage.total:
         return Finding(name, WARNING, told, "Make room: a backup needs twice the size of the database for a while.")
     return Finding(name, OK, told)
