@@ -49,14 +49,14 @@ def test_the_admin_socket_is_for_root_and_the_service(appliance: Appliance) -> N
 def test_reload_with_a_broken_file_keeps_the_process_and_the_settings(appliance: Appliance) -> None:
     machine = appliance.machine
     before, shown = machine.main_pid(), appliance.rpsd("config", "show", "--json").stdout
-    machine.shell("cp -p /etc/rpsd/config.yaml /root/config.yaml && echo 'server: {no_such_key: 1}' >> /etc/rpsd/config.yaml")
+    machine.shell("cp -p /etc/rpsd/config.yaml /var/tmp/config.yaml && echo 'server: {no_such_key: 1}' >> /etc/rpsd/config.yaml")
     try:
         assert machine.run("systemctl", "reload", "rpsd.service", check=False).returncode != 0  # systemctl says that the file is broken
         assert machine.main_pid() == before
         appliance.until_good()
         assert "old settings stay" in machine.shown("rpsd.service", "StatusText") + machine.journal()
     finally:
-        machine.shell("cat /root/config.yaml > /etc/rpsd/config.yaml")
+        machine.shell("cat /var/tmp/config.yaml > /etc/rpsd/config.yaml")
     machine.run("systemctl", "reload", "rpsd.service")
     assert machine.main_pid() == before
     assert appliance.rpsd("config", "show", "--json").stdout == shown
@@ -80,7 +80,7 @@ def test_scheduled_jobs_fire(appliance: Appliance) -> None:
     """A schedule of each second comes from /etc/default/rpsd; nobody asks for the job."""
     machine = appliance.machine
     machine.shell(
-        "cp -p /etc/default/rpsd /root/default && echo RPSD_JOBS__UPKEEP=1s >> /etc/default/rpsd && systemctl restart rpsd.service"
+        "cp -p /etc/default/rpsd /var/tmp/default && echo RPSD_JOBS__UPKEEP=1s >> /etc/default/rpsd && systemctl restart rpsd.service"
     )
     try:
         until = time.monotonic() + 30.0
@@ -88,7 +88,7 @@ def test_scheduled_jobs_fire(appliance: Appliance) -> None:
             time.sleep(0.5)
         assert done
     finally:
-        machine.shell("cat /root/default > /etc/default/rpsd && systemctl restart rpsd.service")
+        machine.shell("cat /var/tmp/default > /etc/default/rpsd && systemctl restart rpsd.service")
 
 
 def upkeep_done(appliance: Appliance) -> list[str]:

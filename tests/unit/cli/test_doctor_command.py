@@ -98,7 +98,7 @@ def test_the_bundle_holds_no_secret(rpsd: Run, tmp_path: Path, monkeypatch: Any)
         f"key {key} was used",
         f"Authorization: Bearer {planted['logged']}",
         f"password={planted['logged']}",
-        "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
+        "Bearer " + ".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiJ4In0", "c2lnbmF0dXJl")),
         f"posted to https://hooks.slack.com/services/{planted['url']}?x={planted['url']}",
         f"the secret is {planted['secret file'] + planted['secret file'][::-1]}",
         f"pepper {(secrets / 'pepper').read_bytes().hex()}",
