@@ -20,6 +20,7 @@ SETTINGS = {
     "LIMITS__TRAIN": "100000000/min",  # of the others the keys have a limit of their own
     "SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',  # the cases come from many clients, which the limits for strangers ask for
     "STORAGE__MIN_FREE_BYTES": "0",
+    "PERFORMANCE__CACHE_SIZE": "100",  # full before the first look at the memory: what grows after it is no cache
     "BOOKS__STALENESS": "36500d",  # the demo's book is of the past
 }
 
