@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rpsd.core.errors import RpsdError
 from rpsd.store.db import FILE_NAME, Database, verify_database
 from tests.fault.conftest import Record
 from tests.fault.victim import ROOT, Victim, victim
@@ -18,7 +19,9 @@ from tests.fault.victim import ROOT, Victim, victim
 pytestmark = pytest.mark.fault
 
 KILLS = max(50, int(os.environ.get("RPSD_FAULT_KILLS", "200")) // 10)
+CONTROL_KILLS = 12
 ROWS = 20_000
+BROKEN = "tests.fault.broken_restore"
 
 
 def load(server: Victim, value: float) -> None:
@@ -42,10 +45,10 @@ def scratch(server: Victim) -> set[Path]:
     return set(server.data.glob(".rpsd-*.partial"))
 
 
-def restore_killed(server: Victim, file: str, after_seconds: float | None) -> float:
-    """Restore, killed so long after it has begun to unpack; the seconds from there to its end. None: not killed."""
+def restore_killed(server: Victim, file: str, after_seconds: float | None, program: str = "rpsd") -> float:
+    """Restore by `python -m program`, killed so long after it has begun to unpack; the seconds from there to its end. None: not killed."""
     before = scratch(server)
-    command = [sys.executable, "-m", "rpsd", "restore", file, "--json"]
+    command = [sys.executable, "-m", program, "restore", file, "--json"]
     with subprocess.Popen(command, env=server.environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as restore:
         while scratch(server) <= before and restore.poll() is None:
             time.sleep(0.0005)
@@ -83,3 +86,27 @@ def test_restore_is_all_or_nothing(tmp_path: Path, record: Record) -> None:
     told = ", ".join(f"{name} {count} times" for name, count in outcomes.items())
     record("restore killed", f"{KILLS} kills, {left} of them before it had tidied up; data {told}; 0 mixed or damaged")
     assert left > 0
+
+
+def test_control_a_restore_that_writes_over_the_live_data_loses(tmp_path: Path) -> None:
+    rng, lost = random.Random(9), 0
+    with victim(tmp_path / "server") as server:
+        server.start()
+        load(server, 1.0)
+        made = json.loads(server.command("backup", "create", "--json").stdout)["path"]
+        load(server, 2.0)
+        server.kill()
+        content(server)  # folds in the log that the kill left
+        before = (server.data / FILE_NAME).read_bytes()
+        whole = restore_killed(server, made, None, BROKEN)
+        assert content(server) == {1.0}, "left alone it does its work"
+        for _ in range(CONTROL_KILLS):
+            (server.data / FILE_NAME).write_bytes(before)
+            restore_killed(server, made, rng.uniform(0.3, 0.9) * whole, BROKEN)
+            try:
+                lost += content(server) not in ({1.0}, {2.0})
+            except (AssertionError, RpsdError):
+                lost += 1
+            if lost:
+                break
+    assert lost > 0

@@ -32,6 +32,9 @@ def version_of(tree: Path, version: str, place: Path, *, spoil: Callable[[Path],
     _rewrite(code / "__init__.py", f'__version__ = "{__version__}"', f'__version__ = "{version}"')
     for compiled in (code / "__pycache__").glob("__init__.*"):  # compiled without a look at its source
         compiled.unlink()
+    _rewrite(
+        renamed / "venv/bin/python", f"/{__version__}/", f"/{version}/"
+    )  # it names its release: else it would run the other one's code
     control = work / "DEBIAN"
     for name in ("control", "preinst", "postinst", "prerm", "postrm"):
         if (control / name).exists():
