@@ -1,6 +1,8 @@
 """The entry of `rpsd` and `python -m rpsd`: runs a command and turns what went wrong into words and an exit code."""
 
+import contextlib
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -88,7 +90,6 @@ def _usage(error: BaseException, as_json: bool) -> None:
 
 def _unexpected(error: BaseException, as_json: bool) -> int:
     """An exception that is a defect: its place is shown in short, the whole with RPSD_TRACEBACK=1."""
-    import os
     import traceback
 
     from rpsd.cli.output import complain
@@ -102,7 +103,14 @@ def _unexpected(error: BaseException, as_json: bool) -> int:
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if sys.argv[1:2] == ["serve"]:
+        # all is closed by now; to take apart an interpreter full of numerics lasts half a second, for which clients of a restart would wait
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -154,12 +154,14 @@ FITS: Final = ("vector", "lanes", "climb", "garch", "groups", "backtest", "drift
 """Kernels that only fits of regimes, backtests and drift scans need: a process that does none of them saves their memory."""
 
 
-def warm(skip: tuple[str, ...] = ()) -> None:
+def warm(skip: tuple[str, ...] = (), wanted: Callable[[], bool] = lambda: True) -> None:
     """Make every kernel ready, but for the files to skip: seconds when nothing is cached, a fraction of one afterwards.
 
-    Run it off the event loop.
+    Run it off the event loop. It ends between two files once it is not `wanted` any more.
     """
     for warmer in WARMERS:
+        if not wanted():
+            return
         if warmer.args[0] not in skip:
             warmer()
     return_compiler()

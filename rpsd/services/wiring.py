@@ -1,11 +1,12 @@
 """The composition root: what the appliance is made of, in the order in which it starts."""
 
+import importlib
 import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rpsd.config import Settings
 from rpsd.services.access.certificate import CertificateWatch
@@ -44,6 +45,9 @@ from rpsd.telemetry import Metrics, SystemMonitor
 if TYPE_CHECKING:
     from rpsd.services.alerting.service import AlertingService
 
+_FAMILIES: Final = ("rpsd.book.forecast", "rpsd.denoise.live", "rpsd.denoise.run", "rpsd.feature.run", "rpsd.regime.standing")
+"""What loads the numerics of each family."""
+
 
 @dataclass
 class Services(OnDemand):
@@ -79,6 +83,7 @@ class Services(OnDemand):
     health: HealthService
     alerting: "AlertingService | None" = None
     _warming: threading.Lock = field(default_factory=threading.Lock)
+    _leaving: threading.Event = field(default_factory=threading.Event)
 
     def warm(self) -> None:
         """Import the numerics and make their kernels ready, here and in the worker; some seconds when nothing is cached.
@@ -88,14 +93,15 @@ class Services(OnDemand):
         with self._warming:
             if self.health.kernels_warm:
                 return
-            from rpsd.book import forecast as _forecast  # noqa: F401 - loads the family
-            from rpsd.denoise import live as _live  # noqa: F401 - loads the family
-            from rpsd.denoise import run as _denoise  # noqa: F401 - loads the family
-            from rpsd.feature import run as _feature  # noqa: F401 - loads the family
+            for family in _FAMILIES:
+                if self._leaving.is_set():
+                    return
+                importlib.import_module(family)
             from rpsd.kernels import jit
-            from rpsd.regime import standing as _standing  # noqa: F401 - loads the family
 
-            jit.warm(skip=jit.FITS)
+            jit.warm(skip=jit.FITS, wanted=lambda: not self._leaving.is_set())
+            if self._leaving.is_set():
+                return
             self.access.prepare()
             self.health.kernels_warm = True
             self.keeper.begin()
@@ -103,6 +109,11 @@ class Services(OnDemand):
             self.drift.measure()
             self._follow_rules()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
+
+    def leave(self) -> None:
+        """The end is near: what is still being made ready is not wanted any more. From any thread."""
+        self._leaving.set()
+        self.outside.leave()
 
     def _follow_rules(self) -> None:
         """Begin to judge the rules of alerts; a process that only does one piece of work leaves that to the server."""
@@ -115,6 +126,7 @@ class Services(OnDemand):
 
     def close(self) -> None:
         """Stop the threads, the worker and at last the database, which finishes its writes. Safe to repeat."""
+        self._leaving.set()
         if "inbox" in self.__dict__:
             self.inbox.close()
         self.health.stop()

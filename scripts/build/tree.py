@@ -87,7 +87,7 @@ def compile_tree(plan: Plan, directory: Path, seen_as: Path) -> None:
 
 def _dependencies(plan: Plan) -> Path:
     """The directory with what the lock pins, compiled, without what only the build needs; kept for the next build."""
-    mark = hashlib.sha256(LOCK.read_bytes() + f"{plan.interpreter} {plan.epoch}".encode()).hexdigest()[:16]
+    mark = hashlib.sha256(LOCK.read_bytes() + plan.interpreter.encode()).hexdigest()[:16]
     kept = plan.cache / f"wheels-{mark}"
     if (kept / "done").exists():
         return kept

@@ -121,7 +121,7 @@ class Server:
         self.ready.set()
         await self._until_stopped(serving)
         notify("STOPPING=1", "STATUS=finishing requests")
-        self._services.outside.leave()
+        self._services.leave()
         await streams.close()
         await part((edge, monitoring, admin), engines, reaper)
         await self._finish(engines, serving, listeners)
@@ -193,6 +193,8 @@ class Server:
         """Compile or load the kernels; /health/ready tells when. A failure is logged, and the service stays not ready."""
         try:
             self._services.warm()
+            if not self._services.health.kernels_warm:  # the end came first
+                return
             gc.collect()
             gc.freeze()  # what is loaded by now stays: a later collection that walked it would hold every request for 50 ms
             self._tell()

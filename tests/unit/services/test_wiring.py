@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,18 @@ def test_a_second_opening_is_refused_and_a_closed_one_frees_the_directory(servic
     services.close()
     services.close()
     open_services(services.settings, worker=False).close()
+
+
+def test_who_leaves_warms_no_more(services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading kernels beside the end would hold up both."""
+    from rpsd.kernels import jit
+
+    loaded: list[str] = []
+    first, second = partial(loaded.append, "first"), partial(loaded.append, "second")
+    monkeypatch.setattr(jit, "WARMERS", (first, partial(lambda _name: services.leave(), "leaves"), second))
+    services.warm()
+    assert loaded == ["first"]
+    assert services.health.kernels_warm is False
 
 
 def test_warm_makes_the_kernels_ready(services) -> None:
