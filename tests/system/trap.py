@@ -5,18 +5,19 @@ GET answers a CSV of daily bars, POST answers 204 and leaves a line of JSON in t
 
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 BARS = 5
-_FIRST_DAY = 3
 
 
 class Trap(BaseHTTPRequestHandler):
     """One call."""
 
     def do_GET(self) -> None:
-        rows = [f"2026-03-{_FIRST_DAY + k:02d},{100 + k}" for k in range(BARS)]
+        today = datetime.now(UTC).date()
+        rows = [f"{today - timedelta(days=BARS + 1 - k)},{100 + k}" for k in range(BARS)]
         self._answer(200, "\n".join(["date,close", *rows, ""]).encode(), "text/csv")
 
     def do_POST(self) -> None:
