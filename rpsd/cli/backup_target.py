@@ -19,8 +19,8 @@ def deliver(pieces: Iterable[bytes], facts: dict[str, Any], target: str, recipie
     Nobody finds half of it under its final name. bytes and sha256 are those of the backup in clear. Raises BadBackup when other bytes have
     come than the facts say, Unavailable when the target cannot be written.
     """
+    from rpsd.services.backup.archive import settle
     from rpsd.services.backup.sealing import seal_of
-    from rpsd.store.copying import sync
 
     suffix = "" if recipient is None else seal_of(recipient)
     name = Path(facts["path"]).name.removeprefix("once-")
@@ -41,7 +41,7 @@ def deliver(pieces: Iterable[bytes], facts: dict[str, Any], target: str, recipie
                 os.fsync(out.fileno())
             checked.require(facts)
             partial.replace(final)
-            sync(final.absolute().parent)
+            settle(final.absolute().parent)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:

@@ -44,6 +44,7 @@ def rollback(
     from rpsd.core.operations_errors import UnknownRelease
     from rpsd.release.place import Releases
 
+    load(config_file)  # a fault of the settings is told first: with it no release would start
     version = to or Releases(home).previous()
     if version is None:
         raise UnknownRelease("no release has served before this one on this machine, or it has been removed")

@@ -98,6 +98,7 @@ _TAGS: Final = {
     "streams": "Live events; also over a WebSocket at /api/v1/ws, whose frames are in the manual's chapter on events",
     "access": "Tokens and tickets made from a key",
     "admin": "Keys, backups, settings, audit",
+    "outbound": "What rpsd-outbound takes and brings back; at its own socket alone",
     "system": "Health, metrics, documentation",
 }
 

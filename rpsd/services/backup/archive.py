@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from rpsd.core.errors import BadBackup, UnknownFile
-from rpsd.store.copying import piecewise
+from rpsd.store.copying import piecewise, sync
 
 if TYPE_CHECKING:
     import tarfile
@@ -248,3 +248,8 @@ def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
             raise EOFError("the file ended early")
         size -= len(piece)
         yield piece
+
+
+def settle(path: Path) -> None:
+    """Return once the file or the directory is on the disk."""
+    sync(path)
