@@ -75,9 +75,10 @@ def listening_faults(settings: Settings, roots: Iterable[Path] = ROOTS) -> list[
     if settings.monitoring.metrics_port != server.port:
         wanted["monitoring.metrics_port"] = (server.host, settings.monitoring.metrics_port)
     missing = [name for name, address in wanted.items() if not any(_covers(held, address) for held in addresses)]
-    if str(server.admin_socket) not in addresses:
-        wanted["server.admin_socket"] = str(server.admin_socket)
-        missing.append("server.admin_socket")
+    for name, path in (("server.admin_socket", server.admin_socket), ("server.outbound_socket", server.outbound_socket)):
+        if str(path) not in addresses:
+            wanted[name] = str(path)
+            missing.append(name)
     if not missing:
         return []
     script = drop_in([*wanted.values(), *(a for a in addresses if isinstance(a, str) and a not in wanted.values())])

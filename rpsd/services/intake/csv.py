@@ -23,12 +23,15 @@ class CsvReader:
     """A CSV file in chunks: feed(bytes) as often as needed, then finish(). Keeps 8 bytes a cell and 16 a row; the text is not kept.
 
     `tz` reads naive times, `date_format` (strptime) takes the place of ISO 8601. on_error=reject stops at the hundredth bad line,
-    skip leaves bad lines out and lists them. Lines count from 1, the header being the first.
+    skip leaves bad lines out and lists them. Lines count from 1, the header being the first. Not `compiled`, the exact reader takes every
+    row: for processes that may not make machine code.
     """
 
-    def __init__(self, interval: str, *, tz: str | None = None, date_format: str | None = None, on_error: str = "reject") -> None:
+    def __init__(
+        self, interval: str, *, tz: str | None = None, date_format: str | None = None, on_error: str = "reject", compiled: bool = True
+    ) -> None:
         self._interval, self._cell = interval, TimeCell.of(tz, date_format)
-        self._book = Rejections.of("lines", on_error)
+        self._book, self._compiled = Rejections.of("lines", on_error), compiled
         self._header: list[str] = []
         self._roles: list[int] = []
         self._columns: list[str] = []
@@ -97,20 +100,27 @@ class CsvReader:
 
     def _after_rows(self, data: bytes) -> bytes:
         """Parse the complete lines; the bytes of the incomplete one."""
-        from rpsd.kernels import csv as kernel  # numerics wait for the warm-up
-
-        dated = self._cell.date_format is not None
-        roles = np.array([kernel.EXACT if dated and role < 0 else role for role in self._roles])
         if self._buffers is None:
             self._buffers = (np.empty((2, _ROWS), np.int64), np.empty((len(self._columns), _ROWS)), np.empty((_ROWS, 4), np.int64))
-        at, text = 0, np.frombuffer(data, np.uint8)
+        at = 0
         while True:
-            rows, read, lines = kernel.parse(text[at:], roles, self._cell.tz is None, self._buffers)
+            rows, read, lines = self._parse(data, at, self._buffers)
             self._take(data[at : at + read], rows)
             self._line += lines
             at += read
             if rows < _ROWS:
                 return data[at:]
+
+    def _parse(self, data: bytes, at: int, buffers: tuple[Times, Any, Times]) -> tuple[int, int, int]:
+        """Fill the buffers from the byte at; rows, bytes and lines that were read."""
+        if not self._compiled:
+            return _marked(data, at, buffers[2])
+        from rpsd.kernels import csv as kernel  # numerics wait for the warm-up
+
+        dated = self._cell.date_format is not None
+        roles = np.array([kernel.EXACT if dated and role < 0 else role for role in self._roles])
+        found: tuple[int, int, int] = kernel.parse(np.frombuffer(data, np.uint8)[at:], roles, self._cell.tz is None, buffers)
+        return found
 
     def _take(self, data: bytes, rows: int) -> None:
         """Keep a copy of the parsed rows, after the exact reader has seen the doubtful ones."""
@@ -166,3 +176,15 @@ def _decoded(line: bytes, number_of_line: int) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedBody(f"line {number_of_line} is not UTF-8", hint="Save the file as UTF-8.") from error
+
+
+def _marked(data: bytes, begin: int, lines: Times) -> tuple[int, int, int]:
+    """Mark every line as one for the exact reader, as the byte parser marks what it does not understand."""
+    at, row, line = begin, 0, 0
+    while row < len(lines) and (stop := data.find(b"\n", at)) >= 0:
+        end = stop - 1 if data[at:stop].endswith(b"\r") else stop
+        if end > at:
+            lines[row] = 0, at - begin, end - begin, line
+            row += 1
+        at, line = stop + 1, line + 1
+    return row, at - begin, line

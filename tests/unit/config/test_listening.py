@@ -8,7 +8,8 @@ from rpsd.config import read
 from rpsd.config.listening import is_of_service, listening_faults, unit_addresses
 from rpsd.config.settings import Settings
 
-SHIPPED = "[Socket]\nListenStream=127.0.0.1:8000\n# ListenStream=0.0.0.0:1\nListenStream=/run/rpsd/admin.sock\n"
+SOCKETS = "ListenStream=/run/rpsd/admin.sock\nListenStream=/run/rpsd/outbound.sock"
+SHIPPED = f"[Socket]\nListenStream=127.0.0.1:8000\n# ListenStream=0.0.0.0:1\n{SOCKETS}\n"
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def of(**environ: str) -> Settings:
 
 
 def test_the_shipped_unit_and_the_defaults_agree(roots: list[Path], root: Path) -> None:
-    assert unit_addresses(roots) == [("127.0.0.1", 8000), "/run/rpsd/admin.sock"]
+    assert unit_addresses(roots) == [("127.0.0.1", 8000), "/run/rpsd/admin.sock", "/run/rpsd/outbound.sock"]
     assert listening_faults(of(), roots) == []
     assert listening_faults(of(), [root / "systemd"]) == []
     assert listening_faults(of(PORT="9000"), [root / "none"]) == []
@@ -39,15 +40,15 @@ def test_another_port_is_a_fault_with_the_drop_in_that_mends_it(roots: list[Path
     settings = of(PORT="9000", HOST="192.168.1.5")
     [fault] = listening_faults(settings, roots)
     assert "rpsd.socket does not listen on 192.168.1.5:9000" in fault.reason
-    drop(roots[0], "listen.conf", "ListenStream=\nListenStream=192.168.1.5:9000\nListenStream=/run/rpsd/admin.sock")
-    assert "ListenStream=192.168.1.5:9000\\nListenStream=/run/rpsd/admin.sock" in fault.reason
+    drop(roots[0], "listen.conf", f"ListenStream=\nListenStream=192.168.1.5:9000\n{SOCKETS}")
+    assert "ListenStream=192.168.1.5:9000\\nListenStream=/run/rpsd/admin.sock\\nListenStream=/run/rpsd/outbound.sock\\n" in fault.reason
     assert listening_faults(settings, roots) == []
 
 
 def test_a_stronger_drop_in_hides_a_weaker_one_of_its_name(roots: list[Path]) -> None:
     drop(roots[1], "a.conf", "ListenStream=\nListenStream=1.1.1.1:1")
     drop(roots[0], "a.conf", "ListenStream=[::1]:8000")
-    assert unit_addresses(roots) == [("127.0.0.1", 8000), "/run/rpsd/admin.sock", ("::1", 8000)]
+    assert unit_addresses(roots) == [("127.0.0.1", 8000), "/run/rpsd/admin.sock", "/run/rpsd/outbound.sock", ("::1", 8000)]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_a_stronger_drop_in_hides_a_weaker_one_of_its_name(roots: list[Path]) ->
     ],
 )
 def test_addresses(roots: list[Path], listen: str, host: str, agrees: bool) -> None:
-    drop(roots[0], "listen.conf", f"ListenStream=\nListenStream={listen}\nListenStream=/run/rpsd/admin.sock")
+    drop(roots[0], "listen.conf", f"ListenStream=\nListenStream={listen}\n{SOCKETS}")
     assert (listening_faults(of(HOST=host), roots) == []) is agrees
 
 

@@ -1,6 +1,8 @@
 """CSV files as people send them: what is read, and what is refused with which line."""
 
 import math
+import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from rpsd.core.errors import BadCsv, BadRows, BadTime, InvalidRequest, Malformed
 from rpsd.services.intake.ingest import CsvReader, Parsed
 
 
-def read(text: str | bytes, interval: str = "1d", *, step: int = 0, **how: str) -> Parsed:
+def read(text: str | bytes, interval: str = "1d", *, step: int = 0, **how: Any) -> Parsed:
     data = text.encode() if isinstance(text, str) else text
     reader = CsvReader(interval, **how)
     for start in range(0, len(data), step or max(1, len(data))):
@@ -48,6 +50,20 @@ def test_the_same_file_in_other_clothes(text: str) -> None:
     assert other.t.tolist() == plain.t.tolist()
     for name, values in plain.columns.items():
         assert np.array_equal(values, other.columns[name], equal_nan=True)
+
+
+@pytest.mark.parametrize("step", [0, 1, 7])
+def test_without_machine_code_the_rows_are_the_same(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "date,open,close\r\n2024-01-02,1.5,2\r\n\r\n2024-01-03,,3\n2024-01-04,4,5e-1\n"
+    compiled = read(text, step=step)
+    monkeypatch.setitem(sys.modules, "rpsd.kernels.csv", None)  # what it must not need
+    exact = read(text, step=step, compiled=False)
+    assert exact.samples.t.tolist() == compiled.samples.t.tolist()
+    for name, values in compiled.samples.columns.items():
+        assert np.array_equal(values, exact.samples.columns[name], equal_nan=True)
+    with pytest.raises(BadRows) as refused:
+        read(text + "\n2024-01-05,x,1\n", step=step, compiled=False)
+    assert [fault.pointer for fault in refused.value.errors] == ["/7/open"]
 
 
 @given(st.integers(1, 60))
