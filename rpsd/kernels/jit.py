@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from typing import Any, Final
 import numba
 import numba.core.config
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 from numba.core import caching
 from numba.core.types.misc import unliteral
 
@@ -167,3 +169,16 @@ def warm(skip: tuple[str, ...] = (), wanted: Callable[[], bool] = lambda: True) 
     return_compiler()
     if numba.core.config.CACHE_DIR:
         forget_others(Path(numba.core.config.CACHE_DIR))
+        if set(skip) <= set(FITS):
+            with suppress(OSError):  # a cache that cannot be written is not warm next time either
+                _mark().touch()
+
+
+def is_cached() -> bool:
+    """Whether a process on this kind of processor has compiled all that a server needs: to load it takes a fraction of a second."""
+    return bool(numba.core.config.CACHE_DIR) and _mark().exists()
+
+
+def _mark() -> Path:
+    """The file that says so; numba's own index tells processors apart by the same name."""
+    return Path(numba.core.config.CACHE_DIR) / f"complete-{get_host_cpu_name()}"

@@ -19,6 +19,7 @@ from rpsd.services.book.forecast import ForecastService
 from rpsd.services.book.service import BookService
 from rpsd.services.book.telling import BookTeller
 from rpsd.services.book.training import BookTraining
+from rpsd.services.compiling import compile_apart
 from rpsd.services.compute import Compute, LocalCompute, slots_for
 from rpsd.services.denoise.batch import DenoiseBatch
 from rpsd.services.denoise.live import LiveDenoiseService
@@ -93,6 +94,8 @@ class Services(OnDemand):
         with self._warming:
             if self.health.kernels_warm:
                 return
+            if isinstance(self.compute, LocalCompute):
+                compile_apart(self._leaving.is_set)
             for family in _FAMILIES:
                 if self._leaving.is_set():
                     return
