@@ -14,13 +14,13 @@ _TOLD_SECONDS: Final = 0.25
 """So long all is served as before, and each answer ends its connection: who asks four times a second has come again by then."""
 _SETTLED_SECONDS: Final = 0.05
 """A connection that has sent nothing for so long has nothing on its way to us."""
-_MOST_SECONDS: Final = 0.5
+_MOST_SECONDS: Final = 2.0
 """So long answers are waited for here, while newcomers wait; what takes longer has server.shutdown_grace with the engine."""
 _LOOK_SECONDS: Final = 0.01
 
 
 async def part(edges: Collection["Edge"], engines: Sequence["Engine"], reaper: "Reaper") -> None:
-    """Bring the engines to accept no more with nothing unread on any connection, within a second.
+    """Bring the engines to accept no more with nothing unread on any connection, within three seconds.
 
     Who asks meanwhile learns from the answer that its connection ends; who does not ask learns it from the end itself, before it asks
     again. New connections wait in the backlog of a socket that systemd holds. Source: RFC 9112, section 9.6.
