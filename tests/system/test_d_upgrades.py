@@ -20,7 +20,7 @@ WORST_WAIT_SECONDS, ROLLBACK_SECONDS = 1.5, 5.0
 NEWER, BROKEN = f"{__version__}+newer", f"{__version__}+spoilt"
 REMARK = "a remark of the newer package"
 OURS = "monitoring: {log_level: DEBUG}  # ours"
-_SILENT = '"""Broken on purpose: it serves nothing."""\n\nraise SystemExit(70)\n'
+_SILENT = 'import sys\n\nif sys.argv[1:2] == ["serve"]:\n    raise SystemExit(70)\n'
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_broken_release_rolls_itself_back(appliance: Appliance, tree: Path, re
     """It passes every check before the switch and then does not serve: the one before serves on, and apt shows a failure."""
 
     def spoil(code: Path) -> None:
-        replace_module(code, "web/process/server.py", _SILENT)
+        replace_module(code, "cli/serve.py", _SILENT + (code / "cli/serve.py").read_text(encoding="utf-8"))
 
     broken = version_of(tree, BROKEN, tree.parent, spoil=spoil)
     before = rows_there(appliance)

@@ -30,7 +30,9 @@ class Prometheus:
         config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{target}"]
         config["rule_files"] = [str(home / "rpsd.rules.yml")]
         config["alerting"]["alertmanagers"] = []
-        (home / "rpsd.rules.yml").write_text((SHIPPED / "rpsd.rules.yml").read_text().replace("interval: 15s", "interval: 1s"))
+        (home / "rpsd.rules.yml").write_text(
+            (SHIPPED / "rpsd.rules.yml").read_text().replace("interval: 15s", "interval: 1s").replace("for: 1m", "for: 5s")
+        )
         (home / "prometheus.yml").write_text(yaml.safe_dump(config))
         with (home / "prometheus.log").open("wb") as log:
             self.process = subprocess.Popen(

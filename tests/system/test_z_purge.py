@@ -4,13 +4,20 @@ import pytest
 
 from tests.system.conftest import Record
 from tests.system.installed import DEB, Appliance, put
+from tests.system.under_load import rows_there
 
 pytestmark = pytest.mark.system
 
 
+def names(appliance: Appliance) -> list[tuple[str, str]]:
+    """Every series by its name."""
+    return [(one["symbol"], one["interval"]) for one in appliance.json("GET", "/api/v1/series")["series"]]
+
+
 def test_purge_keeps_the_data(appliance: Appliance, record: Record) -> None:
     machine = appliance.machine
-    series = appliance.json("GET", "/api/v1/series")
+    series, rows = names(appliance), rows_there(appliance)
+    assert rows
     done = machine.run("dpkg", "--purge", "rpsd", timeout=300)
     assert "/var/lib/rpsd" in done.stdout + done.stderr  # it says what it left
     assert machine.run("test", "-s", "/var/lib/rpsd/rpsd.db", check=False).returncode == 0
@@ -21,5 +28,6 @@ def test_purge_keeps_the_data(appliance: Appliance, record: Record) -> None:
     assert machine.run("pgrep", "-f", "opt/rpsd", check=False).stdout == ""
     put(machine, DEB)
     appliance.until_good()
-    assert appliance.json("GET", "/api/v1/series") == series
+    assert names(appliance) == series
+    assert rows_there(appliance) == rows
     record("purge", "keeps data and backups, says so; installed again it serves them with the same keys")
