@@ -21,8 +21,8 @@ GATE_SECONDS: Final = 15.0
 WARM_SECONDS: Final = 60.0
 """And so long to be warm as well when it answers: its kernels were loaded in the rehearsal, but the machine may be busy."""
 _POLL_SECONDS: Final = 0.1
-_MOST_RESTARTS: Final = 2
-"""A service that systemd has had to start this often anew is not going to answer."""
+_MOST_RESTARTS: Final = 1
+"""A service that systemd has had to start this often anew, right after a rehearsal that went well, is not going to answer."""
 _FRESH_SECONDS: Final = 5.0
 """So long systemd may take to replace a process that waits for the end of a standstill."""
 
