@@ -30,7 +30,9 @@ class KeyBody(Body):
 class AdoptBody(Body):
     """Keys of an earlier system that go on working as they are; they share name, scopes, end and limit."""
 
-    keys: Annotated[list[Annotated[str, msgspec.Meta(max_length=256)]], msgspec.Meta(min_length=1, max_length=1000)]
+    keys: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=32, max_length=256, pattern="^[!-~]*$")]], msgspec.Meta(min_length=1, max_length=1000)
+    ]
     scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=5)]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .@:-]+$")] = "adopted"
     expires: Instant | None = None

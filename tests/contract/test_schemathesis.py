@@ -37,6 +37,7 @@ MEANING: Final = (
     (r"/(params|tags|metrics)/?.*", "names as experiment trackers spell them"),
     (r"/(grid|params|book|label)(/.*)?", "parameters of a method, a label or a book, and how many combinations they make"),
     (r"/query/root|/expires|/overlap", "a path without control characters; a time in the future; a stretch of time"),
+    (r"/keys/\d+", "no key that could be guessed, and none that looks like rpsd's own"),
     (r"/(name|description|reason|alias|parent)", "no character that cannot be seen, no space at its ends"),
     (r"/query/(method|causality|lag|scale|fill|band)", "of a body of bytes, which has no other place for its options"),
     (r"/header/Idempotency-Key", "no key covers a file that is stored piece by piece"),

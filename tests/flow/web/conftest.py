@@ -18,7 +18,7 @@ from rpsd.web.process.server import Server
 SCOPES = ("read", "ingest", "predict", "train", "admin")
 NOWHERE: Final = {
     **{"symbol": "SCOPE.NONE", "interval": "1d", "picture": "none.png", "version": "1"},
-    **dict.fromkeys(("job", "alert", "report", "experiment", "item"), "0"),
+    **dict.fromkeys(("job", "alert", "report", "experiment", "item", "message", "errand"), "0"),
     **dict.fromkeys(("name", "key", "run", "view", "alias", "chapter"), "none"),
 }
 """A value for every place of a path, which names nothing there is."""

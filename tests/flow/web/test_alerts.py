@@ -69,5 +69,5 @@ def test_the_receivers_can_be_tested(running: Running, http: httpx.Client, monke
         assert [one["delivered"] for one in http.post("/api/v1/admin/alerts/test").json()["receivers"]] == [False, False]
     rows = http.get("/api/v1/admin/audit", params={"limit": 20}).json()["audit"]
     assert [row["detail"] for row in rows if row["action"] == "alert.test"][:2] == [
-        {"receivers": 2, "delivered": 0}, {"receivers": 2, "delivered": 2},
+        {"receivers": 2, "delivered": 0, "from": "127.0.0.1"}, {"receivers": 2, "delivered": 2, "from": "127.0.0.1"},
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpsd.core.errors import InternalError, InvalidRequest, StateConflict, UnknownRoute
+from rpsd.core.errors import InternalError, InvalidRequest, StateConflict, UnknownAlert
 from rpsd.core.market import DAY_NS
 from rpsd.services.wiring import Services
 from rpsd.store import alert as rows
@@ -79,7 +79,7 @@ def test_an_operator_resolves_by_hand_once_and_is_on_record(services: Services) 
     assert services.alert.resolve_by_hand(alert["id"], "me", once) == done
     with pytest.raises(StateConflict):
         services.alert.resolve_by_hand(alert["id"], "me")
-    with pytest.raises(UnknownRoute):
+    with pytest.raises(UnknownAlert):
         services.alert.resolve_by_hand(999, "me")
     audited = [row for row in services.access.audit(None, 100)[0] if row["action"] == "alert.resolve"]
     assert [(row["actor"], row["subject"]) for row in audited] == [("me", f"drift {MODEL}")]
