@@ -104,8 +104,8 @@ def _unexpected(error: BaseException, as_json: bool) -> int:
 def main() -> None:
     """Entry point of the console script."""
     code = run(sys.argv[1:])
-    if sys.argv[1:2] == ["serve"]:
-        # all is closed by now; to take apart an interpreter full of numerics lasts half a second, for which clients of a restart would wait
+    if sys.argv[1:2] in (["serve"], ["release"]):
+        # all is closed by now; to take apart an interpreter full of numerics lasts half a second, for which a restart or switch would wait
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

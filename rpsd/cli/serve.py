@@ -29,7 +29,7 @@ def serve(
         raise typer.BadParameter("expected self or unit", param_hint="--outbound")
     import gc
 
-    gc.disable()  # nothing of the start is garbage; begin() below collects again
+    gc.disable()  # until the server is warm
     from rpsd.config.exposure import exposure_warnings
     from rpsd.services.wiring import open_services
     from rpsd.telemetry import configure_logging, logger, spare_memory
@@ -76,7 +76,6 @@ def run(
     started: Callable[[], None] = lambda: None,
 ) -> int:  # fmt: skip
     """Serve with the scheduler beside until the server ends; its exit code. The services stay open."""
-    import gc
     import threading
 
     from rpsd.web.process.server import run_server
@@ -86,7 +85,6 @@ def run(
     def begin() -> None:
         from rpsd.jobs.runner import Scheduler  # the first answer need not wait for what runs later
 
-        gc.enable()
         running.append(Scheduler(services))
         if not services.probation.holds:
             running[0].start()

@@ -74,7 +74,7 @@ def listening_faults(settings: Settings, roots: Iterable[Path] = ROOTS) -> list[
     wanted: dict[str, Address] = {"server.port": (server.host, server.port)}
     if settings.monitoring.metrics_port != server.port:
         wanted["monitoring.metrics_port"] = (server.host, settings.monitoring.metrics_port)
-    missing = [name for name, address in wanted.items() if not any(_covers(held, address) for held in addresses)]
+    missing = [name for name, address in wanted.items() if not any(covers(held, address) for held in addresses)]
     for name, path in (("server.admin_socket", server.admin_socket), ("server.outbound_socket", server.outbound_socket)):
         if str(path) not in addresses:
             wanted[name] = str(path)
@@ -83,12 +83,12 @@ def listening_faults(settings: Settings, roots: Iterable[Path] = ROOTS) -> list[
         return []
     script = drop_in([*wanted.values(), *(a for a in addresses if isinstance(a, str) and a not in wanted.values())])
     for name in missing:
-        told = f"{name}: {UNIT} does not listen on {_text(wanted[name])}; write {script}"
+        told = f"{name}: {UNIT} does not listen on {address_text(wanted[name])}; write {script}"
         faults.append(Fault(settings.origin.get(name, "default"), told))
     return faults
 
 
-def _covers(held: Address, asked: Address) -> bool:
+def covers(held: Address, asked: Address) -> bool:
     """Whether a connection to the asked address reaches the held one: the unit may listen on more, never on less or elsewhere."""
     if isinstance(held, str) or isinstance(asked, str):
         return held == asked
@@ -107,7 +107,8 @@ def _host(host: str) -> str:
         return host
 
 
-def _text(address: Address) -> str:
+def address_text(address: Address) -> str:
+    """As a unit file writes it."""
     if isinstance(address, str):
         return address
     return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
@@ -115,7 +116,7 @@ def _text(address: Address) -> str:
 
 def drop_in(addresses: Iterable[Address]) -> str:
     """The drop-in that makes the unit listen on exactly these, as commands for a shell."""
-    lines = "\\n".join(f"ListenStream={_text(address)}" for address in addresses)
+    lines = "\\n".join(f"ListenStream={address_text(address)}" for address in addresses)
     place = f"/etc/systemd/system/{UNIT}.d"
     return (
         f"mkdir -p {place} && printf '[Socket]\\nListenStream=\\n{lines}\\n' > {place}/listen.conf && "

@@ -48,6 +48,7 @@ class PacketCache:
             with self._lock:
                 del self._asked[key]
             mine.set_exception(error)
+            del mine  # it holds the error, and that this frame: a ring that would stay until the collector comes by
             raise
         with self._lock:
             del self._asked[key]

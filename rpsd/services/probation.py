@@ -22,11 +22,12 @@ def probation_file(data_dir: Path) -> Path:
 
 
 class Probation:
-    """Whether writes are held. `clock` is in seconds."""
+    """Whether writes are held; `ending` once nobody is to wait any longer, for the process stops. `clock` is in seconds."""
 
     def __init__(self, data_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._file, self._clock, self._began = probation_file(data_dir), clock, clock()
         self._over = threading.Event()
+        self.ending = False
         if not self._file.exists():
             self._over.set()
 

@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 
 _FAMILIES: Final = ("rpsd.book.forecast", "rpsd.denoise.live", "rpsd.denoise.run", "rpsd.feature.run", "rpsd.regime.standing")
 """What loads the numerics of each family."""
+_COMPUTED: Final = ("denoise", "regimes", "books")
+"""The families whose requests compute, by the tags of their operations."""
+GIVE_WAY_SECONDS: Final = 0.25
+"""So long requests that waited for the first kernels are let alone: beside a thread that loads others each takes several times as long."""
 
 
 @dataclass
@@ -83,6 +87,8 @@ class Services(OnDemand):
     outside: Outside
     health: HealthService
     alerting: "AlertingService | None" = None
+    loading: set[str] = field(default_factory=lambda: set(_COMPUTED))
+    """Families whose numerics are about to be there: a request that loaded them itself, beside the warm-up, would be answered later."""
     _warming: threading.Lock = field(default_factory=threading.Lock)
     _leaving: threading.Event = field(default_factory=threading.Event)
 
@@ -94,15 +100,10 @@ class Services(OnDemand):
         with self._warming:
             if self.health.kernels_warm:
                 return
-            if isinstance(self.compute, LocalCompute):
-                compile_apart(self._leaving.is_set)
-            for family in _FAMILIES:
-                if self._leaving.is_set():
-                    return
-                importlib.import_module(family)
-            from rpsd.kernels import jit
-
-            jit.warm(skip=jit.FITS, wanted=lambda: not self._leaving.is_set())
+            try:
+                self._load()
+            finally:
+                self.loading.clear()
             if self._leaving.is_set():
                 return
             self.access.prepare()
@@ -113,9 +114,29 @@ class Services(OnDemand):
             self._follow_rules()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
 
+    def _load(self) -> None:
+        """Numerics and kernels, those of a denoised series first."""
+        from rpsd.kernels import jit
+
+        if not jit.is_cached():
+            self.loading.clear()  # that takes a minute, for which nobody is to wait
+        if isinstance(self.compute, LocalCompute):
+            compile_apart(self._leaving.is_set)
+        importlib.import_module("rpsd.denoise.run")
+        importlib.import_module("rpsd.kernels.wavelet").warm()
+        if "denoise" in self.loading:
+            self.loading.remove("denoise")
+            self._leaving.wait(GIVE_WAY_SECONDS)
+        for family in _FAMILIES:
+            if self._leaving.is_set():
+                return
+            importlib.import_module(family)
+        jit.warm(skip=jit.FITS, wanted=lambda: not self._leaving.is_set())
+
     def leave(self) -> None:
         """The end is near: what is still being made ready is not wanted any more. From any thread."""
         self._leaving.set()
+        self.probation.ending = True
         self.outside.leave()
 
     def _follow_rules(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from rpsd.core.errors import CorruptData, DiskFull, InternalError, RpsdError, Unavailable
+from rpsd.core.errors import CorruptData, DiskFull, InternalError, Kind, RpsdError, Unavailable
 from rpsd.store.practices import Connection
 from rpsd.store.trouble import is_storage_failure, translated
 from rpsd.telemetry import logger
@@ -27,6 +27,9 @@ BUSY_PAGES: Final = 4096
 """The log may grow by so many pages before a checkpoint while writes keep coming (16 MiB)."""
 _IDLE_PAGES: Final = 256
 _LONG_WAL_PAGES: Final = 16384
+
+
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ class Writer:
             self._connection.execute("COMMIT")
             self.commits += 1  # before the answers: who has one finds the number moved on
         except (apsw.Error, RpsdError) as error:
-            reason, may_go_on = (error, True) if isinstance(error, RpsdError) else translated(error, self._free_bytes())
+            reason, may_go_on = (_bare(error), True) if isinstance(error, RpsdError) else translated(error, self._free_bytes())
             self._roll_back()
             if not may_go_on:
                 self._stop(reason)  # before the answers, so that nobody who sees one finds the writer healthy
@@ -162,7 +165,7 @@ class Writer:
             if not connection.in_transaction:
                 raise Unavailable("the transaction was lost; nothing was stored", retry_after=1.0) from error
             damaged = isinstance(error, (apsw.CorruptError, apsw.NotADBError))
-            failure = CorruptData(f"the database file is damaged ({type(error).__name__})") if damaged else error
+            failure = CorruptData(f"the database file is damaged ({type(error).__name__})") if damaged else _bare(error)
             connection.execute("ROLLBACK TO request")
         connection.execute("RELEASE request")
         self.heartbeat_ns = time.monotonic_ns()
@@ -185,7 +188,7 @@ class Writer:
                 self._stop(reason)
             request.future.set_exception(reason)
         except Exception as error:  # noqa: BLE001  (as in _attempt)
-            request.future.set_exception(error)
+            request.future.set_exception(_bare(error))
 
     def _stop(self, reason: RpsdError) -> None:
         """Refuse everything from now on: nothing may be acknowledged by a writer that does not know what the disk holds."""
@@ -214,6 +217,16 @@ class Writer:
             reason, may_go_on = translated(error, self._free_bytes())
             if not may_go_on:
                 self._stop(reason)
+
+
+def _bare(error: E) -> E:
+    """The error; a refusal, which says all in words, without its frames and what was behind it.
+
+    They hold the request, and that its future, and that the error: a ring that would stay in memory until the collector comes by.
+    """
+    if isinstance(error, RpsdError) and error.kind is not Kind.INTERNAL:  # of those the log wants to know where
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def _tell(request: _Request, value: Any) -> None:

@@ -1,6 +1,6 @@
 """Who may call what: the guard over every route, and the start-up check that each one declares its scope."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rpsd.core.errors import Forbidden, LockedOut, Unauthenticated
@@ -8,6 +8,7 @@ from rpsd.web.exchange import Exchange, of
 from rpsd.web.operation import OPT, PUBLIC, Operation
 from rpsd.web.origin import check_origin
 from rpsd.web.peer import within
+from rpsd.web.while_warming import loaded
 
 if TYPE_CHECKING:
     from litestar import Litestar, Request
@@ -32,12 +33,16 @@ async def authorised(request: "Request[Any, Any, Any]") -> None:
     if watched and _is_watching(exchange):
         return
     try:
-        exchange.principal = principal = principal_of(exchange)
+        exchange.principal = principal = _carrier() if exchange.outbound else principal_of(exchange)
     except (Unauthenticated, LockedOut, Forbidden):
         exchange.charge("public")
         raise
     exchange.charge(operation.limit)
     principal.require(operation.scope)
+    if exchange.outbound:
+        _check_carrier(exchange, operation, request.path_params)
+    if operation.tag in exchange.services.loading and operation.scope == "predict":
+        await loaded(exchange, operation.tag)
 
 
 def _is_watching(exchange: Exchange) -> bool:
@@ -47,21 +52,41 @@ def _is_watching(exchange: Exchange) -> bool:
 def principal_of(exchange: Exchange) -> Any:
     """Who calls. Raises Unauthenticated without a valid key or token, unless auth.required is off or the call came over the admin socket;
     LockedOut where too many logins have failed; Forbidden for a page of another site that calls as nobody: a browser on this machine is
-    led there by any page that it shows.
+    led there by any page that it shows; and over the outbound socket, which opens neither streams nor tokens.
     """
-    from rpsd.services.access.principal import ADMIN_SOCKET, ANONYMOUS, CARRIER, Principal
+    from rpsd.services.access.principal import ADMIN_SOCKET, ANONYMOUS, Principal
     from rpsd.services.access.principal import SCOPES as EVERY
 
     if exchange.admin:
         return Principal(ADMIN_SOCKET, "admin socket", frozenset(EVERY))
     if exchange.outbound:
-        return CARRIER
+        raise Forbidden("this is not served on the outbound socket")
     if token := token_of(exchange):
         return exchange.services.access.authenticate(token, exchange.peer)
     if not exchange.services.settings.auth.required:
         check_origin(exchange, exchange.services.settings.server.cors_origins, secure=False)
         return Principal(ANONYMOUS, ANONYMOUS, _OPEN)
     raise Unauthenticated("no API key was sent")
+
+
+def _carrier() -> Any:
+    from rpsd.services.access.principal import CARRIER
+
+    return CARRIER
+
+
+def _check_carrier(exchange: Exchange, operation: Operation, path: Mapping[str, Any]) -> None:
+    """Raise Forbidden for what `rpsd outbound` has no business with: it does its own work, and reads and stores the series that it fetches.
+
+    It reads the answers of strangers; were it taken over, it should reach no further than that.
+    """
+    if operation.scope == "outbound" or (operation.tag == "series" and not path):  # what series there are
+        return
+    wanted = (str(path.get("symbol", "")).upper(), str(path.get("interval", "")))
+    sources = exchange.services.settings.sources.values()
+    if operation.tag == "series" and any((ours, source.interval) == wanted for source in sources for ours in source.symbols.values()):
+        return
+    raise Forbidden("this is not served on the outbound socket", hint="Over it go what waits to go out, and the series of `sources`.")
 
 
 def token_of(exchange: Exchange) -> str:

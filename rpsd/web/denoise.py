@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from rpsd.core.result import DenoiseResult
 
 
-_LONG_BODY: Final = 1 << 18  # bytes: some 32,768 values, from where a denoise takes milliseconds that others would wait for
-_LONG_SERIES: Final = 1 << 15  # rows
+_BYTES: Final = 8  # of a body for each of its values, about
 
 
 class SeriesDenoiseBody(DenoiseOptions, kw_only=True):
@@ -92,9 +91,9 @@ def methods(request: Request[Any, Any, Any]) -> Response[bytes]:
     sync_to_thread=True,
 )
 def denoise(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """Denoise the values of the request; long ones take turns, from reading them to writing the answer."""
+    """Denoise the values of the request, in turns from reading them to writing the answer."""
     exchange = of(request)
-    with exchange.services.denoise.turns.taken(long=len(body) >= _LONG_BODY):
+    with exchange.services.denoise.turns.taken(len(body) // _BYTES):
         return _denoised(request, exchange, body)
 
 
@@ -149,8 +148,7 @@ def stored(request: Request[Any, Any, Any], symbol: FromPath[str], interval: Fro
     asked = read(exchange, body, SeriesDenoiseBody)
     start_ns, end_ns = span(asked.start, asked.end, "")
     services = exchange.services
-    long = services.series.require(symbol, interval).rows >= _LONG_SERIES
-    with services.denoise.turns.taken(long=long):
+    with services.denoise.turns.taken(services.series.require(symbol, interval).rows):
         t, result = services.denoise.stored(
             symbol,
             interval,

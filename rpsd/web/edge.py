@@ -158,10 +158,17 @@ class Edge:
             await app(scope, incoming or receive, reply)
             reply.require()
         except Exception as exception:
-            error = counted(exchange, understood(exception))
-            record(exchange, error, exception)
-            if reply.started:
+            await self._explain(reply, exchange, exception)
+            if reply.broken:
                 raise  # half an answer is out: the connection must end, not the answer
+
+    @staticmethod
+    async def _explain(reply: "Reply", exchange: Exchange, exception: Exception) -> None:
+        """Answer with the error. A method of its own: kept in a frame that it came through, the error would hold the request for long."""
+        reply.broken = reply.started
+        error = counted(exchange, understood(exception))
+        record(exchange, error, exception)
+        if not reply.broken:
             await _send_problem(reply, exchange, error)
 
     async def _built(self) -> Any:
@@ -208,10 +215,12 @@ class Edge:
         return forwarded == b"https" and bool(client) and within(client[0], self._server.trusted_proxies)
 
     def _account(self, scope: Any, exchange: Exchange, seconds: float) -> None:
-        """Metrics by route template and the access log; what watches is logged at DEBUG only, and what waits for errands not at all."""
-        if exchange.outbound:
-            return
+        """Metrics by route template and the access log; what watches is logged at DEBUG only, and what waits for errands when refused."""
         route = scope.get("path_template") or "unmatched"
+        if exchange.outbound:
+            if 400 <= exchange.status < 500:
+                self._write_log(exchange, route, seconds)
+            return
         method = exchange.method if exchange.method in _METHODS else "OTHER"
         key = (method, route, exchange.status)
         if (pair := self._labels.get(key)) is None:  # children are kept: finding them costs more than counting
@@ -251,7 +260,7 @@ class Edge:
 class Reply:
     """ASGI `send` with the edge's headers, and compressed when the client wants it and the body is long enough."""
 
-    __slots__ = ("_compress", "_edge", "_exchange", "_secure", "_send", "_start", "_started_at", "incoming", "started")
+    __slots__ = ("_compress", "_edge", "_exchange", "_secure", "_send", "_start", "_started_at", "broken", "incoming", "started")
 
     def __init__(self, exchange: Exchange, send: Any, started_at: float, edge: Edge, *, secure: bool) -> None:
         self._edge = edge
@@ -259,7 +268,7 @@ class Reply:
         self._start: dict[str, Any] | None = None
         self._compress: Any = None
         self.incoming: BoundedBody | None = None
-        self.started = False
+        self.started = self.broken = False
 
     async def __call__(self, message: Any) -> None:
         """Pass a message on; the start waits for the first piece of the body, which decides about compression."""

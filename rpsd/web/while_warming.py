@@ -1,4 +1,4 @@
-"""Requests that come before the kernels are compiled wait for them on the event loop, and hold no thread meanwhile."""
+"""Requests that come before the kernels are compiled or loaded wait for them on the event loop, and hold no thread meanwhile."""
 
 import asyncio
 from time import monotonic
@@ -7,8 +7,14 @@ from typing import Final
 from rpsd.core.errors import Unavailable
 from rpsd.web.exchange import Exchange
 
-_LOOK: Final = 0.05
-"""Seconds between two looks; only the first minute after an upgrade knows them."""
+_LOOK: Final = 0.02
+"""Seconds between two looks; only the first moments after a start know them."""
+
+
+async def loaded(exchange: Exchange, family: str) -> None:
+    """Return once the numerics of the family are loaded from the cache, a second after a start; they are compiled by whoever needs them."""
+    while family in exchange.services.loading:
+        await asyncio.sleep(_LOOK)
 
 
 async def warmed(exchange: Exchange) -> None:

@@ -1,6 +1,10 @@
 """Denoising against PyWavelets in the same run: python -m tests.bench.bench_denoise."""
 
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import numpy as np
 import pywt
@@ -10,7 +14,11 @@ from rpsd.core.parameters import FixedLagParameters, GuardrailParameters, ImmPar
 from rpsd.denoise import METHODS
 from rpsd.denoise.run import denoise
 from rpsd.kernels import jit
-from tests.bench.harness import bar, ratio_of_blocks, ratio_of_least, seconds
+from rpsd.services.turn import Turns
+from tests.bench.harness import bar, ratio, ratio_of_blocks, ratio_of_least, seconds
+
+_SHORT: Final = 250
+_CALLS: Final = 64
 
 
 def walk(n: int) -> Vector:
@@ -63,6 +71,29 @@ def guardrail_cost() -> bool:
     return bar("denoise_guardrails_100k_vs_denoising", share - 1.0, "<=", 4.0)
 
 
+def crowd() -> bool:
+    """Short series of eight callers at once: in turns, as the server has them, as a multiple of all at once."""
+    y, turns, cost = walk(_SHORT), Turns(), dict[str, float]()
+
+    def in_turns(_: int) -> None:
+        with turns.taken(y.size):
+            denoise(y, method="wavelet")
+
+    def at_once(_: int) -> None:
+        denoise(y, method="wavelet")
+
+    def of_all(work: Callable[[int], None]) -> None:
+        begin = time.process_time()
+        list(pool.map(work, range(_CALLS)))
+        cost[work.__name__] = 1e3 * (time.process_time() - begin) / _CALLS
+
+    with ThreadPoolExecutor(8) as pool:
+        share, ours, free = ratio(lambda: of_all(in_turns), lambda: of_all(at_once), 5)
+    print(f"{_SHORT} points, eight callers: in turns {1e3 * ours / _CALLS:.2f} ms a call, {cost['in_turns']:.2f} ms of CPU;", end=" ")
+    print(f"at once {1e3 * free / _CALLS:.2f} ms, {cost['at_once']:.2f} ms of CPU")
+    return bar("denoise_short_in_turns_vs_at_once", share, "<=", 1.0)
+
+
 def main() -> int:
     """Print the figures and their bars; 1 when one falls short."""
     jit.warm()
@@ -77,6 +108,7 @@ def main() -> int:
     held.append(every_shift(y))
     small = walk(1741)
     held.append(bar("denoise_default_1741_ms", 1e3 * seconds(lambda: denoise(small), 51), "<=", 10.0))
+    held.append(crowd())
     held += streams(walk(1_000_000))
     return 0 if all(held) else 1
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rpsd.release.place import HOME, LOCK
+
 EXPOSURE = {"rpsd.service": 3}  # systemd-analyze counts in tenths: 0.3 where strangers' input is parsed
 MOST_EXPOSURE = 10  # and 1.0 for every other unit
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
@@ -67,6 +69,13 @@ def test_exposure_rises_without_the_sandbox(rendered: Path, unit: str) -> None:
     path = rendered / unit
     path.write_text(re.sub(r"^(PrivateNetwork|ProtectSystem|PrivateUsers|SystemCallFilter)=.*$", "", path.read_text(), flags=re.MULTILINE))
     assert analyze("security", "--offline=true", f"--threshold={EXPOSURE.get(unit, MOST_EXPOSURE)}", path)[0] != 0
+
+
+def test_a_start_that_nothing_but_a_person_mends_closes_the_sockets() -> None:
+    """Else the next connection in the backlog starts the service again, for ever: systemd.service(5) on RestartPreventExitStatus."""
+    service = dict(entries("rpsd.service"))
+    codes = "|".join(service["RestartPreventExitStatus"].split())
+    assert f"in {codes}) exec flock --nonblock {HOME}/releases/{LOCK} systemctl stop --no-block rpsd.socket;;" in service["ExecStopPost"]
 
 
 @pytest.mark.parametrize("unit", SERVICES)

@@ -27,7 +27,7 @@ async def part(edges: Collection["Edge"], engines: Sequence["Engine"], reaper: "
     """
     for edge in edges:
         edge.leaving = True
-    if await asyncio.to_thread(reaper.last_heard) is not None:
+    if await asyncio.to_thread(reaper.has_clients):
         await asyncio.sleep(_TOLD_SECONDS)
         await asyncio.to_thread(reaper.end_idle, _TOLD_SECONDS)
     for engine in engines:
@@ -35,7 +35,7 @@ async def part(edges: Collection["Edge"], engines: Sequence["Engine"], reaper: "
     until = time.monotonic() + _MOST_SECONDS
     await asyncio.sleep(_LOOK_SECONDS)  # what was being accepted is a connection now
     while time.monotonic() < until:
-        heard = await asyncio.to_thread(reaper.last_heard)
-        if not any(edge.in_flight for edge in edges) and (heard is None or heard > _SETTLED_SECONDS):
+        await asyncio.to_thread(reaper.end_idle, _SETTLED_SECONDS)  # the engine would not look whether a request has just come
+        if not any(edge.in_flight for edge in edges) and not await asyncio.to_thread(reaper.has_clients):
             return
         await asyncio.sleep(_LOOK_SECONDS)

@@ -88,29 +88,34 @@ class Reaper:
                     shut += self._shut(descriptor, name, names, stuck=stuck)
         return shut
 
-    def last_heard(self) -> float | None:
-        """Seconds since any client on our ports sent something, 0 while one is owed an answer, None when none is connected."""
-        heard = []
+    def has_clients(self) -> bool:
+        """Whether anybody is connected to our ports."""
         for descriptor in _descriptors():
-            if (looked := _look(descriptor)) is not None:
+            if _look(descriptor) is not None:
                 with contextlib.suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as connection:
                     if _address(connection.getsockname())[1] in self._ports:
-                        seen = looked[1]
-                        owed = seen.received > 0 and (not seen.answered or seen.since_sent > seen.since_received)
-                        heard.append(0.0 if owed else seen.since_received)
-        return min(heard, default=None)
+                        return True
+        return False
 
     def end_idle(self, seconds: float) -> int:
-        """Shut the connections that have been between two requests for so long; how many. Runs beside the walks, in any thread."""
+        """Shut the connections that have been between two requests for so long; how many. Runs beside the walks, in any thread.
+
+        One that is owed an answer is none of them, though no request of it is known as busy: it may lie unread while the loop is held up.
+        Each is looked at again right before its end: a request that came in between would be met by a reset.
+        """
+
+        def idle(seen: Silence) -> bool:
+            return seen.since_received > seconds and not seen.owed
+
         shut = 0
         for descriptor in _descriptors():
-            if (looked := _look(descriptor)) is not None and looked[1].since_received > seconds:
+            if (looked := _look(descriptor)) is not None and idle(looked[1]):
                 with contextlib.suppress(OSError):  # closed meanwhile
-                    shut += self._shut(descriptor, looked[0], {}, stuck=False)
+                    shut += self._shut(descriptor, looked[0], {}, stuck=False, still=idle)
         return shut
 
     def _is_over(self, name: bytes, seen: Silence, before: dict[bytes, float], now: float) -> bool:
-        if seen.received == 0 or (seen.answered and seen.since_sent <= seen.since_received):
+        if not seen.owed:
             return self._patience.is_over(seen)
         since = self._unanswered[name] = before.get(name, now - self._every)  # it may have begun right after the last look
         return self._patience.is_over(seen, now - since)
@@ -122,7 +127,10 @@ class Reaper:
         self._waited_for[name] = (since, was)
         return self._patience.is_stuck(seen, was, now - since)
 
-    def _shut(self, descriptor: int, name: bytes, known: dict[bytes, tuple[Peer, Peer]], *, stuck: bool) -> int:
+    def _shut(
+        self, descriptor: int, name: bytes, known: dict[bytes, tuple[Peer, Peer]], *, stuck: bool,
+        still: Callable[[Silence], bool] = lambda _: True,
+    ) -> int:  # fmt: skip
         """Shut the connection unless it is another's, or silent with good reason; 1 if so. Raises OSError when it is closed meanwhile."""
         if not stuck and name in known and self._is_busy(known[name][1]):
             self._spare(name, known[name])
@@ -133,6 +141,8 @@ class Reaper:
             here, there = _address(connection.getsockname()), _address(connection.getpeername())
             if here[1] not in self._ports or (not stuck and self._is_busy(there)):
                 self._spare(name, (here, there))
+                return 0
+            if not still(silence(connection)):
                 return 0
             _end(connection, reset=stuck)
             return 1

@@ -16,6 +16,7 @@ import uvloop
 
 from rpsd.config.exposure import exposure_faults
 from rpsd.config.read import refused
+from rpsd.services.wiring import GIVE_WAY_SECONDS
 from rpsd.web.edge import Edge
 from rpsd.web.process.descriptors import room_for
 from rpsd.web.process.listen import Listeners, listen
@@ -34,13 +35,18 @@ EngineName = Literal["granian", "uvicorn"]
 _CERTIFICATE_SECONDS: Final = 60.0  # between two looks at the files of the certificate
 _COLLECT: Final = (5_000, 5, 100)
 """When the collector looks for cycles. By default it walks all requests that wait, thousands with a crowd, many times a second."""
+_TURN: Final = 0.001
+"""Seconds after which a thread that computes gives others their turn, the loop above all."""
+_TURN_AT_START: Final = 0.005
+"""The same while modules and kernels are loaded: what the first answers wait for, and slower with each change of turns."""
+_LOOK: Final = 0.02  # seconds
 _THREADS: Final = 32  # calls that compute or read, at a time; more would only wait for the two locks, GIL and disk
 
 
 class Server:
     """One serving process.
 
-    `started` runs once requests are accepted (the scheduler starts there), `reload` at SIGHUP and says in a sentence how it went; `ready`
+    `started` runs once requests are answered (the scheduler starts there), `reload` at SIGHUP and says in a sentence how it went; `ready`
     is set once both listeners are up and `stop()` may be called from any thread.
     """
 
@@ -64,7 +70,7 @@ class Server:
     def run(self) -> int:
         """Serve until SIGTERM, SIGINT or stop(); the exit code. Raises AddressTaken, BadConfig before anything is served."""
         server = self._services.settings.server
-        sys.setswitchinterval(0.001)  # a thread that computes gives the loop its turn within a millisecond
+        sys.setswitchinterval(_TURN_AT_START)
         gc.set_threshold(*_COLLECT)
         outbound = server.outbound_socket if self._services.outside.relay is not None else None
         listeners = listen(server.host, server.port, server.admin_socket, self._own_monitoring_port(), outbound)
@@ -116,9 +122,10 @@ class Server:
         await inner
         threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
         tasks = [loop.create_task(self._feed_watchdog()), loop.create_task(self._watch_certificate())]
-        await asyncio.to_thread(self._started)
         notify("READY=1", f"STATUS=serving on port {listeners.port}")
         self.ready.set()
+        await self._until_first_answers()
+        await asyncio.to_thread(self._started)
         await self._until_stopped(serving)
         notify("STOPPING=1", "STATUS=finishing requests")
         self._services.leave()
@@ -128,6 +135,14 @@ class Server:
         reaper.stop()
         for task in tasks:
             task.cancel()
+
+    async def _until_first_answers(self) -> None:
+        """Clients wait for the first kernels, and then for the answers that need them; for what is started afterwards nobody does."""
+        while "denoise" in self._services.loading and not self._stop.is_set():
+            await asyncio.sleep(_LOOK)
+        sys.setswitchinterval(_TURN)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), GIVE_WAY_SECONDS)
 
     def _build(self) -> Any:
         """The application; the framework takes its time to load and to look at every route."""
@@ -192,7 +207,10 @@ class Server:
     def _warm(self) -> None:
         """Compile or load the kernels; /health/ready tells when. A failure is logged, and the service stays not ready."""
         try:
-            self._services.warm()
+            try:
+                self._services.warm()
+            finally:
+                gc.enable()  # nothing of the start is garbage, and the collector would walk all of it again and again
             if not self._services.health.kernels_warm:  # the end came first
                 return
             gc.collect()

@@ -23,6 +23,11 @@ class Silence:
     taken: int = 0
     waiting: int = 0
 
+    @property
+    def owed(self) -> bool:
+        """Whether the peer has sent something that nothing was sent after: a request, or a piece of one."""
+        return self.received > 0 and (not self.answered or self.since_sent > self.since_received)
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:

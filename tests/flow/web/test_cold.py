@@ -2,14 +2,17 @@
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from rpsd.services.wiring import Services
+from rpsd.web.app import build_inner
+from rpsd.web.auth import declared
 from tests.flow.web.book_model import serve
-from tests.flow.web.conftest import Launch
+from tests.flow.web.conftest import Launch, Running, open_appliance
 
 
 def book() -> dict[str, Any]:
@@ -47,3 +50,25 @@ def test_they_are_answered_once_all_is_compiled(cold: tuple[Services, httpx.Clie
     services, http = cold
     threading.Timer(0.3, lambda: setattr(services.health, "kernels_warm", True)).start()
     assert ASKED[name](http).status_code == 200
+
+
+def test_who_computes_waits_while_the_kernels_are_loaded_and_nobody_else_does(http: httpx.Client, running: Running) -> None:
+    loading, answers = running.services.loading, []
+    asked = {"values": [1.0, 2.0] * 32, "method": "wavelet"}
+    asking = threading.Thread(target=lambda: answers.append(http.post("/api/v1/denoise", json=asked)))
+    loading.add("denoise")
+    try:
+        asking.start()
+        assert http.get("/api/v1/series").status_code == 200
+        asking.join(0.3)
+        assert not answers
+    finally:
+        loading.clear()
+        asking.join()
+    assert answers[0].status_code == 200
+
+
+def test_every_operation_that_computes_is_of_a_family_that_is_waited_for(tmp_path: Path) -> None:
+    with open_appliance(tmp_path, {}) as services:
+        every = [operation for _, _, operation in declared(build_inner(services)) if operation is not None]
+        assert {operation.tag for operation in every if operation.scope == "predict"} == services.loading

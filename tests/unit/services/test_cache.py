@@ -1,6 +1,8 @@
 """The packet cache: bounds of number, age and bytes, and one maker for equal questions."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -62,3 +64,23 @@ def test_a_failure_is_not_kept() -> None:
     with pytest.raises(ZeroDivisionError):
         cache.fetch("a", lambda: 1 / 0)
     assert cache.fetch("a", packet)[1] is False
+
+
+def test_a_failure_is_gone_when_it_has_been_told() -> None:
+    """It leaves no ring that only the collector would end."""
+
+    class Failed(Exception):
+        pass
+
+    def fail() -> Packet:
+        raise Failed
+
+    gc.disable()
+    try:
+        with pytest.raises(Failed) as caught:
+            PacketCache(2, 10.0).fetch("a", fail)
+        told = weakref.ref(caught.value)
+        del caught
+        assert told() is None
+    finally:
+        gc.enable()

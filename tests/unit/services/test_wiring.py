@@ -38,6 +38,35 @@ def test_warm_makes_the_kernels_ready(services) -> None:
     assert services.health.kernels_warm is True
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_who_asks_waits_for_kernels_that_are_loaded_and_not_for_those_that_are_compiled(
+    services, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    from rpsd.kernels import jit
+
+    seen: list[set[str]] = []
+
+    def look(_name: str = "") -> None:
+        seen.append(set(services.loading))
+
+    monkeypatch.setattr(jit, "is_cached", lambda: cached)
+    monkeypatch.setattr("rpsd.kernels.wavelet.warm", look)
+    monkeypatch.setattr(jit, "WARMERS", (partial(look, "later"),))
+    services.warm()
+    assert seen == ([{"denoise", "regimes", "books"}, {"regimes", "books"}] if cached else [set(), set()])
+    assert not services.loading
+
+
+def test_a_warm_up_that_fails_lets_everybody_go_on(services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr("rpsd.kernels.wavelet.warm", fail)
+    with pytest.raises(OSError, match="no room"):
+        services.warm()
+    assert not services.loading
+
+
 def test_with_a_worker_the_answer_is_the_same(tmp_path, services) -> None:
     from tests.unit.services.conftest import daily, two_moods
     from tests.unit.services.regime.test_regime import END, START

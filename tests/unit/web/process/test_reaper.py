@@ -165,6 +165,34 @@ def test_condemned_connections_are_cut_at_once_and_no_others(pair: Pair) -> None
     assert reaper.reaped == 1
 
 
+def test_at_the_end_the_idle_are_shut_and_never_who_is_owed_an_answer(pair: Pair) -> None:
+    """A request that nobody has read yet is in no table of busy ones; to shut its connection would be a reset instead of an answer."""
+    client, server, port = pair
+    reaper = Reaper([port], PATIENT, idle)
+    client.sendall(b"GET / HTTP/1.1")
+    time.sleep(0.1)
+    assert reaper.end_idle(0.05) == 0
+    server.recv(100)
+    server.sendall(b"HTTP/1.1 200")
+    time.sleep(0.1)
+    assert reaper.end_idle(0.05) == 1
+
+
+def test_a_request_that_comes_at_the_last_moment_is_not_met_by_a_reset(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, server, port = pair
+    client.sendall(b"GET / HTTP/1.1")
+    server.recv(100)
+    server.sendall(b"HTTP/1.1 200")
+    time.sleep(0.1)
+
+    def come(connection: socket.socket) -> bytes:
+        client.sendall(b"GET / HTTP/1.1")
+        return cookie(connection)
+
+    monkeypatch.setattr("rpsd.web.process.reaper.cookie", come)
+    assert Reaper([port], PATIENT, idle).end_idle(0.05) == 0
+
+
 def test_it_stops_while_it_waits() -> None:
     before = set(threading.enumerate())  # a server that other tests share has a reaper of its own
     reaper = Reaper([1], PATIENT, idle)
