@@ -35,7 +35,8 @@ def _drilled(context: JobContext) -> dict[str, Any]:
     import time
 
     from rpsd.services.backup.restore import restore
-    from rpsd.services.backup.service import understood, workplace
+    from rpsd.services.backup.service import understood
+    from rpsd.services.backup.workplace import workplace
 
     began, services = time.monotonic(), context.services
     file = services.backup.newest()

@@ -11,10 +11,12 @@ import apsw
 
 from rpsd.core.errors import Cancelled, DiskFull, RpsdError, Unavailable
 from rpsd.store.practices import Connection
+from rpsd.store.written import write_out
 
 _STEP_PAGES: Final = 512
 _PIECE: Final = 64 << 20
 _SMALL: Final = 8 << 20
+_PIECEWISE: Final = 1 << 20
 _FAR: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 """What copy_file_range says where it cannot copy between these two files."""
 
@@ -69,9 +71,10 @@ def fold(connection: Connection) -> bool:
     """Fold the log into the file, waiting a second for readers; whether all of it is there now."""
     connection.set_busy_timeout(1000)
     try:
-        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        # not cut: beside a copy, writes over a log that has its blocks are quicker than those that make it longer
+        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
     except apsw.BusyError:
-        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)  # not cut, but perhaps folded in
+        logged, folded = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)  # not begun anew, but perhaps folded in
     finally:
         connection.set_busy_timeout(10000)
     return bool(logged == folded)
@@ -98,17 +101,22 @@ def _copy_piece(source: int, target: int, n: int, at: int, to: int) -> int:
     return step
 
 
-def piecewise(source: int, target: int, size: int, to: int, progress: Callable[[float], None]) -> None:
-    """Copy the first bytes of source into target from `to` on, each piece on the disk before the next. Raises DiskFull, Unavailable.
+def piecewise(source: int, target: int, size: int, to: int, arrived: Callable[[int, int], None]) -> None:
+    """Copy the first bytes of source into target from `to` on, durable on return. Raises DiskFull, Unavailable.
 
-    An fsync elsewhere on the file system may have to wait for what others have left unwritten: small pieces keep that wait short.
+    An fsync elsewhere on the file system waits for what others have under way, and a commit of its journal for the data of new files: each
+    piece is written out before the next. `arrived` is called with where a piece begins in the source and its length, once it is on the disk
+    and no longer in memory: while it reads it back, others write.
     """
     done = 0
     try:
         while done < size:
-            done += _copy_piece(source, target, min(_SMALL, size - done), done, to + done)
-            os.fdatasync(target)
-            progress(done / size)
+            n = _copy_piece(source, target, min(_PIECEWISE, size - done), done, to + done)
+            write_out(target, to + done, n)
+            os.posix_fadvise(target, to + done, n, os.POSIX_FADV_DONTNEED)
+            arrived(done, n)
+            done += n
+        os.fdatasync(target)
     except OSError as error:
         raise _trouble(error, "the copy") from error
 

@@ -1,11 +1,13 @@
 """Backups and snapshots: taking, listing, verifying and removing them; and reading what stands in one."""
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
+from weakref import finalize
 
 import msgspec
 from litestar import Request, delete, get, post
+from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath, RawBody
 from litestar.response import Response, Stream
 
@@ -111,9 +113,11 @@ def content(request: Request[Any, Any, Any], name: FromPath[str]) -> Stream:
     """The file, piece by piece."""
     exchange = of(request)
     query(request.scope, Query)
-    path = exchange.services.backup.find(name)
-    headers = {"content-disposition": f'attachment; filename="{path.name}"', "content-length": str(path.stat().st_size)}
-    return Stream(_pieces(path), media_type=TAR, headers=headers)
+    file = exchange.services.backup.open(name)
+    headers = {"content-disposition": f'attachment; filename="{name}"', "content-length": str(os.fstat(file.fileno()).st_size)}
+    pieces = _pieces(file)
+    finalize(pieces, file.close)  # a connection may end before the first piece is asked for
+    return Stream(pieces, media_type=TAR, headers=headers, background=BackgroundTask(file.close))  # a client may leave in the middle
 
 
 @delete(
@@ -130,8 +134,8 @@ def delete_backup(request: Request[Any, Any, Any], name: FromPath[str]) -> Respo
     return answer(exchange, {"deleted": name})
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
         while piece := file.read(_PIECE):
             yield piece
 

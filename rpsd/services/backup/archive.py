@@ -55,7 +55,7 @@ class Layout:
 
 
 class Draft:
-    """A backup that is being written: copy() and digest() the database, then finish(). `target` is created with mode 0600."""
+    """A backup that is being written: copy() the database, then finish(). `target` is created with mode 0600."""
 
     def __init__(self, target: Path, size: int) -> None:
         """`size` is the database's in bytes."""
@@ -64,22 +64,21 @@ class Draft:
         readme = _README.encode().ljust(_HEAD - 2 * _SECTOR, b"\n")
         os.write(self.file, _header("README", len(readme)) + readme + _header(DATABASE, size))
 
-    def copy(self, source: int, progress: Progress) -> None:
-        """Copy the database from the descriptor; each piece is on the disk before the next, so that no other write waits behind a heap."""
-        piecewise(source, self.file, self._size, _HEAD, progress)
+    def copy(self, source: int, progress: Progress) -> Any:
+        """Copy the database from the descriptor; each piece is read back from the disk and compared. Returns its running SHA-256.
 
-    def digest(self, source: int, progress: Progress) -> Any:
-        """Read back what copy() has written, compare it with the source, and return its running SHA-256. Raises BadBackup."""
-        os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)  # from the disk, not from memory
-        whole, at = hashlib.sha256(os.pread(self.file, _HEAD, 0)), 0
-        while at < self._size:
-            n = min(_PIECE, self._size - at)
+        Durable on return. Raises BadBackup, DiskFull, Unavailable.
+        """
+        whole = hashlib.sha256(os.pread(self.file, _HEAD, 0))
+
+        def prove(at: int, n: int) -> None:
             piece = os.pread(self.file, n, _HEAD + at)
             if len(piece) != n or piece != os.pread(source, n, at):
                 raise BadBackup("the backup does not read back as it was written")
             whole.update(piece)
-            at += n
-            progress(at / self._size)
+            progress((at + n) / self._size)
+
+        piecewise(source, self.file, self._size, _HEAD, prove)
         return whole
 
     def finish(self, whole: Any, manifest: dict[str, Any], config: str) -> tuple[str, int]:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from rpsd.config import Settings
 from rpsd.services.backup import archive
 from rpsd.services.backup.naming import stamp
-from rpsd.services.backup.service import understood, unpack_proved, workplace
+from rpsd.services.backup.service import understood, unpack_proved
 from rpsd.services.backup.taking import Progress, Stage
+from rpsd.services.backup.workplace import workplace
 from rpsd.store import audit
 from rpsd.store import ended as ends
 from rpsd.store.copying import sync

@@ -10,10 +10,10 @@ from typing import BinaryIO, Final
 
 from rpsd.core.errors import BadBackup, Fault, InvalidRequest, MissingExtra, UnknownFile
 from rpsd.services.backup.naming import SEALS
-from rpsd.services.backup.service import workplace
+from rpsd.services.backup.program import run, said
+from rpsd.services.backup.workplace import workplace
 
 _AGE: Final = ("age1", "ssh-ed25519 ", "ssh-rsa ")
-_MOST_WORDS: Final = 300
 
 
 def seal_of(recipient: str) -> str:
@@ -48,7 +48,7 @@ def seal(pieces: Iterable[bytes], recipient: str, out: BinaryIO) -> None:
                 child.kill()
                 raise
         if child.returncode:
-            raise BadBackup(f"{Path(command[0]).name} failed: {_said(words)}", hint="Is the recipient's key right, and known here?")
+            raise BadBackup(f"{Path(command[0]).name} failed: {said(words)}", hint="Is the recipient's key right, and known here?")
 
 
 @contextmanager
@@ -71,11 +71,10 @@ def plain(path: Path, identity: Path | None, scratch: Path) -> Iterator[Path]:
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     with workplace(scratch) as work:
         target = work / path.stem
-        with path.open("rb") as source, target.open("xb") as out, tempfile.TemporaryFile() as words:
+        with path.open("rb") as source, target.open("xb") as out:
             target.chmod(0o600)
-            done = subprocess.run(command, stdin=source, stdout=out, stderr=words, check=False)  # noqa: S603 - a fixed program, no shell
-            if done.returncode:
-                raise BadBackup(f"{path.name} cannot be decrypted: {_said(words)}")
+            if (failure := run(command, source=source, target=out)) is not None:
+                raise BadBackup(f"{path.name} cannot be decrypted: {failure}")
         yield target
 
 
@@ -85,8 +84,3 @@ def _program(name: str) -> str:
     if found is None:
         raise MissingExtra(f"the program {name} is not installed", hint=f"apt install {'gnupg' if name == 'gpg' else name}")
     return found
-
-
-def _said(words: BinaryIO) -> str:
-    words.seek(0)
-    return " ".join(words.read(_MOST_WORDS).decode("utf-8", "replace").split()) or "it said nothing"

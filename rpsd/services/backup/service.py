@@ -1,21 +1,21 @@
 """Backups: taken online, verified before they count, kept for a while, and put back with the server stopped."""
 
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from rpsd.config import Settings
 from rpsd.core import instant
 from rpsd.core.errors import BadBackup, CorruptData, DiskFull, Fault, NewerSchema, StateConflict, UnknownFile
 from rpsd.core.market import SECOND_NS
 from rpsd.services.backup import archive
-from rpsd.services.backup.naming import NAME, ONCE, SEALED, SEALS, free_name, order
+from rpsd.services.backup.naming import NAME, ONCE, SEALED, SEALS, free_name, is_ahead, kept_since, order, ranked
 from rpsd.services.backup.snapshot import snapshot_locked
 from rpsd.services.backup.taking import Progress, take
+from rpsd.services.backup.workplace import workplace
 from rpsd.store import audit, setting
 from rpsd.store.copying import sync
 from rpsd.store.db import Database, verify_database
@@ -23,7 +23,6 @@ from rpsd.store.practices import migrations
 from rpsd.telemetry import Metrics
 
 _DAY_NS: Final = 86_400 * SECOND_NS
-_PARTIAL: Final = ".partial"
 _DRILL: Final = "restore_drill"
 
 Rows = list[dict[str, Any]]
@@ -78,33 +77,27 @@ class BackupService:
         return snapshot_locked(self._database, target, by=by, clock=self._clock)
 
     def list(self) -> Rows:
-        """Backups in backup.dir, newest first: path, bytes, created, schema, version, rows.
+        """Backups in backup.dir, newest first, those dated in the future last: path, bytes, created, schema, version, rows.
 
         One that was cut short or cannot be read has `error_code` instead, an encrypted one `encrypted`. Damage in the middle shows only
         when it is verified.
         """
         rows = []
         for path in self._files(sealed=True):
-            row: dict[str, Any] = {"path": str(path), "bytes": path.stat().st_size}
-            if path.suffix in SEALS:
-                rows.append(row | {"encrypted": path.suffix[1:], "created": instant.text(order(path)[0])})
-                continue
-            try:
-                manifest = archive.manifest(path)
-                archive.ends_well(path)
-                row |= {name: manifest[name] for name in ("created", "schema", "version", "rows")}
-            except (BadBackup, KeyError):
-                row["error_code"] = BadBackup.code
-            rows.append(row)
+            with suppress(FileNotFoundError, UnknownFile):  # pruned since it was listed
+                rows.append({"path": str(path), "bytes": path.stat().st_size, **_told(path)})
         return rows
 
     def last_ns(self) -> int | None:
-        """When the newest backup in backup.dir was taken (by its name), or None."""
-        files = self._files()
-        return order(files[0])[0] if files else None
+        """When the newest backup in backup.dir was taken (by its name), or None; one dated in the future tells nothing of that."""
+        return next((order(path)[0] for path in self._files() if not is_ahead(path, self._clock())), None)
+
+    def ahead(self) -> Names:
+        """Backups in backup.dir whose names tell a time to come."""
+        return [path.name for path in self._files(sealed=True) if is_ahead(path, self._clock())]
 
     def newest(self) -> Path:
-        """The newest backup in backup.dir. Raises UnknownFile."""
+        """The newest backup in backup.dir; one dated in the future only where there is no other. Raises UnknownFile."""
         files = self._files()
         if not files:
             raise UnknownFile(f"there is no backup in {self._settings.backup.dir}", hint="`rpsd backup create` takes one.")
@@ -127,13 +120,19 @@ class BackupService:
         return answer
 
     def prune(self, keep_days: int | None = None, *, by: str = "") -> Names:
-        """Remove backups older than keep_days (None: backup.keep_days) from backup.dir, never the newest; the names of the removed."""
-        keep_ns = (self._settings.backup.keep_days if keep_days is None else keep_days) * _DAY_NS
-        plain = self._files()[:1]
-        others = [path for path in self._files(sealed=True) if path not in plain]
-        removed = [path for path in others if order(path)[0] < self._clock() - keep_ns]
-        for path in (*removed, *self._forgotten()):
-            path.unlink()
+        """Remove backups older than keep_days (None: backup.keep_days) from backup.dir, never the newest; the names of the removed.
+
+        One dated in the future is as old as its file.
+        """
+        now_ns, keep_ns = self._clock(), (self._settings.backup.keep_days if keep_days is None else keep_days) * _DAY_NS
+        plain, removed = self._files()[:1], []
+        for path in self._files(sealed=True):
+            with suppress(FileNotFoundError):  # another hand was faster
+                if path not in plain and kept_since(path, now_ns) < now_ns - keep_ns:
+                    path.unlink()
+                    removed.append(path)
+        for path in self._forgotten():
+            path.unlink(missing_ok=True)
         names = [path.name for path in removed]
         if names:
             sync(self._settings.backup.dir)
@@ -147,26 +146,36 @@ class BackupService:
             raise UnknownFile(f"there is no backup {name[:80]!r}", errors=[Fault("/name", "no such backup")])
         return path
 
+    def open(self, name: str) -> BinaryIO:
+        """The file of the backup of that name; who reads it has all of it, though it be removed meanwhile. Raises UnknownFile."""
+        try:
+            return self.find(name).open("rb")
+        except FileNotFoundError as error:
+            raise UnknownFile(f"the backup {name} is gone") from error
+
     def delete(self, name: str, *, by: str = "") -> None:
         """Remove a backup from backup.dir; audited. Raises UnknownFile, StateConflict for the newest one."""
         path = self.find(name)
         if path in self._files()[:1]:
             raise StateConflict("the newest backup stays", hint="Take another one first.")
-        path.unlink()
+        path.unlink(missing_ok=True)
         sync(path.parent)
         self._record("backup.delete", by, name, {})
 
     def _forgotten(self) -> _Paths:
         """Backups that were to be taken elsewhere an hour ago or more."""
-        young = time.time() - 3600
-        return [path for path in self._settings.backup.dir.glob(f"{ONCE}rpsd-*") if path.stat().st_mtime < young]
+        found = []
+        for path in self._settings.backup.dir.glob(f"{ONCE}rpsd-*"):
+            with suppress(FileNotFoundError):  # fetched and removed meanwhile
+                if path.stat().st_mtime < time.time() - 3600:
+                    found.append(path)
+        return found
 
     def _files(self, *, sealed: bool = False) -> _Paths:
         directory = self._settings.backup.dir
         kinds = (NAME, SEALED) if sealed else (NAME,)
         listed = directory.iterdir() if directory.is_dir() else ()
-        found = [path for path in listed if any(kind.fullmatch(path.name) for kind in kinds)]
-        return sorted(found, key=order, reverse=True)
+        return ranked((path for path in listed if any(kind.fullmatch(path.name) for kind in kinds)), self._clock())
 
     def _require_space(self, directory: Path) -> None:
         """Room for the file."""
@@ -177,6 +186,20 @@ class BackupService:
 
     def _record(self, action: str, by: str, subject: str, detail: dict[str, Any]) -> None:
         self._database.write(lambda c: audit.append(c, by, action, subject, detail, self._clock())).result()
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """What a backup says of itself without being verified. Raises UnknownFile, FileNotFoundError."""
+    if path.suffix in SEALS:
+        return {"encrypted": path.suffix[1:], "created": instant.text(order(path)[0])}
+    try:
+        manifest = archive.manifest(path)
+        archive.ends_well(path)
+        return {name: manifest[name] for name in ("created", "schema", "version", "rows")}
+    except (BadBackup, KeyError):
+        if not path.exists():
+            raise UnknownFile(f"{path.name} is gone") from None
+        return {"error_code": BadBackup.code}
 
 
 def verify(path: Path, scratch: Path, progress: archive.Progress = lambda _: None) -> dict[str, Any]:
@@ -190,16 +213,6 @@ def verify(path: Path, scratch: Path, progress: archive.Progress = lambda _: Non
         digest = unpack_proved(path, manifest, work / archive.DATABASE, progress)
     answer = {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
     return answer | {name: manifest[name] for name in ("created", "schema", "version", "rows")}
-
-
-@contextmanager
-def workplace(directory: Path) -> Iterator[Path]:
-    """A directory of our own (0700) that is gone afterwards; what a killed process left an hour ago or more goes first."""
-    for left in directory.glob(f".rpsd-*{_PARTIAL}"):
-        if left.stat().st_mtime < time.time() - 3600:
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=".rpsd-", suffix=_PARTIAL, dir=directory) as work:
-        yield Path(work)
 
 
 def understood(path: Path) -> dict[str, Any]:

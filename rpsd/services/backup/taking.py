@@ -79,8 +79,7 @@ def take(
         draft, proof = archive.Draft(written, size), _Proof(connection)
         try:
             proof.start()
-            draft.copy(source, Stage(tell, 0.1, 0.4, "copying", cancelled))
-            whole = draft.digest(source, Stage(tell, 0.5, 0.4, "reading back", cancelled))
+            whole = draft.copy(source, Stage(tell, 0.1, 0.8, "copying and reading back", cancelled))
             tell(0.9, "verifying")
             facts = proof.result()
             manifest = {

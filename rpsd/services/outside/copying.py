@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +11,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from rpsd.config import Settings
-from rpsd.core.errors import Cancelled, InvalidRequest, MissingExtra, Unavailable, UnknownFile
+from rpsd.core.errors import Cancelled, Unavailable, UnknownFile
+from rpsd.core.market import DAY_NS
+from rpsd.services.backup.naming import kept_since, ranked
+from rpsd.services.backup.program import run
+from rpsd.services.backup.sealing import command_of, seal_of
 
 _NAME: Final = re.compile(r"rpsd-\d{8}T\d{6}Z(?:-\d+)?\.rpsdbak")
 _PIECE: Final = 1 << 20
-_LONGEST_SECONDS: Final = 6 * 3600.0
-_DAY_SECONDS: Final = 86_400.0
-_WORDS: Final = 300
 
 Progress = Callable[[float, str], None]
 
@@ -39,41 +39,23 @@ def copy_away(
             sent = source
             if offsite.encrypt_to:
                 work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpsd-offsite-")))
-                sent = work / f"{name}{sealed_suffix(offsite.encrypt_to)}"
+                sent = work / f"{name}{seal_of(offsite.encrypt_to)}"
                 _seal(source, sent, offsite.encrypt_to, cancelled)
             if offsite.dir is not None:
                 _into(sent, offsite.dir, lambda share: progress(share, f"copying {name}"), cancelled)
                 _prune(offsite.dir, settings.backup.keep_days)
-            if offsite.command:
-                _through([word.replace("{file}", str(sent)) for word in offsite.command], cancelled)
+            command = [word.replace("{file}", str(sent)) for word in offsite.command]
+            if command and (failure := run(command, cancelled=cancelled)) is not None:
+                raise Unavailable(failure)
             return {"name": sent.name, "bytes": sent.stat().st_size, "seconds": round(time.monotonic() - began, 3)}
     except OSError as error:
         raise Unavailable(f"the copy to elsewhere failed: {error.strerror or type(error).__name__}") from error
 
 
-def sealed_suffix(recipient: str) -> str:
-    """.age for an age or SSH public key, else .gpg. Raises InvalidRequest for what no program may be given."""
-    if recipient.startswith("-") or not recipient.isprintable():
-        raise InvalidRequest("backup.offsite.encrypt_to: expected an age or SSH public key, or the name of a gpg key")
-    return ".age" if recipient.startswith(("age1", "ssh-ed25519 ", "ssh-rsa ")) else ".gpg"
-
-
 def _seal(source: Path, target: Path, recipient: str, cancelled: Callable[[], bool]) -> None:
-    age = ["age", "--encrypt", "--recipient", recipient, "--output", str(target), str(source)]
-    gpg = [
-        "gpg",
-        "--batch",
-        "--quiet",
-        "--trust-model",
-        "always",
-        "--recipient",
-        recipient,
-        "--output",
-        str(target),
-        "--encrypt",
-        str(source),
-    ]
-    _through(age if target.suffix == ".age" else gpg, cancelled)
+    with source.open("rb") as plain, target.open("xb") as out:
+        if (failure := run(command_of(recipient), source=plain, target=out, cancelled=cancelled)) is not None:
+            raise Unavailable(failure, hint="Is the recipient's key right, and known here?")
 
 
 def _into(source: Path, directory: Path, progress: Callable[[float], None], cancelled: Callable[[], bool]) -> None:
@@ -114,28 +96,9 @@ def _pieces(reader: BinaryIO, cancelled: Callable[[], bool]) -> Iterator[bytes]:
 
 
 def _prune(directory: Path, keep_days: int) -> None:
-    """Remove the copies of backups that are older, by their file's time; the newest always stays."""
-    held = sorted(path for path in directory.glob("rpsd-*.rpsdbak*") if _NAME.match(path.name))
-    for path in held[:-1]:
-        if time.time() - path.stat().st_mtime > keep_days * _DAY_SECONDS:
+    """Remove the copies of backups that are older, by their file's time; the newest always stays, as in backup.dir."""
+    now_ns = time.time_ns()
+    for path in ranked((path for path in directory.glob("rpsd-*.rpsdbak*") if _NAME.match(path.name)), now_ns)[1:]:
+        kept_since(path, now_ns)  # a file's time that is still to come is set right
+        if now_ns - path.stat().st_mtime_ns > keep_days * DAY_NS:
             path.unlink()
-
-
-def _through(command: list[str], cancelled: Callable[[], bool]) -> None:
-    """Run it without a shell. Raises MissingExtra when it does not exist, Unavailable with its last words when it fails, Cancelled."""
-    with tempfile.TemporaryFile() as words:
-        try:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words)  # noqa: S603 - the operator's
-        except FileNotFoundError as error:
-            raise MissingExtra(f"the program {command[0]} is not there", hint="Install it, or correct backup.offsite.") from error
-        with child:
-            until = time.monotonic() + _LONGEST_SECONDS
-            while child.poll() is None:
-                if cancelled() or time.monotonic() > until:
-                    child.kill()
-                    raise Cancelled("the copy was stopped")
-                time.sleep(0.05)
-        if child.returncode:
-            words.seek(0)
-            said = " ".join(words.read(_WORDS).decode("utf-8", "replace").split()) or "it said nothing"
-            raise Unavailable(f"{Path(command[0]).name} ended with status {child.returncode}: {said}")

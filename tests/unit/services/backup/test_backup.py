@@ -13,54 +13,13 @@ import pytest
 
 from rpsd.config import read
 from rpsd.core.errors import BadBackup, Cancelled, CorruptData, DirectoryLocked, DiskFull, NewerSchema, Unavailable, UnknownFile
-from rpsd.core.instant import parse as moment
-from rpsd.core.market import Samples
 from rpsd.services.backup import archive, naming, restore, taking
 from rpsd.services.backup.service import BackupService
 from rpsd.store import audit, denied, lockout, series
 from rpsd.store import key as keys
 from rpsd.store.db import Database
 from rpsd.telemetry import Metrics
-
-NOW = moment("2026-03-01T02:03:04Z")
-DAY = 86_400 * 10**9
-
-
-class Clock:
-    def __init__(self):
-        self.now_ns = NOW
-
-    def __call__(self):
-        return self.now_ns
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return read(None, {}, {"storage.data_dir": str(tmp_path / "data"), "storage.min_free_bytes": "1MiB"})
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def database(settings, clock):
-    opened = Database.open(settings.storage.data_dir, clock=clock)
-    put(opened, "AAA", 0, 5000)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def backups(settings, database, clock):
-    return BackupService(settings, database, Metrics(), clock)
-
-
-def put(database, symbol, first, n):
-    t = np.arange(first, first + n, dtype=np.int64) * 60 * 10**9
-    samples = Samples(t, {"close": np.arange(n, dtype=np.float64)})
-    database.write(lambda c: series.upsert(c, symbol, "1m", samples, now_ns=NOW)).result()
+from tests.unit.services.backup.conftest import DAY, NOW, Clock, put
 
 
 def with_bad_sample(file):
@@ -176,20 +135,6 @@ def test_too_little_space_is_refused_beforehand(database, clock, tmp_path):
         BackupService(wide, database, Metrics(), clock).create()
 
 
-def test_prune_keeps_what_is_young_and_always_the_newest(backups, clock, settings):
-    for days in (0, 20, 60):
-        clock.now_ns = NOW + days * DAY
-        backups.create()
-    stray = settings.backup.dir / "notes.txt"
-    stray.write_text("mine")
-    clock.now_ns = NOW + 55 * DAY  # set back: the newest lies in the future
-    assert backups.prune(30) == ["rpsd-20260321T020304Z.rpsdbak", "rpsd-20260301T020304Z.rpsdbak"]
-    clock.now_ns = NOW + 1000 * DAY
-    assert backups.prune() == []
-    assert len(backups.list()) == 1
-    assert stray.exists()
-
-
 def test_flips_anywhere_are_found(backups):
     path = Path(backups.create()["path"])
     good, dice = path.read_bytes(), random.Random(5)
@@ -217,8 +162,7 @@ def forged(source, target, change):
     target.unlink(missing_ok=True)
     draft = archive.Draft(target, work.stat().st_size)
     with work.open("rb") as file:
-        draft.copy(file.fileno(), lambda _: None)
-        draft.finish(draft.digest(file.fileno(), lambda _: None), manifest, "")
+        draft.finish(draft.copy(file.fileno(), lambda _: None), manifest, "")
     draft.close()
     return target
 

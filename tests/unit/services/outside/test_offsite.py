@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rpsd.core.errors import InvalidRequest, MissingExtra, Unavailable, UnknownFile
-from rpsd.services.outside.copying import copy_away, sealed_suffix
+from rpsd.services.backup.sealing import seal_of
+from rpsd.services.outside.copying import copy_away
 from rpsd.services.outside.offsite import Offsite
 from rpsd.services.outside.service import Outside
 
@@ -110,7 +111,23 @@ def test_old_copies_go_and_the_newest_stays(made: Any, tmp_path: Path) -> None:
     assert sorted(path.name for path in away.iterdir()) == ["notes.txt", NAME]
 
 
+def test_a_copy_dated_in_the_future_is_not_the_one_that_stays(made: Any, tmp_path: Path) -> None:
+    import os
+
+    away = tmp_path / "away"
+    away.mkdir()
+    settings, _ = made(dir=away)
+    ahead = away / "rpsd-20990101T000000Z.rpsdbak"
+    ahead.write_text("x")
+    os.utime(ahead, (4e9, 4e9))
+    copy_away(settings, NAME)
+    assert ahead.stat().st_mtime < 4e9, "its age counts from now on"
+    os.utime(ahead, (1, 1))
+    copy_away(settings, NAME)
+    assert [path.name for path in away.iterdir()] == [NAME]
+
+
 def test_the_program_is_chosen_by_the_recipient() -> None:
-    assert [sealed_suffix(one) for one in ("age1qq", "ssh-ed25519 AAAA", "ops@example.org")] == [".age", ".age", ".gpg"]
+    assert [seal_of(one) for one in ("age1qq", "ssh-ed25519 AAAA", "ops@example.org")] == [".age", ".age", ".gpg"]
     with pytest.raises(InvalidRequest):
-        sealed_suffix("--output=/etc/passwd")
+        seal_of("--output=/etc/passwd")

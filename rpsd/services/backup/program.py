@@ -1,0 +1,47 @@
+"""Other programs as child processes, without a shell: their end, and the last words of those that fail."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from rpsd.core.errors import Cancelled, MissingExtra
+
+_LONGEST_SECONDS: Final = 6 * 3600.0
+_MOST_WORDS: Final = 300
+
+
+def run(
+    command: Sequence[str],
+    *,
+    source: BinaryIO | None = None,
+    target: BinaryIO | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> str | None:
+    """Run it to its end with those files (None: nothing) as standard input and output; why it failed, or None.
+
+    Raises MissingExtra when there is no such program, Cancelled, also after six hours.
+    """
+    with tempfile.TemporaryFile() as words:
+        try:
+            child = subprocess.Popen(  # noqa: S603 - a fixed program, or the operator's
+                command, stdin=source or subprocess.DEVNULL, stdout=target or subprocess.DEVNULL, stderr=words
+            )
+        except FileNotFoundError as error:
+            raise MissingExtra(f"the program {command[0]} is not there", hint="Install it, or correct backup.offsite.") from error
+        with child:
+            until = time.monotonic() + _LONGEST_SECONDS
+            while child.poll() is None:
+                if cancelled() or time.monotonic() > until:
+                    child.kill()
+                    raise Cancelled("the work was stopped")
+                time.sleep(0.05)
+        return f"{Path(command[0]).name} ended with status {child.returncode}: {said(words)}" if child.returncode else None
+
+
+def said(words: BinaryIO) -> str:
+    """The first of what a program has written, on one line."""
+    words.seek(0)
+    return " ".join(words.read(_MOST_WORDS).decode("utf-8", "replace").split()) or "it said nothing"
