@@ -87,6 +87,7 @@ def _around(settings: "Settings", progress: Progress) -> "list[Finding]":
         lambda: machine.time_zone(settings),
         machine.units,
         lambda: machine.socket_unit(settings),
+        machine.sockets,
         machine.releases,
     )
     found: list[Finding] = []

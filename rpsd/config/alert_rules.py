@@ -11,6 +11,8 @@ from rpsd.core.regime import SEVERITIES
 
 DEFAULT: Final = "default"
 _MOST_RULES: Final = 200
+_MOST_LETTERS: Final = 1000
+"""Of a condition, and of the sentence that is said: both are read at every look, and stored with every alert."""
 _MOST_WINDOWS: Final = 100
 _LONGEST_SECONDS: Final = 7 * 86_400.0
 _WINDOW_SECONDS: Final = 300.0
@@ -21,7 +23,8 @@ _SELECTOR: Final = r'[a-zA-Z_]\w*(?:\{(?:[^{}"]|"[^"]*")*\})?'
 _WHEN: Final = re.compile(
     rf"(?P<function>[a-z]\w*)\(\s*(?P<part>{_SELECTOR})\s*(?:/\s*(?P<whole>{_SELECTOR})\s*)?\)"
     r"\s*(?P<sign>[<>])\s*(?P<limit>-?[\d.]{1,15})\s*(?P<unit>%|[a-z]*)"
-    r"(?:\s+for\s+(?:(?P<windows>\d{1,3})\s+windows?\s+of\s+)?(?P<window>[\d.]{1,15}\s*[a-z]+))?"
+    r"(?:\s+for\s+(?:(?P<windows>\d{1,3})\s+windows?\s+of\s+)?(?P<window>[\d.]{1,15}\s*[a-z]+))?",
+    re.ASCII,
 )
 _LABEL: Final = re.compile(r'\s*(?P<label>[a-z_]\w*)\s*(?P<sign>!?=)\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>[^,"\s]+))\s*')
 
@@ -104,11 +107,19 @@ def _rule(item: Any) -> AlertRule:
     name = str(item["name"])
     if not _NAME.fullmatch(name):
         raise Unfit(f"name: expected a name such as slow_predictions, got {name[:60]!r}")
-    condition = parse_condition(kinds.TEXT.parse(item["when"]))
+    condition = parse_condition(_line("when", item["when"]))
     _check(condition)
     severity = kinds.word(*SEVERITIES[1:]).parse(item.get("severity", "MEDIUM"))
-    detail = str(item.get("detail") or f"{condition.text}: it is {{value}}.")
+    detail = _line("detail", item["detail"]) if item.get("detail") else f"{condition.text}: it is {{value}}."
     return AlertRule(name, "rule", name, severity, condition, detail, kinds.integer(0, 1_000_000).parse(item.get("least", 20)))
+
+
+def _line(word: str, value: Any) -> str:
+    """A text of one line and of bounded length."""
+    text = str(kinds.TEXT.parse(value)).strip()
+    if len(text) > _MOST_LETTERS or not text.isprintable():
+        raise Unfit(f"{word}: expected a line of at most {_MOST_LETTERS} letters")
+    return text
 
 
 def _check(condition: Condition) -> None:

@@ -68,7 +68,7 @@ def _list(text: str) -> list[str]:
     if text.startswith("["):
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
             raise Unfit("expected a list of texts")
@@ -171,7 +171,7 @@ def import_env(text: str, source: str) -> Imported:
         try:
             gathering.take(known[name], value)
         except Unfit as unfit:
-            gathering.faults.append(Fault(place, f"{name}: {unfit}"))
+            gathering.faults.append(Fault(place, f"{name}: {str(unfit).partition(', got ')[0]}"))  # what was got may be a secret
     if gathering.faults:
         first = gathering.faults[0]
         raise InvalidRequest(
@@ -186,7 +186,7 @@ def import_env(text: str, source: str) -> Imported:
 def _lines(text: str, source: str, faults: list[Fault]) -> dict[str, tuple[str, str]]:
     """Value and place by name."""
     found: dict[str, tuple[str, str]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):  # what else ends a line for Python ends none for them
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
@@ -211,7 +211,8 @@ def _unquoted(text: str) -> str:
 
 def written(imported: Imported, source: str, secrets_dir: Path) -> str:
     """The settings file in YAML, with the secrets in files of secrets_dir; what cannot stand by itself is a comment."""
-    lines = [f"# Settings taken over from {source}; `rpsd config check` reads them, `rpsd config defaults` prints all there are."]
+    shown = "".join(letter if letter.isprintable() else "?" for letter in source)  # a line feed would end the comment
+    lines = [f"# Settings taken over from {shown}; `rpsd config check` reads them, `rpsd config defaults` prints all there are."]
     sections = list(dict.fromkeys(name.partition(".")[0] for name in imported.settings))
     for section in sections:
         lines.append(f"{section}:")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from litestar import Request, post
@@ -10,22 +10,29 @@ from litestar.params import FromPath, RawBody
 from litestar.response import Response
 
 from rpsd.core.cursor import number
-from rpsd.core.errors import StateConflict, Unavailable, UnknownRoute
+from rpsd.core.errors import Fault, InvalidRequest, StateConflict, Unavailable, UnknownRoute
+from rpsd.services.outside.errand import FETCH, OFFSITE, TEST
 from rpsd.services.outside.relay import Relay
 from rpsd.web.exchange import of
 from rpsd.web.operation import declare
 from rpsd.web.wire import JSON, Body, Query, answer, query, read
 
+T = TypeVar("T", bound=msgspec.Struct)
 _MOST: Final = 9_007_199_254_740_991
+_DAY_SECONDS: Final = 86_400.0
 Row = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+Moment = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+Names = Annotated[list[Name], msgspec.Meta(max_length=1000)]
 Text = Annotated[str, msgspec.Meta(max_length=2000)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=_DAY_SECONDS)]
 
 
 class Account(Body):
     """How a breaker stands."""
 
-    state: str
-    failures: Annotated[int, msgspec.Meta(ge=0)] = 0
+    state: Literal["closed", "half_open", "open"]
+    failures: Row = 0
     opened: Text | None = None
     next_trial: Text | None = None
     reason: Text | None = None
@@ -34,10 +41,10 @@ class Account(Body):
 class Report(Body):
     """Breakers by name, those of them that have had a success, sources that fail, and when each source's newest bar closed, ns UTC."""
 
-    breakers: dict[str, Account] = msgspec.field(default_factory=dict)
-    proven: list[str] = msgspec.field(default_factory=list)
-    failing: list[str] = msgspec.field(default_factory=list)
-    closed_ns: dict[str, int] = msgspec.field(default_factory=dict)
+    breakers: Annotated[dict[Name, Account], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=dict)
+    proven: Names = msgspec.field(default_factory=list)
+    failing: Names = msgspec.field(default_factory=list)
+    closed_ns: Annotated[dict[Name, Moment], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=dict)
 
 
 class PollBody(Body):
@@ -69,8 +76,8 @@ class Failure(Body):
     code: Annotated[str, msgspec.Meta(max_length=64)]
     detail: Text
     hint: Text | None = None
-    errors: list[dict[str, str]] = msgspec.field(default_factory=list)
-    retry_after: float | None = None
+    errors: Annotated[list[dict[str, Text]], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
+    retry_after: Seconds | None = None
 
 
 class EndBody(Body):
@@ -78,6 +85,55 @@ class EndBody(Body):
 
     result: Any = None
     error: Failure | None = None
+
+
+class Fetched(Body):
+    """Counts by source, and what failed."""
+
+    sources: Annotated[dict[Name, dict[Name, Row]], msgspec.Meta(max_length=1000)]
+    failed: Annotated[list[dict[str, Text]], msgspec.Meta(max_length=1000)]
+
+
+class Tested(Body):
+    """What came of a test message to one receiver."""
+
+    receiver: Name
+    format: Name
+    address: Text
+    delivered: bool
+    seconds: Seconds
+    detail: str | None = None
+
+
+class Copied(Body):
+    """The copy of a backup elsewhere."""
+
+    name: Name
+    bytes: Row
+    seconds: float
+
+
+class FetchEnd(EndBody):
+    """Of a fetch."""
+
+    result: Fetched | None = None
+
+
+class TestEnd(EndBody):
+    """Of a test of the receivers."""
+
+    __test__ = False  # not one of pytest
+    result: Annotated[list[Tested], msgspec.Meta(max_length=1000)] | None = None
+
+
+class CopyEnd(EndBody):
+    """Of a copy."""
+
+    result: Copied | None = None
+
+
+_ENDS: Final[Mapping[str, type[EndBody]]] = {FETCH: FetchEnd, TEST: TestEnd, OFFSITE: CopyEnd}
+"""How each kind of errand may end: what carries out has read strangers' answers, and what it tells is read as theirs."""
 
 
 class Work(msgspec.Struct):
@@ -101,10 +157,7 @@ class Wanted(msgspec.Struct):
 )
 async def poll(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
     """What is new, at once or when there is something within `wait` seconds."""
-    exchange = of(request)
-    query(request.scope, Query)
-    asked = read(exchange, body, PollBody)
-    relay = _relay(exchange)
+    exchange, relay, asked = _told(request, body, PollBody)
     report = None if asked.report is None else _plain(asked.report)
     loop, news = asyncio.get_running_loop(), asyncio.Event()
     with relay.hearing(lambda: loop.call_soon_threadsafe(news.set)):
@@ -126,10 +179,8 @@ async def poll(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes
 )
 def finish_message(request: Request[Any, Any, Any], message: FromPath[str], body: RawBody) -> Response[bytes]:
     """A message has arrived or was given up; a second time nothing happens."""
-    exchange = of(request)
-    query(request.scope, Query)
-    asked = read(exchange, body, DeliveredBody)
-    _relay(exchange).delivered(_row(message), delivered=asked.delivered)
+    exchange, relay, asked = _told(request, body, DeliveredBody)
+    relay.delivered(_row(message), delivered=asked.delivered)
     return answer(exchange, {"wanted": False})
 
 
@@ -141,10 +192,8 @@ def finish_message(request: Request[Any, Any, Any], message: FromPath[str], body
 )
 def progress(request: Request[Any, Any, Any], errand: FromPath[str], body: RawBody) -> Response[bytes]:
     """How far it is; whether it is still wanted."""
-    exchange = of(request)
-    query(request.scope, Query)
-    asked = read(exchange, body, ProgressBody)
-    return answer(exchange, {"wanted": _relay(exchange).progress(_row(errand), asked.share, asked.message)})
+    exchange, relay, asked = _told(request, body, ProgressBody)
+    return answer(exchange, {"wanted": relay.progress(_row(errand), asked.share, asked.message)})
 
 
 @post(
@@ -155,12 +204,22 @@ def progress(request: Request[Any, Any, Any], errand: FromPath[str], body: RawBo
 )
 def finish_errand(request: Request[Any, Any, Any], errand: FromPath[str], body: RawBody) -> Response[bytes]:
     """It is done, or has failed; one that nobody waits for is nothing."""
+    row = _row(errand)
+    exchange, relay, _ = _told(request, body, EndBody)
+    asked = read(exchange, body, _ENDS.get(relay.kind(row), EndBody))
+    if asked.result is None and asked.error is None:
+        raise InvalidRequest("an end has a result, or an error", errors=[Fault("", "expected `result` or `error`")])
+    error = None if asked.error is None else _plain(asked.error)
+    relay.finish(row, msgspec.to_builtins(asked.result), error)
+    return answer(exchange, {"wanted": False})
+
+
+def _told(request: Request[Any, Any, Any], body: bytes, kind: type[T]) -> tuple[Any, Relay, T]:
+    """The exchange, what waits to go out, and what the carrier says."""
     exchange = of(request)
     query(request.scope, Query)
-    asked = read(exchange, body, EndBody)
-    error = None if asked.error is None else _plain(asked.error)
-    _relay(exchange).finish(_row(errand), asked.result, error)
-    return answer(exchange, {"wanted": False})
+    said = read(exchange, body, kind)
+    return exchange, _relay(exchange), said
 
 
 def _relay(exchange: Any) -> Relay:

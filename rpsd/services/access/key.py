@@ -59,7 +59,7 @@ class Keys:
         """Let keys of an earlier system work as they are, named `name`, `name 2`, …; only their hash is kept; audited.
 
         {"keys": those that are new, "known": ids of those that work already}: doing it again does no harm. All of them or none.
-        Raises InvalidRequest with each that is too short or can be guessed, by its number, never repeating it.
+        Raises InvalidRequest with each that is too short, can be guessed or was revoked here, by its number, never repeating it.
         """
         now_ns, faults = self._clock(), []
         wish.check(name, scopes, expires_ns, limit, now_ns)
@@ -70,10 +70,13 @@ class Keys:
             faults = faults or [Fault("/keys", f"expected 1 to {MOST_ADOPTED} keys")]
             raise InvalidRequest(f"{faults[0].pointer}: {faults[0].reason}", errors=faults, hint=wish.ADOPTION_HINT)
         ordered = tuple(scope for scope in SCOPES if scope in scopes)
-        digests = [self._keyring.hash(one) for one in dict.fromkeys(texts)]
+        given = [self._keyring.hash(one) for one in texts]
+        digests = list(dict.fromkeys(given))
 
         def write(c: Connection) -> dict[str, Any]:
-            living = [held for held in keys.list_keys(c) if held.is_alive(now_ns)]
+            listed = keys.list_keys(c)
+            _refuse_taken_away(listed, given, now_ns)
+            living = [held for held in listed if held.is_alive(now_ns)]
             known = {held.hash: held.id for held in living if held.id.startswith(ADOPTED)}
             fresh = [digest for digest in digests if digest not in known]
             if len(living) + len(fresh) > _MOST_KEYS:
@@ -146,6 +149,14 @@ class Keys:
     def list(self) -> list[dict[str, Any]]:
         """All keys without their secrets, oldest first, revoked ones too."""
         return [_described(row) for row in self._database.read(keys.list_keys)]
+
+
+def _refuse_taken_away(listed: Sequence[KeyRow], given: Sequence[bytes], now_ns: int) -> None:
+    """Raise InvalidRequest for keys that were revoked or replaced here: that had a reason; one that has expired may return."""
+    gone = {held.hash for held in listed if not held.is_alive(now_ns) and (held.revoked_ns is not None or held.replaced_by is not None)}
+    reason = "it worked here and was taken away: make a new one"
+    if faults := [Fault(f"/keys/{number}", reason) for number, digest in enumerate(given) if digest in gone]:
+        raise InvalidRequest(f"{faults[0].pointer}: {reason}", errors=faults, hint=wish.ADOPTION_HINT)
 
 
 def _free_names(name: str, taken: set[str], count: int) -> list[str]:

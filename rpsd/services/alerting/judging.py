@@ -30,7 +30,7 @@ class Judge:
         if self.measured is None or not _beyond(condition, self.measured):
             self._holding_since = None
             return False
-        since = self._holding_since = look.now if self._holding_since is None else self._holding_since
+        since = self._holding_since = min(look.now, self._holding_since or look.now)  # the clock may be set back
         return True if look.now - since >= condition.windows * condition.window_seconds else None
 
     def _holds_over(self, look: Look) -> bool | None:
@@ -52,11 +52,11 @@ class Judge:
         condition, grown = self.rule.condition, self._trail.growth(start, end)
         self.measured = None
         if condition.function == "rate":
-            if start < self._born:
+            if start < self._trail.born:
                 return None
             self.measured = grown[0] / condition.window_seconds
         elif not grown or grown[-1] < max(1, self.rule.least):
-            return None if start < self._born else False
+            return None if start < self._trail.born else False
         elif condition.function == "ratio":
             self.measured = grown[0] / grown[1]
         else:

@@ -1,6 +1,6 @@
 """One look at the metrics: what their series say at one moment."""
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 from rpsd.core.alert_rule import Selector
@@ -15,30 +15,32 @@ class Look:
         self.now = now
         self._metrics = metrics
         self._held: dict[str, list[Any]] = {}
+        self._chosen: dict[Selector, list[Any]] = {}
+        self._summed: dict[Selector, Counts] = {}
 
     def values(self, selector: Selector) -> list[float]:
-        """What each selected series says now; the order has no meaning."""
-        return [sample.value for sample in self._selected(selector, selector.metric)]
+        """What each selected series says now; the order has no meaning, and one that says NaN says nothing."""
+        return [one.value for one in self._selected(selector) if not math.isnan(one.value)]
 
     def total(self, selector: Selector) -> float:
         """Their sum."""
         return sum(self.values(selector))
 
     def buckets(self, selector: Selector) -> tuple[Counts, Counts]:
-        """Upper bounds (k,) of the selected histograms, the last infinite, and how many observations were at most each (k,)."""
-        summed: dict[float, float] = {}
-        for sample in self._selected(selector, f"{selector.metric}_bucket"):
-            bound = float(sample.labels["le"])
-            summed[bound] = summed.get(bound, 0.0) + sample.value
-        return tuple(sorted(summed)), tuple(summed[bound] for bound in sorted(summed))
+        """Upper bounds (k,) of the selected histograms, the last infinite, and the observations up to each (k,); both () for none."""
+        if (summed := self._summed.get(selector)) is None:
+            columns = zip(*(one.counts for one in self._selected(selector)), strict=True)
+            summed = self._summed[selector] = tuple(map(sum, columns))
+        return (self._metrics.bounds(selector.metric) if summed else ()), summed
 
-    def _selected(self, selector: Selector, sample_name: str) -> Iterator[Any]:
-        """Samples of that name whose labels every match admits."""
-        if (held := self._held.get(selector.metric)) is None:
-            held = self._held[selector.metric] = self._metrics.samples(selector.metric)
-        for sample in held:
-            if sample.name == sample_name and all(match.admits(sample.labels.get(match.label, "")) for match in selector.matches):
-                yield sample
+    def _selected(self, selector: Selector) -> list[Any]:
+        """Readings of the series whose labels every match admits."""
+        if (chosen := self._chosen.get(selector)) is None:
+            if (held := self._held.get(selector.metric)) is None:
+                held = self._held[selector.metric] = self._metrics.readings(selector.metric)
+            chosen = [one for one in held if all(match.admits(one.labels.get(match.label, "")) for match in selector.matches)]
+            self._chosen[selector] = chosen
+        return chosen
 
 
 def quantile(share: float, bounds: Counts, counts: Counts) -> float:

@@ -38,9 +38,9 @@ class AlertingService:
     ) -> None:
         self._database, self._metrics, self._alert, self._clock, self._switches = database, metrics, alert, clock, switches
         born = clock() / SECOND_NS - metrics.uptime()
-        stored = database.read(lambda c: setting.find(c, _BUDGETS)) or {}
+        stored = database.read(lambda c: setting.find(c, _BUDGETS))
         self._judges = [Judge(rule, born) for rule in chosen(settings)]
-        self._burning = [Burning(one, metrics, born, stored.get(one.name)) for one in objectives(settings)]
+        self._burning = [Burning(one, metrics, born, _of(stored, one.name)) for one in objectives(settings)]
         self._said: dict[tuple[str, str], float] = {}
         self._silent: set[tuple[str, str]] = set()
         self._kept = born
@@ -66,7 +66,7 @@ class AlertingService:
         steps: list[Callable[[], None]] = [lambda judge=judge: self._apply(judge, look) for judge in self._judges]  # type: ignore[misc]
         steps += [lambda one=one: self._follow(one, look) for one in self._burning]  # type: ignore[misc]
         steps.append(lambda: self._look_at_switches(look))
-        if look.now - self._kept >= _KEEP_SECONDS:
+        if not 0 <= look.now - self._kept < _KEEP_SECONDS:  # the clock may be set back
             steps.append(self._keep)
         self._guarded(steps)
 
@@ -92,7 +92,7 @@ class AlertingService:
                 self._alert.resolve(name, subject)
                 self._silent.add(key)
                 self._said.pop(key, None)
-        elif look.now - self._said.get(key, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
+        elif not 0 <= look.now - self._said.get(key, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
             self._alert.raise_(name, subject, *told)
             self._silent.discard(key)
             self._said[key] = look.now
@@ -125,3 +125,7 @@ class AlertingService:
     def _look_forever(self) -> None:
         while not self._stop.wait(TICK_SECONDS):
             self.tick()
+
+
+def _of(stored: Any, name: str) -> Any:
+    return stored.get(name) if isinstance(stored, dict) else None

@@ -1,6 +1,7 @@
 """Service level objectives: how much of the budget of errors is left, and how fast it is being used up."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -74,10 +75,15 @@ def _within(look: Look, selector: Selector, seconds: float) -> tuple[float, floa
 
 
 class Budget:
-    """Good and all events of an objective by day, over 30 days; plain() of it can be stored and comes back as `stored`."""
+    """Good and all events of an objective by day, over 30 days; plain() of it can be stored and comes back as `stored`.
+
+    Of what is stored nothing counts when a part of it cannot be read.
+    """
 
     def __init__(self, stored: Any = None) -> None:
-        self._days = {int(day): (float(good), float(every)) for day, (good, every) in (stored or {}).items()}
+        self._days: dict[int, tuple[float, float]] = {}
+        with suppress(AttributeError, TypeError, ValueError):
+            self._days = {int(day): (float(good), float(every)) for day, (good, every) in (stored or {}).items()}
         self._last = (0.0, 0.0)
 
     def add(self, now: float, good: float, every: float) -> None:
@@ -86,7 +92,7 @@ class Budget:
         before = self._days.get(today, (0.0, 0.0))
         self._days[today] = (before[0] + good - self._last[0], before[1] + every - self._last[1])
         self._last = (good, every)
-        for day in [day for day in self._days if day <= today - _PERIOD_DAYS]:
+        for day in [day for day in self._days if not today - _PERIOD_DAYS < day <= today + 1]:  # a clock that was wrong leaves none
             del self._days[day]
 
     def left(self, target: float) -> float:

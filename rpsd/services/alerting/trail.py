@@ -12,7 +12,10 @@ Counts = tuple[float, ...]
 
 
 class Trail:
-    """Counts (k,) by time in seconds, which never fall, over the last `span_seconds`. All of them began with 0 at `born`."""
+    """Counts (k,) by time in seconds, which never fall, over the last `span_seconds`. All of them began with 0 at `born`.
+
+    A clock that is set back takes what was kept with it: the looks stay in order, as far apart as they were.
+    """
 
     def __init__(self, span_seconds: float, born: float) -> None:
         self.born = born
@@ -21,6 +24,9 @@ class Trail:
 
     def add(self, now: float, counts: Sequence[float]) -> None:
         """Keep what the counters say now."""
+        if self._looks and (back := self._looks[-1][0] - now) > 0:
+            self._looks = deque((when - back, held) for when, held in self._looks)
+            self.born -= back
         if len(self._looks) > 1 and now - self._looks[-2][0] < self._step:
             self._looks.pop()  # the last look always stays, its forerunner only at its due distance
         self._looks.append((now, tuple(counts)))

@@ -136,6 +136,9 @@ class Inside:
             self._backup.last_ns(),
             "`rpsd backup create` takes one now; `rpsd jobs list --name backup` tells how it went.",
         )
+        if ahead := self._backup.ahead():
+            told = f"{len(ahead)} dated in the future do not count as the newest, such as {ahead[0]}"
+            yield Finding("backup_dates", WARNING, told, "Is the clock right? Rename or remove those that were taken while it was wrong.")
         if last_ns is None:
             yield Finding("backup", WARNING, "there is none in backup.dir", hint)
             return

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from rpsd.config import Settings, explain
-from rpsd.config.listening import ROOTS, is_of_service, listening_faults
+from rpsd.config.listening import ROOTS, Address, address_text, is_of_service, listening_faults
 from rpsd.services.doctor.finding import FAILED, NOTE, OK, WARNING, Finding
+from rpsd.services.listening import unopened
 
 UNITS: Final[Mapping[str, float]] = {"rpsd.service": 0.3, "rpsd-outbound.service": 1.0}
 """Units with the most that `systemd-analyze security` may say of them."""
@@ -124,6 +125,18 @@ def socket_unit(settings: Settings, roots: Iterable[Path] = ROOTS) -> Iterator[F
         yield Finding("socket", FAILED, f"{fault.pointer}: {reason}", f"Run: {script}")
     if not faults:
         yield Finding("socket", OK, "settings and socket unit agree")
+
+
+def sockets(asked: Ask = ask, missing: Callable[[], list[Address]] = unopened) -> Iterator[Finding]:
+    """Whether systemd holds all that the socket unit names: a changed unit opens nothing before it is restarted."""
+    said = asked(["systemctl", "show", "--value", "--property=ActiveState", "rpsd.socket"])
+    if (said or "").strip() != "active":
+        return
+    if found := missing():
+        told = f"rpsd.socket names {', '.join(map(address_text, found))}, and nothing listens there"
+        yield Finding("listeners", FAILED, told, "systemctl restart rpsd.socket rpsd.service (connections that wait are cut)")
+    else:
+        yield Finding("listeners", OK, "all that rpsd.socket names is open")
 
 
 def drift(settings: Settings, running: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:

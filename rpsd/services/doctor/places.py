@@ -1,5 +1,6 @@
 """Directories, secrets and disks, looked at from outside of the server: it need not run."""
 
+import errno
 import os
 import shutil
 import stat
@@ -46,8 +47,33 @@ def _directory(name: str, place: Path, mode: int, unwanted: int, home: Path) -> 
         return Finding(name, FAILED, f"{place} is not a directory", "Move it away, or set another place.")
     if found.st_mode & unwanted:
         told = f"{place} has mode {stat.S_IMODE(found.st_mode):04o}"
-        return Finding(name, FAILED, told, f"Run chmod {mode:04o} {place}, or `rpsd doctor --fix`.", partial(place.chmod, mode))
+        return Finding(name, FAILED, told, f"Run chmod {mode:04o} {place}, or `rpsd doctor --fix`.", _repair(place, mode, home))
     return Finding(name, OK, f"{place}, mode {stat.S_IMODE(found.st_mode):04o}")
+
+
+def _repair(place: Path, mode: int, home: Path) -> Callable[[], None] | None:
+    """What closes a directory. The data directory may be a link, as the settings say it; one inside it is left to whoever put it there."""
+    if place == home:
+        return partial(place.chmod, mode)
+    return None if place.is_symlink() else partial(_change, place, partial(os.fchmod, mode=mode), directory=True)
+
+
+def _change(place: Path, change: Callable[[int], None], *, directory: bool = False) -> None:
+    """Change the file or directory itself. Raises OSError for a link, or a file with a second name: they may lead root elsewhere."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_DIRECTORY if directory else 0))
+    try:
+        found = os.fstat(descriptor)
+        if not directory and (not stat.S_ISREG(found.st_mode) or found.st_nlink != 1):
+            raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), str(place))
+        change(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_own(path: Path) -> bool:
+    """Whether it is a file, and neither a link nor another name of one elsewhere."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def _make(place: Path, mode: int, home: Path) -> None:
@@ -56,7 +82,7 @@ def _make(place: Path, mode: int, home: Path) -> None:
     place.mkdir(mode, parents=True, exist_ok=True)
     place.chmod(mode)
     if owner is not None and os.geteuid() == 0:
-        os.chown(place, owner.st_uid, owner.st_gid)
+        os.chown(place, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def has_data(settings: Settings) -> bool:
@@ -68,19 +94,19 @@ def files(settings: Settings) -> Iterator[Finding]:
     """The database's files: of the owner of the directory, and readable by nobody else."""
     data = settings.storage.data_dir
     try:
-        owner, held = data.stat(), sorted(path for path in data.glob(f"{FILE_NAME}*") if path.is_file())
+        owner, held = data.stat(), sorted(path for path in data.glob(f"{FILE_NAME}*") if _is_own(path))
     except OSError:
         return  # directories() has said so
     foreign = [path for path in held if path.stat().st_uid != owner.st_uid]
     if foreign:
         names = ", ".join(path.name for path in foreign)
-        fix = partial(_each, foreign, partial(os.chown, uid=owner.st_uid, gid=owner.st_gid)) if os.geteuid() == 0 else None
+        fix = partial(_each, foreign, partial(os.fchown, uid=owner.st_uid, gid=owner.st_gid)) if os.geteuid() == 0 else None
         told = f"{names} belong to another user than {data}"
         yield Finding("file_owner", FAILED, told, f"As root: chown --reference={data} {data}/{FILE_NAME}*", fix)
     readable = [path for path in held if path.stat().st_mode & _NOT_OWNER]
     if readable:
         names = ", ".join(path.name for path in readable)
-        fix = partial(_each, readable, partial(os.chmod, mode=0o600))
+        fix = partial(_each, readable, partial(os.fchmod, mode=0o600))
         yield Finding("file_modes", FAILED, f"others can open {names}", "`rpsd doctor --fix` closes them.", fix)
     if held and not foreign and not readable:
         yield Finding("file_modes", OK, f"{len(held)} files of the database, closed to others")
@@ -88,16 +114,16 @@ def files(settings: Settings) -> Iterator[Finding]:
         yield Finding("file_modes", NOTE, f"{data} holds no database yet", "`rpsd init` makes one.")
 
 
-def _each(paths: list[Path], change: Callable[[Path], None]) -> None:
+def _each(paths: list[Path], change: Callable[[int], None]) -> None:
     for path in paths:
-        change(path)
+        _change(path, change)
 
 
 def secrets(settings: Settings) -> Iterator[Finding]:
     """Secret files and the settings file: their modes, and whether they could be guessed."""
     faults = [*secret_faults(settings), *webhook_faults(settings)]
     opened = list(_opened(settings))
-    fix = partial(_each, opened, partial(os.chmod, mode=0o600)) if opened else None
+    fix = partial(_each, opened, partial(os.fchmod, mode=0o600)) if opened else None
     for fault in faults:
         yield Finding("secrets", FAILED, f"{fault.pointer}: {fault.reason}", "", fix if "can be read by" in fault.reason else None)
     known = {str(path) for path in opened if any(str(path) in fault.reason for fault in faults)}
@@ -113,7 +139,7 @@ def _opened(settings: Settings) -> Iterator[Path]:
     place = settings.storage.secrets_dir
     if os.access(place, os.R_OK | os.X_OK):
         for path in sorted(place.iterdir()):
-            if path.is_file() and not path.is_symlink() and path.stat().st_mode & _NOT_OWNER:
+            if _is_own(path) and path.stat().st_mode & _NOT_OWNER:
                 yield path
 
 

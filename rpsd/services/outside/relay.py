@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from rpsd.core.errors import ERRORS, Cancelled, Fault, InternalError, OutboundMissing, RpsdError
+from rpsd.core.errors import ERRORS, Cancelled, Fault, OutboundMissing, RpsdError, SourceFailed
 
 if TYPE_CHECKING:
     from rpsd.services.outside.outbox import Outbox
@@ -46,6 +46,7 @@ class Relay:
         self._lock = threading.Lock()
         self._errands: dict[int, _Errand] = {}
         self._next = 1
+        self._handed = 0
         self._waiting: set[Callable[[], object]] = set()
         self._heard = self._began = time.monotonic()
         self.leaving = False
@@ -63,6 +64,7 @@ class Relay:
             messages_after = errands_after = 0
         messages = [] if self._outbox is None else self._outbox.page(messages_after)
         with self._lock:
+            self._handed = max([self._handed, *(one.id for one in messages)])
             errands = [{"id": one.id, "kind": one.kind, "args": dict(one.args)} for one in self._errands.values() if one.id > errands_after]
         listed = [
             {"id": one.id, "receiver": one.receiver, "delivery": one.delivery, "queued_ns": one.queued_ns, "told": one.told}
@@ -90,10 +92,19 @@ class Relay:
             call()
 
     def delivered(self, row: int, *, delivered: bool) -> None:
-        """A message has arrived, or was given up after a day. One commit."""
+        """A message has arrived, or was given up after a day. One commit.
+
+        One that this process has handed to nobody stays: a carrier of before a restart is offered it anew, and tells again.
+        """
         self._heard = time.monotonic()
-        if self._outbox is not None:
+        if self._outbox is not None and row <= self._handed:
             self._outbox.finish(row, delivered)
+
+    def kind(self, errand_id: int) -> str:
+        """Of what kind an errand is that somebody waits for, or nothing."""
+        with self._lock:
+            errand = self._errands.get(errand_id)
+        return "" if errand is None else errand.kind
 
     def progress(self, errand_id: int, share: float, message: str) -> bool:
         """How far an errand is; whether it is still wanted."""
@@ -154,5 +165,5 @@ class Relay:
 def _rebuilt(told: Mapping[str, Any]) -> RpsdError:
     """The error that the carrier met."""
     faults = [Fault(str(one.get("pointer", "")), str(one.get("reason", ""))) for one in told.get("errors") or ()]
-    known = _CLASSES.get(str(told.get("code")), InternalError)
+    known = _CLASSES.get(str(told.get("code")), SourceFailed)  # what goes wrong out there is no fault of this process
     return known(str(told.get("detail")), errors=faults, hint=told.get("hint"), retry_after=told.get("retry_after"))

@@ -21,7 +21,7 @@ class ReportedBreakers(Breakers):
 
     def take(self, accounts: Mapping[str, Mapping[str, Any]], proven: Iterable[str]) -> None:
         """The accounts of Breakers.snapshot() there, and the names of those with a success since the process began there."""
-        before, succeeded = self._accounts, frozenset(proven)
+        before, succeeded = self._accounts, frozenset(proven) & self._accounts.keys()
         now = {name: dict(accounts.get(name, account)) for name, account in before.items()}
         self._accounts = now
         for name, account in now.items():

@@ -62,6 +62,8 @@ class Judge:
         return found
 
     def _problem(self, answer: Answer, kind: bytes) -> list[str]:
+        if answer.status == 503 and kind == b"application/msgpack":
+            return [] if isinstance(msgspec.msgpack.decode(answer.body), dict) else ["no mapping in MessagePack"]
         if kind.startswith(b"application/json") and answer.status == 503:
             return _strict(answer.body)  # health and readiness tell what is wrong in a shape of their own
         if kind != b"application/problem+json":

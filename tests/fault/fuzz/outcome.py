@@ -16,6 +16,7 @@ WARM: Final = 250_000
 measured; half of all when these are fewer."""
 MOST_GROWTH: Final = 0.02
 _LOOKS: Final = 21  # readings, of some two hundred, of memory whose median counts
+_HEALTH: Final = re.compile(r"^\w+ (/api/v1)?/health")
 _KEY: Final = re.compile(r"rpsd_[0-9a-f]{8}_[0-9a-f]{32,}")
 
 
@@ -69,6 +70,16 @@ class Outcome:
         first, last = self.ends
         return last / first - 1.0
 
+    @property
+    def failed(self) -> Counter[tuple[str, int]]:
+        """Answers of 500 and more by route and status, without those of health while somebody has announced maintenance."""
+        return Counter({key: n for key, n in self.routes.items() if key[1] >= 500 and not (key[1] == 503 and _HEALTH.search(key[0]))})
+
+    @property
+    def unready(self) -> int:
+        """How often health said that the server is not ready."""
+        return sum(n for (route, status), n in self.routes.items() if status == 503 and _HEALTH.search(route))
+
     def good(self, route: str) -> int:
         """How many requests of the route were answered below 300."""
         return sum(n for (name, status), n in self.routes.items() if name == route and status < 300)
@@ -99,7 +110,7 @@ def report(lanes: Sequence[Outcome], command: str, port: int) -> str:
         *machine(),
         f"requests  {outcome.done} to {len(lanes)} server(s) in {outcome.seconds:.0f} s, {outcome.done / outcome.seconds:.0f} a second",
         f"answers   {spread}",
-        f"5xx       {sum(n for status, n in outcome.statuses.items() if status >= 500)}",
+        f"5xx       {sum(outcome.failed.values())}, and {outcome.unready} answers of health that it is not ready, in spoilt maintenance",
         f"resets    {resets} of requests whose framing was right",
         f"closed    {sum(outcome.closed.values()) - resets} of requests whose framing was broken",
         *(_memory(number, one) for number, one in enumerate(lanes, 1)),

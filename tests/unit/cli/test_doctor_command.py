@@ -1,6 +1,7 @@
 """`rpsd doctor` on a data directory without a server."""
 
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -130,3 +131,65 @@ def test_the_bundle_holds_no_secret(rpsd: Run, tmp_path: Path, monkeypatch: Any)
     audit = json.loads(held["rpsd-support/audit.json"])
     assert {"key.create"} <= {row["action"] for row in audit}
     assert "desk" not in json.dumps(audit)
+
+
+def told_of(place: Path) -> dict[str, Any]:
+    """Each file and directory below the place with mode, owner, size and content; of the database its rows."""
+    import hashlib
+    import sqlite3
+
+    found: dict[str, Any] = {}
+    for path in sorted(place.rglob("*")):
+        held, name = path.lstat(), str(path.relative_to(place))
+        if path.name == "lock" or path.name.startswith("rpsd.db"):
+            continue
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        found[name] = (held.st_mode, held.st_uid, content, held.st_mtime_ns if path.is_file() else 0)
+    with sqlite3.connect(place / "rpsd.db") as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found["rows"] = {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}
+    return found
+
+
+def test_a_healthy_box_is_left_as_it_is(rpsd: Run, tmp_path: Path) -> None:
+    rpsd("init")
+    rpsd("backup", "create")
+    found(rpsd)
+    before = told_of(tmp_path / "data")
+    for _ in range(2):
+        assert found(rpsd, "--fix")[1]["mended"] == []
+    assert told_of(tmp_path / "data") == before
+
+
+def test_a_data_directory_behind_a_link_is_as_good(rpsd: Run, tmp_path: Path) -> None:
+    rpsd("init")
+    rpsd("backup", "create")
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    (tmp_path / "data").symlink_to("elsewhere")
+    before = told_of(tmp_path / "elsewhere")
+    code, data = found(rpsd, "--fix")
+    assert (code, data["mended"]) == (found(rpsd)[0], [])
+    assert told_of(tmp_path / "elsewhere") == before
+    (tmp_path / "elsewhere").chmod(0o755)
+    assert "directory_data" in found(rpsd, "--fix")[1]["mended"]
+    assert (tmp_path / "data").is_symlink()
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o700
+
+
+def test_no_link_leads_a_repair_out_of_the_data(rpsd: Run, tmp_path: Path) -> None:
+    """Who runs it may be root, and who planted the link only the user of rpsd."""
+    rpsd("init")
+    victim, folder = tmp_path / "precious", tmp_path / "folder"
+    victim.write_text("x" * 40)
+    folder.mkdir()
+    for path, mode in ((victim, 0o644), (folder, 0o755)):
+        path.chmod(mode)
+    data = tmp_path / "data"
+    (data / "rpsd.db-planted").symlink_to(victim)
+    (data / "secrets" / "planted").symlink_to(victim)
+    os.link(victim, data / "rpsd.db-hard")
+    (data / "backups").rename(data / "backups-before")
+    (data / "backups").symlink_to(folder)
+    owner = victim.stat().st_uid
+    found(rpsd, "--fix")
+    assert (victim.stat().st_mode & 0o777, victim.stat().st_uid, folder.stat().st_mode & 0o777) == (0o644, owner, 0o755)

@@ -57,6 +57,22 @@ def test_amounts_and_windows(text: str, limit: float | None, windows: int, secon
         ({"name": "A b", "when": "max(rpsd_disk_used_ratio) > 1"}, "expected a name"),
         ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1", "severity": "NONE"}, "expected one of LOW"),
         ({"name": "a"}, "name, when"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > \uff19\uff10%"}, "expected such as"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > \u0663"}, "expected such as"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1e5"}, "expected such as"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > nan"}, "expected such as"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 5parsec"}, "a duration such as"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1 for 999999y"}, "7d together"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > " + "9" * 10**6}, "at most 1000 letters"),
+        ({"name": "a", "when": f"max(rpsd_http_requests_total{{route={'|'.join(['/x'] * 10**5)}}}) > 1"}, "at most 1000 letters"),
+        ({"name": "a", "when": "max(rpsd_http_requests_total{" * 20}, "expected such as"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio)\n> 1"}, "a line of"),
+        ({"name": "a", "when": ["max(rpsd_disk_used_ratio) > 1"]}, "expected text"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1", "detail": {"a": 1}}, "expected text"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1", "detail": "\x1b[2Jgone"}, "detail: expected a line"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1", "detail": "x" * 10**6}, "detail: expected a line"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1", "least": -1}, "expected 0 to"),
+        ({"name": "a", "when": "max(rpsd_disk_used_ratio) > 1", 7: "x"}, "name, when"),
         ("everything", "name, when"),
     ],
 )
@@ -72,6 +88,8 @@ def test_rules_have_names_of_their_own() -> None:
         ALERT_RULES.parse([rule, dict(rule)])
     with pytest.raises(Unfit, match="default, or a list"):
         ALERT_RULES.parse("none")
+    with pytest.raises(Unfit, match="at most 200 rules"):
+        ALERT_RULES.parse([rule | {"name": f"rule{number}"} for number in range(10_000)])
 
 
 def test_rules_stand_in_a_file_and_are_shown(tmp_path) -> None:

@@ -1,12 +1,13 @@
 """Environment files and settings of earlier systems, read as they meant them."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from rpsd.config import read
-from rpsd.config.document import parse
+from rpsd.config.document import parse, plain
 from rpsd.config.predecessor import KEYS_FILE, MAPPED, NAMES, SECRET, SUPERSEDED, import_env, migrated, written
 from rpsd.core.errors import BadConfig, InvalidRequest
 
@@ -101,6 +102,36 @@ def test_what_cannot_be_taken_over_is_named_with_its_line_and_without_its_value(
     assert "planted" not in str(caught.value.errors)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALLOWED_ORIGINS=" + "[" * 30_000, "PORT=" + "9" * 60_000, "PORT=\u0668\u0660", "PORT=80\0", "A=1\n" * 100_000,
+        "ALERT_WEBHOOK_URL=${SECRET_KEY}", "ALERT_WEBHOOK_URL=$(id)", "ALERT_WEBHOOK_URL=https://h:" "planted@h/x", "LOG_LEVEL=planted",
+        "DEFAULT_REGIME_TYPE=planted", "API_KEY_REQUIRED=planted", "CACHE_TTL_SECONDS=1e9", "planted planted",
+    ],
+    ids=range(13),
+)  # fmt: skip
+def test_hostile_lines_are_refused_in_words_without_their_values(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        import_env(text, ".env")
+    assert "planted" not in f"{caught.value.detail} {caught.value.advice} {caught.value.errors}".lower()
+
+
+@pytest.mark.parametrize("letter", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_no_letter_but_the_line_feed_begins_a_line(letter: str) -> None:
+    imported = import_env(f"DEBUG=x{letter}API_KEY_REQUIRED=false\r\nPORT=81\r\n", ".env")
+    assert dict(imported.settings) == {"server.port": 81}
+
+
+def test_values_stay_texts_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    hosts = ["a: {b}", "- c", "!!python/object:x", "&d", "#e", "'", '"']
+    imported = import_env(f"ALLOWED_HOSTS={json.dumps(hosts)}\nDEFAULT_FEATURE_VIEW='x: !!y'\n", ".env")
+    file.write_text(written(imported, "a\nserver: {port: 1}", tmp_path))
+    assert parse(file.read_text(), "x")[1] == []
+    assert plain(parse(file.read_text(), "x")[0]) == {"server": {"allowed_hosts": hosts}, "features": {"default_view": "x: !!y"}}
+
+
 def test_a_name_of_nobody_is_listed_as_unknown_and_left_alone() -> None:
     rows = import_env("FOO=bar\n", ".env").rows
     assert [(row["name"], row["fate"]) for row in rows] == [("FOO", "unknown")]
@@ -142,6 +173,30 @@ def test_migration_adds_what_was_silently_meant_and_keeps_every_line(tmp_path: P
     settings = read(file, {})
     assert (settings.denoiser.method, settings.guardrails.policy, settings.monitoring.health_check_interval) == ("wavelet", "classic", 30)
     assert migrated(text, "old.yaml") == (text, ())  # a second time there is nothing to add
+
+
+HOSTILE = {
+    "bomb": "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(8)
+    ),
+    "tag": "denoiser: !!python/object/apply:os.system ['id']\n",
+    "deep": "a: " + "[" * 5000,
+    "deep mapping": "\n".join(" " * n + "a:" for n in range(2000)),
+    "nul": "denoiser:\0 {}",
+    "two documents": "a: 1\n---\nb: 2\n",
+    "alias": "denoiser: &d {level: 4}\nother: *d\n",
+    "twice": "denoiser: {level: 4}\ndenoiser: {level: 5}\n",
+    "json": '{"denoiser": {"level": 4}}',
+    "list": "- a\n",
+    "end": "denoiser:\n  level: 4\n...\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_migration_of_a_hostile_file_is_refused_in_words(text: str) -> None:
+    with pytest.raises(BadConfig) as caught:
+        migrated(text, "old.yaml")
+    assert caught.value.detail.startswith("old.yaml")
 
 
 def test_migration_of_an_empty_or_broken_file() -> None:

@@ -66,3 +66,23 @@ def test_many_observations_count_as_each_by_itself() -> None:
     ]
     assert lines[0] == lines[1]
     assert len(lines[0]) > 10
+
+
+def test_readings_say_what_an_exposition_says() -> None:
+    metrics = Metrics(objectives=(0.07,))
+    for number in range(7):
+        metrics.http_requests_total.labels("GET", f"/{number % 3}", "200").inc(number)
+        metrics.http_request_duration_seconds.labels("GET", f"/{number % 3}").observe(number / 10)
+        metrics.denoise_seconds.labels("fir").observe(number)
+    metrics.disk_used_ratio.set_function(lambda: 0.25)
+    told = {description.name: description.type for description in metrics.described()}
+    for name in sorted(told.keys() - {"rpsd_uptime_seconds"}):
+        samples, readings = metrics.samples(name), metrics.readings(name)
+        if told[name] != "histogram":
+            assert [(one.labels, one.value) for one in readings] == [(sample.labels, sample.value) for sample in samples], name
+            continue
+        assert [one.value for one in readings] == [sample.value for sample in samples if sample.name == f"{name}_count"], name
+        buckets = [sample for sample in samples if sample.name == f"{name}_bucket"]
+        assert [count for one in readings for count in one.counts] == [sample.value for sample in buckets], name
+        assert [*metrics.bounds(name)] * len(readings) == [float(sample.labels["le"]) for sample in buckets], name
+    assert (metrics.readings("rpsd_nothing"), metrics.bounds("rpsd_nothing"), metrics.bounds("rpsd_disk_used_ratio")) == ([], (), ())

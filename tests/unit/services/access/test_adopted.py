@@ -82,3 +82,40 @@ def test_a_token_is_made_from_an_adopted_key_and_ends_with_it(services) -> None:
     services.access.revoke(key_id, "admin")
     with pytest.raises(Unauthenticated):
         services.access.authenticate(token)
+
+
+@pytest.mark.parametrize("ended", ["revoked", "replaced"])
+def test_one_that_was_taken_away_does_not_come_back(services, clock, ended: str) -> None:
+    key_id = services.access.adopt([FIRST], "desk", ["read"], by="admin")["keys"][0]["id"]
+    if ended == "revoked":
+        services.access.revoke(key_id, "admin")
+    else:
+        services.access.rotate(key_id, 0.0, by="admin")
+        clock.now_ns += 1
+    with pytest.raises(InvalidRequest) as refused:
+        services.access.adopt([SECOND, FIRST], "desk", ["read"], by="admin")
+    assert (refused.value.errors[0].pointer, "taken away" in refused.value.errors[0].reason) == ("/keys/1", True)
+    for one in (FIRST, SECOND):
+        with pytest.raises(Unauthenticated):
+            services.access.authenticate(one)
+
+
+def test_one_that_has_expired_may_be_taken_over_anew(services, clock) -> None:
+    services.access.adopt([FIRST], "desk", ["read"], by="admin", expires_ns=clock.now_ns + 3600 * 10**9)
+    clock.now_ns += 3601 * 10**9
+    assert len(services.access.adopt([FIRST], "desk", ["read"], by="admin")["keys"]) == 1
+    assert services.access.authenticate(FIRST).name == "desk"
+
+
+def test_a_guess_that_begins_rightly_costs_the_same_work(services) -> None:
+    """Asked for by the keyed hash of the whole: nothing compares the text itself."""
+    services.access.adopt([FIRST], "desk", ["read"], by="admin")
+    keyring, asked = services.access._keyring, []
+    plain = keyring.hash
+    keyring.hash = lambda text: asked.append(len(text)) or plain(text)
+    try:
+        for guess in (FIRST[:-1] + "x", "x" * len(FIRST)):
+            assert keyring.verified(guess, services.access._clock()) is None
+    finally:
+        keyring.hash = plain
+    assert asked == [len(FIRST)] * 2

@@ -326,3 +326,49 @@ def test_the_functions_of_the_moment(watching: Watching) -> None:
     ):  # fmt: skip
         rule = AlertRule("r", "rule", "r", "LOW", parse_condition(when), "{value}")
         assert Judge(rule, 0.0).holds(look) is held, when
+
+
+@pytest.mark.parametrize("seconds", [-3600, -86_400 * 400, 3600, 86_400 * 400])
+def test_a_clock_that_is_set_raises_nothing_and_forgets_nothing(
+    watching: Watching, seconds: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def served() -> None:
+        for status in (200,) * 50 + (500,) * 5:
+            watching.request(status)
+
+    watching.turn(10, lambda: [watching.request() for _ in range(50)])  # type: ignore[misc]
+    capfd.readouterr()
+    watching.clock.now_ns += seconds * SECOND_NS
+    raised = watching.turn(0.5, lambda: [watching.request() for _ in range(50)])  # type: ignore[misc]
+    assert raised <= {("backup_old", "backup")}, "a backup may seem old"
+    assert watching.turn(6, served) >= {("http_errors", "api")}
+    assert "could not be judged" not in capfd.readouterr().out
+    watching.services.alert.resolve("http_errors", "api")  # by hand: it is raised anew within the hour
+    assert watching.turn(61, served) >= {("http_errors", "api")}
+
+
+def test_a_clock_that_was_wrong_for_a_while_leaves_no_day_in_the_budget(watching: Watching) -> None:
+    for step in (400, -400):
+        watching.clock.now_ns += step * DAY_NS
+        watching.metrics.http_requests_total.labels("POST", "/predict", "500").inc(5)
+        watching.turn(6)
+    watching.clock.now_ns += 31 * DAY_NS
+    watching.turn(0.25)
+    assert left(watching, "availability") == 1.0
+
+
+def test_budgets_that_cannot_be_read_begin_anew(watching: Watching) -> None:
+    from rpsd.store import setting
+
+    for stored in ([1], {"availability": 7}, {"availability": {"x": [1, 2]}}, {"availability": {"20000": [1]}}):
+        watching.services.database.write(lambda c, stored=stored: setting.put(c, "slo_budgets", stored)).result()
+        watching.alerting = watching.begun()
+        watching.turn(0.25)
+        assert left(watching, "availability") == 1.0
+
+
+def test_what_says_nan_says_nothing(ruled: Callable[[str], Watching]) -> None:
+    watching = ruled("alerts: {rules: [{name: many, when: 'max(rpsd_ws_connections) > 3'}]}\n")
+    watching.metrics.ws_connections.labels("websocket").set(float("nan"))
+    watching.metrics.ws_connections.labels("events").set(4)
+    assert watching.turn(0.5) == {("rule", "many")}

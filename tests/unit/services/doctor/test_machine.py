@@ -96,3 +96,14 @@ def test_the_last_switch_of_releases(tmp_path: Path) -> None:
         file.write(json.dumps({"from": "0.8.0", "to": "0.9.0", "outcome": "rolled_back", "reason": "not ready"}) + '\n{"half')
     [found] = machine.releases(place)
     assert (found.status, "0.9.0" in found.detail, "not ready" in found.detail) == ("warning", True, True)
+
+
+def test_a_socket_that_was_changed_and_not_restarted() -> None:
+    def active(_command: list[str]) -> str:
+        return "active\n"
+
+    assert statuses(list(machine.sockets(active, list))) == {"listeners": "ok"}
+    [found] = machine.sockets(active, lambda: [("0.0.0.0", 8000), "/run/rpsd/admin.sock"])
+    assert (found.status, "0.0.0.0:8000, /run/rpsd/admin.sock" in found.detail) == ("failed", True)
+    assert "systemctl restart rpsd.socket" in found.hint
+    assert list(machine.sockets(lambda _command: None, lambda: [("::", 1)])) == [], "a server by hand has no such socket"
