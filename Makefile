@@ -91,7 +91,7 @@ fuzz: dev .cache/fuzz/fuzz.stamp ## Send a million spoilt requests to a server a
 	@touch $@
 
 .PHONY: test-system
-test-system: dev deb ## Install the package on a booted systemd and put it through restarts, upgrades and losses (root and Debian's systemd-container needed).
+test-system: dev deb tarball ## Install the package on a booted systemd and put it through restarts, upgrades and losses (root and Debian's systemd-container needed).
 	$(call family,system,-m system)
 
 .PHONY: test-mlflow
@@ -138,13 +138,17 @@ quality-drift: peers ## Measure how often a drift scan cries without drift and w
 	OMP_NUM_THREADS=1 $(PEERS) -m tests.quality.drift --scans $(or $(SCANS),1000)
 
 .PHONY: test-all
-test-all: test test-fault test-system test-mlflow test-browser quality ## Run every test family, one after another.
+test-all: test test-fault check-deb test-system test-mlflow test-browser quality ## Run every test family, one after another.
 
 # --- packages --------------------------------------------------------------------------------------------------------
 
 .PHONY: deb
 deb: ## Build the Debian package for this distribution's python3 into .cache/deb, with SBOM and checksums (VERSION=1.2.3 builds another number).
 	/usr/bin/python3 -m scripts.build.deb $(if $(VERSION),--version $(VERSION))
+
+.PHONY: check-deb
+check-deb: deb ## Judge the Debian package: lintian finds no error, and a second build elsewhere gives the same bytes (minutes; Debian's lintian needed).
+	/usr/bin/python3 -m scripts.build.judge
 
 .PHONY: tarball
 tarball: ## Build the tarball with its install.sh for other distributions into .cache/deb (VERSION=1.2.3 builds another number).

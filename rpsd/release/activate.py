@@ -143,8 +143,15 @@ class Activation:
         self._replaced = self.machine.state().get("MainPID")
         self.machine.systemctl("daemon-reload")
         self.machine.systemctl("reset-failed", SERVICE)
-        self.machine.systemctl("start", SOCKET)
+        self._open()
         self.machine.systemctl("restart", "--no-block", SERVICE)
+
+    def _open(self) -> None:
+        """Have the socket unit listen; one that listens already goes on and refuses nobody, unless it is to listen elsewhere now."""
+        missing = self.machine.unopened() if self.machine.systemctl("is-active", "--quiet", SOCKET) == 0 else []
+        if missing:
+            self.say(f"rpsd.socket has changed: it is restarted to listen on {', '.join(missing)}, and connections that wait are cut")
+        self.machine.systemctl(*(("restart", "--no-block") if missing else ("start",)), SOCKET)
 
     def _carry(self) -> None:
         """Have what goes out carried by the release that serves, unless the operator has it carried by nobody."""

@@ -21,6 +21,8 @@ ACCOUNT: Final = "rpsd"
 ENVIRONMENT: Final = Path("/etc/default/rpsd")
 _SYSTEMCTL_SECONDS: Final = 90.0
 _CHILD_SECONDS: Final = 600.0
+_LOOK_SECONDS: Final = 1.5
+"""A socket of systemd lets one connect and wait though the service has died: for so long a look does not see that."""
 
 
 class Machine(Protocol):
@@ -44,6 +46,10 @@ class Machine(Protocol):
 
     def state(self) -> dict[str, str]:
         """ActiveState, NRestarts and MainPID of the service. Raises Unavailable."""
+        ...
+
+    def unopened(self) -> list[str]:
+        """What the socket unit names and nothing listens on."""
         ...
 
 
@@ -91,7 +97,7 @@ class Real:
 
     def look(self, path: str) -> dict[str, Any]:
         """See Machine."""
-        return asked(self._settings.server.admin_socket, path)
+        return asked(self._settings.server.admin_socket, path, _LOOK_SECONDS)
 
     def state(self) -> dict[str, str]:
         """See Machine."""
@@ -103,6 +109,13 @@ class Real:
         except subprocess.TimeoutExpired as error:
             raise Unavailable("systemd does not answer") from error
         return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+
+    def unopened(self) -> list[str]:
+        """See Machine."""
+        from rpsd.config.listening import address_text
+        from rpsd.services.listening import unopened
+
+        return [address_text(address) for address in unopened()]
 
 
 def _account(data_dir: Path) -> int | None:

@@ -19,7 +19,8 @@ KEPT: Final = 3
 """So many releases stay on the machine: the current one, the one before, and one more."""
 _RECORD: Final = "switches.jsonl"
 _UNDER_WAY: Final = ".switching.json"
-_LOCK: Final = ".lock"
+LOCK: Final = ".lock"
+"""Held while releases are switched; rpsd.service looks at it when a start has failed for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Releases:
         """Within it nobody else switches. Raises ReleaseRefused when somebody does, or when this user may not."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ReleaseRefused(f"{self._directory} cannot be written: {error.strerror}", hint="Run it as root.") from error
         try:

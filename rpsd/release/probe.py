@@ -5,30 +5,28 @@ import socket
 from collections.abc import Iterable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rpsd.core.errors import Unavailable
-
-_SECONDS: Final = 5.0
 
 
 class _Local(HTTPConnection):
     """HTTP over a UNIX socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_SECONDS)
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
         """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(_SECONDS)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
-def asked(admin_socket: Path, path: str) -> dict[str, Any]:
-    """The JSON object that GET path answers. Raises Unavailable when nothing answers within five seconds."""
-    connection = _Local(admin_socket)
+def asked(admin_socket: Path, path: str, seconds: float = 5.0) -> dict[str, Any]:
+    """The JSON object that GET path answers. Raises Unavailable when nothing answers within so many seconds."""
+    connection = _Local(admin_socket, seconds)
     try:
         connection.request("GET", path)
         found = json.loads(connection.getresponse().read())

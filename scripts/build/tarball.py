@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 from scripts.build.deb import architecture, epoch
-from scripts.build.tree import ROOT, Plan, build, settle
+from scripts.build.tree import ROOT, Plan, build, settle, sums
 from scripts.build.words import version_of
 
 
@@ -29,7 +29,7 @@ def tarball(plan: Plan, target: Path) -> Path:
     build(plan, stage / "release")
     for folder in ("systemd", "etc"):
         shutil.copytree(ROOT / folder, stage / folder)
-    for script in ("install.sh", "rpsd.sh"):
+    for script in ("install.sh", "rpsd.sh", "renew-certificate.sh"):
         shutil.copy2(ROOT / "packaging" / script, stage / script)
     shutil.copy2(ROOT / "LICENSE", stage / "LICENSE")
     (stage / "VERSION").write_text(f"{plan.version}\n", encoding="utf-8")
@@ -41,6 +41,7 @@ def tarball(plan: Plan, target: Path) -> Path:
             archive.add(path, str(path.relative_to(stage.parent)), recursive=False, filter=_plain)
     partial.replace(packed)
     shutil.rmtree(stage.parent)
+    (target / "SHA256SUMS").write_text(sums(target), encoding="utf-8")
     return packed
 
 

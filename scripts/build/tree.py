@@ -70,7 +70,7 @@ def settle(directory: Path, epoch: int) -> None:
     """Give every file below the directory one moment and plain permissions, so that nothing of the building machine shows."""
     for path in (directory, *directory.rglob("*")):
         if not path.is_symlink():
-            runs = path.is_dir() or path.stat().st_mode & 0o100
+            runs = path.is_dir() or (path.stat().st_mode & 0o100 and ".so" not in path.suffixes)  # libraries are loaded, not run
             path.chmod(0o755 if runs else 0o644)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
 

@@ -58,6 +58,14 @@ def appliance(machine: Machine, record: Record) -> Appliance:
     return install(machine, record)
 
 
+@pytest.fixture(scope="session")
+def compiled(appliance: Appliance) -> Path:
+    """The kernels that the first machine has compiled, for those that come after it."""
+    appliance.until_ready()
+    appliance.machine.shell("tar -C /var/cache/rpsd -cf /share/compiled.tar .")
+    return appliance.machine.share / "compiled.tar"
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The machine is one and has a history: installed first, purged last. Files run by their names, tests in their order."""

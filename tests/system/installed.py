@@ -1,6 +1,7 @@
 """rpsd as an operator has it after installing the package: how tests reach it, and how long that took."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -111,6 +112,13 @@ def put(machine: Machine, deb: Path, *, check: bool = True) -> subprocess.Comple
             inside.write_bytes(deb.read_bytes())
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     return machine.run("dpkg", "--install", "--force-confold", f"/share/{deb.name}", check=check, timeout=300, environment=environment)
+
+
+def warmed(machine: Machine, kernels: Path) -> None:
+    """Stop the service and give it the kernels that another machine has compiled: the processor is the same, and a minute is saved."""
+    machine.run("systemctl", "stop", "rpsd.socket", "rpsd.service")
+    shutil.copy2(kernels, machine.share)
+    machine.shell(f"tar -C /var/cache/rpsd -xf /share/{kernels.name}; chown -R rpsd:rpsd /var/cache/rpsd; rm /share/{kernels.name}")
 
 
 def seconds_to_healthy() -> float:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 OWN = {"/tmp", "/var/tmp", "/var/lib/rpsd", "/var/cache/rpsd", "/var/log/rpsd", "/var/backups/rpsd"}
 SHARED_MEMORY = {"/dev/shm"}  # a private file system under PrivateIPC, gone with the unit
 _OUTPUT = "StandardOutput=truncate:/share/found.json"
-_OF_A_SERVER = re.compile(r"(ExecStart|ExecReload|Type|NotifyAccess|WatchdogSec|Restart\w*|Requires|After|EnvironmentFile)=")
+_OF_A_SERVER = re.compile(r"(Exec\w+|Type|NotifyAccess|WatchdogSec|Restart\w*|Requires|After|EnvironmentFile)=")
 _OF_AN_IDENTITY = re.compile(r"\[|User=|Group=|Description=")
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from rpsd import __version__
 from tests.system.conftest import Record
-from tests.system.installed import DEB, Appliance, put
+from tests.system.installed import DEB, Appliance, address, put
+from tests.system.machine import dictionary
 from tests.system.under_load import loaded, rows_there
 from tests.system.versions import replace_module, unpacked, version_of
 
@@ -110,7 +111,7 @@ def test_by_hand_back_to_the_release_before(appliance: Appliance, newer: Path) -
 
 
 def test_an_older_release_refuses_a_newer_schema(appliance: Appliance) -> None:
-    """It ends with 78 and systemd does not try again; the data are as they were."""
+    """It ends with 78 and nothing tries again, however many ask: the data are as they were."""
     machine = appliance.machine
     machine.run("systemctl", "stop", "rpsd.socket", "rpsd.service")
     raise_schema = (
@@ -118,12 +119,18 @@ def test_an_older_release_refuses_a_newer_schema(appliance: Appliance) -> None:
     )
     python = ("/opt/rpsd/current/venv/bin/python", "-c")
     machine.run("runuser", "-u", "rpsd", "--", *python, raise_schema.format(1))
+    began = int(machine.run("date", "+%s").stdout)
     try:
         machine.run("systemctl", "start", "rpsd.service", check=False)
-        assert machine.shown("rpsd.service", "ExecMainStatus") == "78"
-        assert machine.shown("rpsd.service", "ActiveState") == "failed"
+        asked = machine.shell(
+            f"for k in 1 2 3 4 5 6; do curl -s -m 1 {address('/health')} || true; sleep 0.3; done; curl -s {address('/')}", check=False
+        )
+        assert asked.returncode == 7, "its sockets are closed: a connection that waits would start it again and again"
+        assert dictionary(machine, "rpsd.service", "ActiveState", "ExecMainStatus") == {"ActiveState": "failed", "ExecMainStatus": "78"}
+        told = machine.run("journalctl", "-u", "rpsd.service", "-o", "cat", "--no-pager", "--since", f"@{began}").stdout
+        assert told.count("newer_schema") == 1
     finally:
         machine.run("runuser", "-u", "rpsd", "--", *python, raise_schema.format(-1))
-        machine.shell("systemctl reset-failed rpsd.service && systemctl start rpsd.socket rpsd.service")
+        machine.shell("systemctl reset-failed rpsd.service && systemctl start rpsd.service")
     appliance.until_good()
     assert rows_there(appliance)

@@ -1,14 +1,19 @@
 """A machine is lost: another one, the package and a backup give the same answers."""
 
+import hashlib
 import json
+import re
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.system.conftest import Record
-from tests.system.installed import Appliance, install
+from tests.system.installed import DEB, Appliance, warmed
 from tests.system.machine import Machine
+from tests.system.manual import PLACE, block, follow, follow_lines
 
 pytestmark = pytest.mark.system
 
@@ -36,23 +41,32 @@ def test_the_restore_drill_restores(appliance: Appliance) -> None:
         assert done["state"] == "succeeded", done
 
 
-def test_a_new_machine_and_a_backup_give_the_same_answers(
-    appliance: Appliance, new_machine: Callable[[str], Machine], record: Record
+def test_a_new_machine_and_an_encrypted_backup_give_the_same_answers(
+    appliance: Appliance, new_machine: Callable[[str], Machine], compiled: Path, record: Record
 ) -> None:
+    """The manual's blocks, in its order: encrypt and verify here; install, put pepper and backup back, and restore there."""
+    machine, lines = appliance.machine, block("recovery", "age-keygen").splitlines()
+    machine.shell(f"rm -rf {PLACE} /mnt/offsite; mkdir -p {PLACE} /mnt/offsite")
+    [recipient, *_] = re.findall(r"age1\w{20,}", follow_lines(machine, lines[0]))
+    follow_lines(machine, lines[1], recipient=recipient)
     before = answers(appliance)
-    made = json.loads(appliance.rpsd("backup", "create", "--json").stdout)
-    appliance.machine.run("cp", made["path"], "/share/saved.backup")
+    sealed = machine.shell("ls /mnt/offsite").stdout.strip()
+    assert "schema" in follow_lines(machine, lines[2], sealed=sealed)
+    machine.shell(f"cp /mnt/offsite/{sealed} /share/saved.rpsdbak.age; cp {PLACE}/recovery.key /var/lib/rpsd/secrets/pepper /share")
     other = new_machine("two")
     begin = time.monotonic()
-    (other.share / "saved.backup").write_bytes((appliance.machine.share / "saved.backup").read_bytes())
-    fresh = install(other, lambda _name, _figures: None, warm=False)
-    other.run("systemctl", "stop", "rpsd.socket", "rpsd.service")
-    other.run("install", "-o", "rpsd", "-g", "rpsd", "-m", "600", "/share/saved.backup", "/var/backups/rpsd/")
-    other.run("runuser", "-u", "rpsd", "--", "rpsd", "restore", "/var/backups/rpsd/saved.backup", timeout=300)
-    other.run("systemctl", "start", "rpsd.socket", "rpsd.service")
-    made_key = json.loads(other.run("rpsd", "keys", "create", "after", "--scope", "admin", "--json").stdout)["key"]
-    after = Appliance(other, made_key)
+    for name in ("saved.rpsdbak.age", "recovery.key", "pepper"):
+        shutil.copy2(machine.share / name, other.share)
+    shutil.copy2(DEB, other.share)
+    (other.share / "SHA256SUMS").write_text(f"{hashlib.sha256(DEB.read_bytes()).hexdigest()}  {DEB.name}\n", encoding="ascii")
+    other.shell(f"mkdir -p {PLACE}; mv /share/* {PLACE}")
+    assert re.search(r"\brpsd_\w+", follow(other, "upgrade", "sha256sum")), "init shows the first key"
+    warmed(other, compiled)
+    follow(other, "recovery", "systemctl stop rpsd.socket rpsd.service\ninstall")
+    after = Appliance(other, appliance.key)  # the key of before: the pepper came along
     after.until_good()
-    record("bare-metal recovery", f"package, backup and service on a new machine in {time.monotonic() - begin:.0f} s, the same answers")
+    record(
+        "bare-metal recovery",
+        f"package, encrypted backup and service on a new machine in {time.monotonic() - begin:.0f} s, the same answers",
+    )
     assert answers(after) == before
-    assert fresh.machine is other

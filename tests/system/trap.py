@@ -26,6 +26,8 @@ class Trap(BaseHTTPRequestHandler):
             file.write(json.dumps({"path": self.path, "headers": dict(self.headers), "body": body}) + "\n")
         self._answer(204, b"", "text/plain")
 
+    do_PUT = do_POST
+
     def _answer(self, status: int, body: bytes, media: str) -> None:
         self.send_response(status)
         self.send_header("content-type", media)

@@ -28,13 +28,7 @@ def version_of(tree: Path, version: str, place: Path, *, spoil: Callable[[Path],
     shutil.copytree(tree, work, symlinks=True, copy_function=os.link)
     release = work / "usr/lib/rpsd/releases" / __version__
     renamed = release.rename(release.with_name(version))
-    code = next(renamed.glob(SITE))
-    _rewrite(code / "__init__.py", f'__version__ = "{__version__}"', f'__version__ = "{version}"')
-    for compiled in (code / "__pycache__").glob("__init__.*"):  # compiled without a look at its source
-        compiled.unlink()
-    _rewrite(
-        renamed / "venv/bin/python", f"/{__version__}/", f"/{version}/"
-    )  # it names its release: else it would run the other one's code
+    code = renumbered(renamed, version)
     control = work / "DEBIAN"
     for name in ("control", "preinst", "postinst", "prerm", "postrm"):
         if (control / name).exists():
@@ -48,6 +42,17 @@ def version_of(tree: Path, version: str, place: Path, *, spoil: Callable[[Path],
     subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", str(work), str(deb)], check=True, capture_output=True)
     shutil.rmtree(work)
     return deb
+
+
+def renumbered(release: Path, version: str) -> Path:
+    """Give the tree of a release another version; the directory of its code."""
+    code = next(release.glob(SITE))
+    _rewrite(code / "__init__.py", f'__version__ = "{__version__}"', f'__version__ = "{version}"')
+    for compiled in (code / "__pycache__").glob("__init__.*"):  # compiled without a look at its source
+        compiled.unlink()
+    # it names its release: else it would run the other one's code
+    _rewrite(release / "venv/bin/python", f"/{__version__}/", f"/{version}/")
+    return code
 
 
 def replace_module(code: Path, name: str, text: str) -> None:

@@ -27,14 +27,18 @@ class Fake:
     dies: bool = False
     events: list[str] = field(default_factory=list)
     restarts: int = 0
+    elsewhere: list[str] = field(default_factory=list)  # what the socket unit names and nothing listens on
 
     def systemctl(self, *words: str) -> int:
         self.events.append(" ".join(word for word in words if not word.startswith("-")))
         if words[0] == "stop":
             self.serving = None
-        if words[0] == "restart":
+        if words[0] == "restart" and words[-1] == "rpsd.service":
             self.serving = self.releases.current()
         return 0
+
+    def unopened(self) -> list[str]:
+        return self.elsewhere
 
     def child(self, release: Path, *words: str) -> tuple[int, dict[str, Any], str]:
         plain = [word for word in words if word != "--json"]
@@ -104,6 +108,18 @@ def test_a_good_release_takes_over_after_it_was_tried(releases: Releases, settin
     )]  # fmt: skip
     assert order == sorted(order)
     assert "stop rpsd.service" not in machine.events, "the same layout of data needs no stop: connections wait for the restart alone"
+
+
+def test_the_socket_is_restarted_only_when_it_is_to_listen_elsewhere(releases: Releases, settings: Settings) -> None:
+    machine = Fake(releases)
+    activation(releases, machine, settings).run()
+    assert "restart rpsd.socket" not in machine.events, "a restart of the socket cuts who waits"
+    moved, said = Fake(releases, elsewhere=["0.0.0.0:8000"]), []
+    switch = activation(releases, moved, settings)
+    switch.say = said.append
+    switch.run()
+    assert moved.events.index("daemon-reload") < moved.events.index("restart rpsd.socket") < moved.events.index("restart rpsd.service")
+    assert any("0.0.0.0:8000" in words for words in said)
 
 
 @pytest.mark.parametrize(
