@@ -9,7 +9,7 @@ from typing import Final
 from rpsd.core.errors import Unavailable
 
 SHORT: Final = 1 << 12
-"""Samples up to which a denoise hardly lets go of the GIL but for moments: two at once pass it to and fro and take three times as long."""
+"""Samples up to which a denoise hardly lets go of the GIL but for moments: two at once pass it to and fro and cost three times the CPU."""
 LONG: Final = 1 << 15
 """Samples from which a denoise takes milliseconds that others would wait for."""
 _IN_LINE: Final = 16  # each holds a thread of the server, which has twice as many, and its body

@@ -30,7 +30,7 @@ def run(
                 command, stdin=source or subprocess.DEVNULL, stdout=target or subprocess.DEVNULL, stderr=words
             )
         except FileNotFoundError as error:
-            raise MissingExtra(f"the program {command[0]} is not there", hint="Install it, or correct backup.offsite.") from error
+            raise MissingExtra(f"the program {command[0]} is not there", hint="Install it, or mend the setting.") from error
         with child:
             until = time.monotonic() + _LONGEST_SECONDS
             while child.poll() is None:

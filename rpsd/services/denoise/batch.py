@@ -17,6 +17,7 @@ from rpsd.core.errors import BodyTooLarge, Cancelled, DeadlineExceeded, RpsdErro
 from rpsd.core.market import Times, Vector
 from rpsd.core.result import DenoiseResult
 from rpsd.services.denoise.service import DenoiseService
+from rpsd.services.turn import LONG
 
 MOST_SERIES: Final = 20_000
 """Series of one call."""
@@ -25,7 +26,6 @@ _IN_LINE: Final = 16  # calls that wait, each with its body in memory
 _PIECE: Final = 1 << 16  # points of one piece of work: a few milliseconds of kernel time
 _FEW: Final = 16  # series of one piece that are computed one by one
 _WORTH_STACKING: Final = 4
-_LONG: Final = 1 << 15  # points of a series from which its kernels take milliseconds: stacking saves nothing, another thread helps
 
 Outcome = DenoiseResult | RpsdError
 
@@ -46,8 +46,8 @@ class Wanted:
 class _Piece:
     """Places of some series in the batch, their settled arguments or why there are none, and whether they are stacked.
 
-    `shared`: its time passes in kernels, so that other threads may take it. Short series one by one are mostly interpreter: two threads
-    at that fight over its lock and take three times as long as one.
+    `shared`: its time passes in kernels, so that other threads may take it: stacks, and series that are long enough for stacking to save
+    nothing. Short series one by one are for one thread, as in services/turn.
     """
 
     places: Sequence[int]
@@ -142,7 +142,7 @@ class DenoiseBatch:
         families: dict[tuple[int, int], list[int]] = {}
         for place, one in enumerate(wanted):
             n = one.values.size
-            kind = n if one.t is None and n < _LONG else -1 if n < _LONG else _LONG
+            kind = n if one.t is None and n < LONG else -1 if n < LONG else LONG
             families.setdefault((id(one.how), kind), []).append(place)
         settled: dict[int, Mapping[str, Any] | RpsdError] = {}
         pieces = []
@@ -150,9 +150,9 @@ class DenoiseBatch:
             if asked not in settled:
                 settled[asked] = self._settled(wanted[places[0]].how)
             how = settled[asked]
-            stacked = 0 < kind < _LONG and len(places) >= _WORTH_STACKING and isinstance(how, Mapping) and stack.fits(how)
-            size = max(_WORTH_STACKING, _PIECE // kind) if stacked else 1 if kind == _LONG else _FEW
-            pieces += [_Piece(places[i : i + size], how, stacked, stacked or kind == _LONG) for i in range(0, len(places), size)]
+            stacked = 0 < kind < LONG and len(places) >= _WORTH_STACKING and isinstance(how, Mapping) and stack.fits(how)
+            size = max(_WORTH_STACKING, _PIECE // kind) if stacked else 1 if kind == LONG else _FEW
+            pieces += [_Piece(places[i : i + size], how, stacked, stacked or kind == LONG) for i in range(0, len(places), size)]
         return pieces
 
     def _settled(self, how: Mapping[str, Any]) -> Mapping[str, Any] | RpsdError:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +12,10 @@ from typing import Any, BinaryIO, Final
 from rpsd.config import Settings
 from rpsd.core.errors import Cancelled, Unavailable, UnknownFile
 from rpsd.core.market import DAY_NS
-from rpsd.services.backup.naming import kept_since, ranked
+from rpsd.services.backup.naming import NAME, kept_since, ranked
 from rpsd.services.backup.program import run
 from rpsd.services.backup.sealing import command_of, seal_of
 
-_NAME: Final = re.compile(r"rpsd-\d{8}T\d{6}Z(?:-\d+)?\.rpsdbak")
 _PIECE: Final = 1 << 20
 
 Progress = Callable[[float, str], None]
@@ -32,7 +30,7 @@ def copy_away(
     Raises UnknownFile, InvalidRequest, Unavailable (the place or the command failed), MissingExtra (no program to encrypt), Cancelled.
     """
     began, source, offsite = time.monotonic(), settings.backup.dir / name, settings.backup.offsite
-    if _NAME.fullmatch(name) is None or not source.is_file():
+    if NAME.fullmatch(name) is None or not source.is_file():
         raise UnknownFile(f"there is no backup {name[:80]!r} in backup.dir")
     try:
         with ExitStack() as stack:
@@ -98,7 +96,7 @@ def _pieces(reader: BinaryIO, cancelled: Callable[[], bool]) -> Iterator[bytes]:
 def _prune(directory: Path, keep_days: int) -> None:
     """Remove the copies of backups that are older, by their file's time; the newest always stays, as in backup.dir."""
     now_ns = time.time_ns()
-    for path in ranked((path for path in directory.glob("rpsd-*.rpsdbak*") if _NAME.match(path.name)), now_ns)[1:]:
+    for path in ranked((path for path in directory.glob("rpsd-*.rpsdbak*") if NAME.match(path.name)), now_ns)[1:]:
         kept_since(path, now_ns)  # a file's time that is still to come is set right
         if now_ns - path.stat().st_mtime_ns > keep_days * DAY_NS:
             path.unlink()
