@@ -62,9 +62,13 @@ check: dev ## Run the checks that need no test: format, lint, types, layers, sec
 	$(BIN)/python scripts/scan_secrets.py
 	$(BIN)/python scripts/measure.py
 
+.PHONY: kernels
+kernels: dev ## Compile the numerical kernels once, so that not every worker of pytest does (a minute when nothing is cached).
+	@$(BIN)/python -c 'from rpsd.kernels import jit; jit.warm()'
+
 .PHONY: test
-test: check ## Run the checks and the fast test families, with at least 85 % of the lines covered.
-	@$(BIN)/python -c 'from rpsd.kernels import jit; jit.warm()'  # compiled once, not by every worker of pytest at the same time
+test: dev ## Run the checks and the fast test families, with at least 85 % of the lines covered.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check kernels
 	$(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=85
 
 # A family runs when it has files; otherwise the target says so and nothing is claimed.
