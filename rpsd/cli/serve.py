@@ -30,19 +30,22 @@ def serve(
     import gc
 
     gc.disable()  # until the server is warm
+    from rpsd.services.denoise.deputy import Deputy
+
+    flags: dict[str, object] = {"server.host": host, "server.port": port}
+    settings = load(config_file, flags)
+    refuse_faults(settings, distant=outbound == "unit")
+    keep_kernels(settings)
+    stand_by(settings)
+    deputy = Deputy.begun(settings)  # the worker is busy beside the imports that follow
     from rpsd.config.exposure import exposure_warnings
     from rpsd.services.wiring import open_services
     from rpsd.telemetry import configure_logging, logger, spare_memory
 
     spare_memory()
-    flags: dict[str, object] = {"server.host": host, "server.port": port}
-    settings = load(config_file, flags)
-    refuse_faults(settings, distant=outbound == "unit")
     monitoring = settings.monitoring
     writer = configure_logging(monitoring.log_level, monitoring.log_format, monitoring.log_file)
-    keep_kernels(settings)
-    stand_by(settings)
-    services = open_services(settings, distant=outbound == "unit")
+    services = open_services(settings, distant=outbound == "unit", deputy=deputy)
     writer.on_drop = services.metrics.log_dropped_total.inc
     try:
         logger(operation="start").info("rpsd starts", data_dir=str(settings.storage.data_dir), config=str(settings.path or "defaults"))

@@ -1,19 +1,21 @@
 """Results of the numerics, in the words of the contract."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from rpsd.core.market import Times, Vector
+from rpsd.core.model import Packet
 
 Matrix = npt.NDArray[np.float64]
 Cube = npt.NDArray[np.float64]
 """Float64 array of two dimensions."""
 Labels = npt.NDArray[np.int64]
 """Int64 array of state numbers."""
+_ARRAYS: Final = ("values", "deviation", "lower", "upper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,33 @@ class DenoiseResult:
     deviation: Vector | None = None
     lower: Vector | None = None
     upper: Vector | None = None
+
+
+def packed(result: DenoiseResult) -> Packet:
+    """The result on its way between processes. Raises ValueError when its account holds a number that is not finite."""
+    told = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in _ARRAYS}
+    told |= {"guardrails": {name: asdict(one) for name, one in result.guardrails.items()}, "warnings": [asdict(w) for w in result.warnings]}
+    arrays = {name: array for name in _ARRAYS if (array := getattr(result, name)) is not None}
+    return Packet(_plain(told), arrays)
+
+
+def unpacked(packet: Packet) -> DenoiseResult:
+    """The result of a packet that packed() made; sequences of its account are lists now."""
+    told = dict(packet.head)
+    told["guardrails"] = {name: Guardrail(**one) for name, one in told["guardrails"].items()}
+    told["warnings"] = tuple(Warned(**one) for one in told["warnings"])
+    told["trace"] = tuple(told["trace"])
+    told |= packet.arrays
+    return DenoiseResult(**told)
+
+
+def _plain(item: Any) -> Any:
+    """What JSON knows, of mappings, sequences and numpy's scalars."""
+    if isinstance(item, Mapping):
+        return {str(name): _plain(one) for name, one in item.items()}
+    if isinstance(item, list | tuple):
+        return [_plain(one) for one in item]
+    return item.item() if hasattr(item, "item") else item
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import numpy as np
 from rpsd.core.drift import Tolerance
 from rpsd.core.model import Packet
 from rpsd.core.observed import RETURN
-from rpsd.core.parameters import BookParameters, HmmParameters, LabelParameters, build
+from rpsd.core.parameters import BookParameters, GuardrailParameters, HmmParameters, LabelParameters, build
+from rpsd.core.result import packed
 
 Report = Callable[[float, str], None]
 """Called with the progress in [0, 1] and a few words."""
@@ -91,6 +92,30 @@ def book_train(packet: Packet, report: Report) -> Packet:
         report=report,
         rival=None if held is None else Packet.unpack(held.tobytes()),
     )
+
+
+def denoise_ready(_packet: Packet, _report: Report) -> Packet:
+    """Load the numerics of a denoised series. Head of the answer: `ready`, false where kernels would have to be compiled first."""
+    from rpsd.kernels import jit
+
+    if not jit.is_cached():
+        return Packet({"ready": False}, {})
+    from rpsd.denoise import run  # noqa: F401 - imported for what its import costs
+    from rpsd.kernels import wavelet
+
+    wavelet.warm()
+    return Packet({"ready": True}, {})
+
+
+def denoise(packet: Packet, _report: Report) -> Packet:
+    """One series: arrays values (n,) and, if it has times, t (n,) int64 ns; the head as DenoiseService.settled, guardrails as a mapping.
+
+    Answer: the fields of DenoiseResult. Errors: denoise.run.denoise.
+    """
+    from rpsd.denoise import run
+
+    how = {**packet.head, "guardrails": build(GuardrailParameters, packet.head["guardrails"])}
+    return packed(run.denoise(packet.arrays["values"].copy(), t=packet.arrays.get("t"), **how))
 
 
 def denoise_search(packet: Packet, report: Report) -> Packet:
@@ -204,6 +229,8 @@ def warm(_packet: Packet, _report: Report) -> Packet:
 TASKS: Final[tuple[tuple[str, Task], ...]] = (
     ("book_backtest", book_backtest),
     ("book_train", book_train),
+    ("denoise", denoise),
+    ("denoise_ready", denoise_ready),
     ("denoise_search", denoise_search),
     ("drift_scan", drift_scan),
     ("model_score", model_score),

@@ -20,8 +20,9 @@ from rpsd.services.book.service import BookService
 from rpsd.services.book.telling import BookTeller
 from rpsd.services.book.training import BookTraining
 from rpsd.services.compiling import compile_apart
-from rpsd.services.compute import Compute, LocalCompute, slots_for
+from rpsd.services.compute import Compute, LocalCompute
 from rpsd.services.denoise.batch import DenoiseBatch
+from rpsd.services.denoise.deputy import Deputy
 from rpsd.services.denoise.live import LiveDenoiseService
 from rpsd.services.denoise.service import DenoiseService
 from rpsd.services.events import EventHub
@@ -52,6 +53,8 @@ _COMPUTED: Final = ("denoise", "regimes", "books")
 """The families whose requests compute, by the tags of their operations."""
 GIVE_WAY_SECONDS: Final = 0.25
 """So long requests that waited for the first kernels are let alone: beside a thread that loads others each takes several times as long."""
+DEPUTY_SECONDS: Final = 1.0
+"""So long a server that is ready otherwise waits for the worker to stand in, before it loads its own kernels."""
 
 
 @dataclass
@@ -101,6 +104,7 @@ class Services(OnDemand):
             if self.health.kernels_warm:
                 return
             try:
+                self._let_answer()
                 self._load()
             finally:
                 self.loading.clear()
@@ -114,6 +118,11 @@ class Services(OnDemand):
             self._follow_rules()
             self.compute.prewarm()  # afterwards: it finds in the cache what was compiled here
 
+    def _let_answer(self) -> None:
+        """Where the worker stands in, those who have waited for a denoised series are answered before this process begins to load."""
+        if self.denoise.deputy is not None and self.denoise.deputy.await_duty(DEPUTY_SECONDS):
+            self._leaving.wait(GIVE_WAY_SECONDS)
+
     def _load(self) -> None:
         """Numerics and kernels, those of a denoised series first."""
         from rpsd.kernels import jit
@@ -124,9 +133,13 @@ class Services(OnDemand):
             compile_apart(self._leaving.is_set)
         importlib.import_module("rpsd.denoise.run")
         importlib.import_module("rpsd.kernels.wavelet").warm()
+        deputy = self.denoise.deputy
+        stood_in = deputy is not None and deputy.on_duty
+        if deputy is not None:
+            deputy.relieve()
         if "denoise" in self.loading:
             self.loading.remove("denoise")
-            self._leaving.wait(GIVE_WAY_SECONDS)
+            self._leaving.wait(0.0 if stood_in else GIVE_WAY_SECONDS)
         for family in _FAMILIES:
             if self._leaving.is_set():
                 return
@@ -171,20 +184,39 @@ class Services(OnDemand):
         self.close()
 
 
-def open_services(settings: Settings, *, clock: Callable[[], int] = time.time_ns, worker: bool = True, distant: bool = False) -> Services:
+def open_services(
+    settings: Settings,
+    *,
+    clock: Callable[[], int] = time.time_ns,
+    worker: bool = True,
+    distant: bool = False,
+    deputy: Deputy | None = None,
+) -> Services:
     """Open the data directory and everything on top of it. Without `worker`, fits run in the calling thread and nothing is watched.
 
-    `distant`: nothing goes out of this process; `rpsd outbound` fetches and tells for it.
+    `distant`: nothing goes out of this process; `rpsd outbound` fetches and tells for it. `deputy` has its worker already; one that is not
+    given is begun here. It is closed when this fails.
 
     Raises BadConfig, DirectoryLocked, NewerSchema, UnsafeStorage.
     """
+    if deputy is None and worker:
+        deputy = Deputy.begun(settings)
+    try:
+        return _opened(settings, clock, deputy, distant=distant)
+    except BaseException:
+        if deputy is not None:
+            deputy.compute.close()
+        raise
+
+
+def _opened(settings: Settings, clock: Callable[[], int], deputy: Deputy | None, *, distant: bool) -> Services:
     pepper = read_pepper(settings.storage.secrets_dir, os.environ.get("CREDENTIALS_DIRECTORY"))
     database = Database.open(settings.storage.data_dir, min_free_bytes=settings.storage.min_free_bytes, clock=clock)
     try:
-        services = _composed(settings, database, pepper, clock, worker=worker, distant=distant)
+        services = _composed(settings, database, pepper, clock, deputy, distant=distant)
         services.health.standstill = services.maintenance.current
         services.probation.holds  # noqa: B018 - made here, before there is a second thread
-        if worker:
+        if deputy is not None:
             services.monitor.start()
             services.health.inbox = services.inbox.standing
             services.health.start()
@@ -207,7 +239,9 @@ def _metrics(settings: Settings) -> Metrics:
     return metrics
 
 
-def _composed(settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], *, worker: bool, distant: bool) -> Services:
+def _composed(
+    settings: Settings, database: Database, pepper: bytes, clock: Callable[[], int], deputy: Deputy | None, *, distant: bool
+) -> Services:
     """The services on an open database."""
     metrics, watch, events = _metrics(settings), settings.monitoring, EventHub(clock)
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
@@ -215,16 +249,16 @@ def _composed(settings: Settings, database: Database, pepper: bytes, clock: Call
     alert = AlertService(database, metrics, clock, events)
     quarantine = Quarantine(database, clock, alert)
     served = ServedModels(quarantine)
-    standings = Standings(served, clock, ready=not worker)
+    standings = Standings(served, clock, ready=deputy is None)
     job = JobService(database, clock, events)
     feature = FeatureStore(settings, database, metrics, job, alert, clock)
-    keeper = Keeper(database, metrics, clock, standings, feature.materialiser, herald, ready=not worker)
+    keeper = Keeper(database, metrics, clock, standings, feature.materialiser, herald, ready=deputy is None)
     series = SeriesService(database, metrics, clock, keeper, herald, settings.server.request_timeout)
-    denoise = DenoiseService(settings, database, metrics, clock)
     book = BookService(settings, database, metrics, clock)
     model = ModelService(database, clock, job, quarantine, herald)
     backup = BackupService(settings, database, metrics, clock)
-    compute: Compute = LocalCompute(slots_for(settings.performance.max_workers)) if worker else InlineCompute()
+    compute: Compute = InlineCompute() if deputy is None else deputy.compute
+    denoise = DenoiseService(settings, database, metrics, clock, deputy)
     live_regimes = LiveRegimes(settings, database, job, clock, standings, served, herald)
     regime = RegimeService(settings, database, compute, metrics, model=model, live=live_regimes, clock=clock)
     forecast = ForecastService(settings, metrics, model=model, book=book, clock=clock)

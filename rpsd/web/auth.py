@@ -42,7 +42,7 @@ async def authorised(request: "Request[Any, Any, Any]") -> None:
     if exchange.outbound:
         _check_carrier(exchange, operation, request.path_params)
     if operation.tag in exchange.services.loading and operation.scope == "predict":
-        await loaded(exchange, operation.tag)
+        await loaded(exchange, operation.tag, deputised=operation.deputised)
 
 
 def _is_watching(exchange: Exchange) -> bool:

@@ -15,7 +15,8 @@ class Operation:
     """One operation. `reads` and `writes` map media types to structs (None: bytes that the summary describes).
 
     `monitoring` opens a `read` operation to the networks of monitoring.metrics_allow, and from there it counts against no limit; `kind` is
-    the limit it counts against, where that is not its scope's own; `once` says that it takes an Idempotency-Key.
+    the limit it counts against, where that is not its scope's own; `once` says that it takes an Idempotency-Key; `deputised` that the
+    worker stands in while the server still loads its numerics.
     """
 
     scope: str
@@ -28,6 +29,7 @@ class Operation:
     monitoring: bool = False
     once: bool = False
     kind: str = ""
+    deputised: bool = False
 
     @property
     def limit(self) -> str:

@@ -11,9 +11,13 @@ _LOOK: Final = 0.02
 """Seconds between two looks; only the first moments after a start know them."""
 
 
-async def loaded(exchange: Exchange, family: str) -> None:
-    """Return once the numerics of the family are loaded from the cache, a second after a start; they are compiled by whoever needs them."""
-    while family in exchange.services.loading:
+async def loaded(exchange: Exchange, family: str, *, deputised: bool) -> None:
+    """Return once the numerics of the family are loaded from the cache, a second after a start; they are compiled by whoever needs them.
+
+    What is `deputised` goes on as soon as the worker has loaded them.
+    """
+    services = exchange.services
+    while family in services.loading and not (deputised and services.denoise.deputy and services.denoise.deputy.on_duty):
         await asyncio.sleep(_LOOK)
 
 

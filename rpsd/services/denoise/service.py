@@ -3,6 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -10,11 +11,12 @@ import numpy as np
 
 from rpsd.config import Settings
 from rpsd.core import market
-from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, RpsdError, TooShort
+from rpsd.core.errors import BadRange, BadRows, Fault, InvalidRequest, RpsdError, TooShort, WorkerFailed
 from rpsd.core.market import Samples, SeriesInfo, Times, Vector
 from rpsd.core.model import fingerprint
 from rpsd.core.parameters import GuardrailParameters, build, described
 from rpsd.core.result import DenoiseResult
+from rpsd.services.denoise.deputy import Deputy
 from rpsd.services.turn import Turns
 from rpsd.store import audit, derived, live
 from rpsd.store import series as rows
@@ -29,8 +31,12 @@ _WORDS: Final = {True: "passed", False: "failed", None: "not_applicable"}
 class DenoiseService:
     """Denoises with the settings' defaults and keeps count. `turns` is for those who serve many: long series one after another."""
 
-    def __init__(self, settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], int], deputy: Deputy | None = None
+    ) -> None:
+        """`deputy` denoises while this process still loads its numerics."""
         self._settings, self._database, self._metrics, self._clock = settings, database, metrics, clock
+        self.deputy = deputy
         self._recent: deque[tuple[float, float, bool]] = deque(maxlen=_RECENT)
         self.turns = Turns()
 
@@ -45,17 +51,23 @@ class DenoiseService:
 
         Raises NotFinite, TooShort, BadRows, UnknownMethod, BadParameter, NotPositive, InvalidRequest, GuardrailFailed.
         """
-        from rpsd.denoise import run  # numerics wait for the warm-up
-
         settled = self.settled(**how)
         started, well = time.perf_counter(), False
         try:
-            result = run.denoise(np.ascontiguousarray(values, np.float64), t=t, **settled)
+            result = self._denoised(np.ascontiguousarray(values, np.float64), t, settled)
             well = True
         finally:
             self.note(time.perf_counter() - started, well=well)
         self.count((result,), time.perf_counter() - started)
         return result
+
+    def _denoised(self, values: Vector, t: Times | None, settled: dict[str, Any]) -> DenoiseResult:
+        if self.deputy is not None and self.deputy.takes(values.size):
+            with suppress(WorkerFailed):  # this process is a little later, but lives
+                return self.deputy.run(values, t, settled, self._settings.server.request_timeout)
+        from rpsd.denoise import run  # numerics wait for the warm-up
+
+        return run.denoise(values, t=t, **settled)
 
     def settled(
         self,

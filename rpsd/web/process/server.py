@@ -138,7 +138,10 @@ class Server:
 
     async def _until_first_answers(self) -> None:
         """Clients wait for the first kernels, and then for the answers that need them; for what is started afterwards nobody does."""
+        deputy = self._services.denoise.deputy
         while "denoise" in self._services.loading and not self._stop.is_set():
+            if deputy is not None and deputy.on_duty:
+                sys.setswitchinterval(_TURN)  # what is loaded now nobody waits for
             await asyncio.sleep(_LOOK)
         sys.setswitchinterval(_TURN)
         with contextlib.suppress(TimeoutError):

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from rpsd.services.denoise.deputy import Deputy
+from rpsd.services.inline import InlineCompute
 from rpsd.services.wiring import Services
 from rpsd.web.app import build_inner
 from rpsd.web.auth import declared
@@ -64,6 +66,28 @@ def test_who_computes_waits_while_the_kernels_are_loaded_and_nobody_else_does(ht
         assert not answers
     finally:
         loading.clear()
+        asking.join()
+    assert answers[0].status_code == 200
+
+
+def test_the_worker_stands_in_for_one_series_and_for_nothing_else(http: httpx.Client, running: Running) -> None:
+    services, answers = running.services, []
+    values, body = [1.0, 2.0] * 32, {"series": [{"values": [1.0, 2.0] * 32}]}
+    alone = http.post("/api/v1/denoise", json={"values": values}).json()
+    services.loading.add("denoise")
+    services.denoise.deputy = deputy = Deputy(InlineCompute())
+    asking = threading.Thread(target=lambda: answers.append(http.post("/api/v1/denoise/batch", json=body)))
+    try:
+        deputy.begin()
+        assert deputy.await_duty(10.0)
+        asking.start()
+        told = http.post("/api/v1/denoise", json={"values": values}).json()
+        assert told | {"processing_time": 0} == alone | {"processing_time": 0}
+        asking.join(0.3)
+        assert not answers
+    finally:
+        deputy.relieve()
+        services.loading.clear()
         asking.join()
     assert answers[0].status_code == 200
 
