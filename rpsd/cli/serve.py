@@ -30,6 +30,9 @@ def serve(
     import gc
 
     gc.disable()  # until the server is warm
+    from rpsd.services.spawning import spawn
+
+    worker = spawn()  # it loads beside all that follows, and dies with this thread
     from rpsd.services.denoise.deputy import Deputy
 
     flags: dict[str, object] = {"server.host": host, "server.port": port}
@@ -37,7 +40,7 @@ def serve(
     refuse_faults(settings, distant=outbound == "unit")
     keep_kernels(settings)
     stand_by(settings)
-    deputy = Deputy.begun(settings)  # the worker is busy beside the imports that follow
+    deputy = Deputy.begun(settings, worker)
     from rpsd.config.exposure import exposure_warnings
     from rpsd.services.wiring import open_services
     from rpsd.telemetry import configure_logging, logger, spare_memory

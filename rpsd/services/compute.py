@@ -4,16 +4,14 @@ import os
 import queue
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from rpsd.core.errors import Cancelled, DeadlineExceeded, Unavailable, WorkerFailed
 from rpsd.core.model import Packet
 from rpsd.services.slot import SLICE_SECONDS, Call, Progress, Slot
+from rpsd.services.spawning import MEMORY_BYTES, TASKS, Spawned
 
 __all__ = ["Compute", "LocalCompute", "Progress", "slots_for"]
-
-_MEMORY_BYTES: Final = 2 << 30
-"""A worker with the numerics loaded holds about 200 MiB; a fit of years of minutes stays far below this."""
 
 
 class Compute(Protocol):
@@ -47,11 +45,12 @@ class Compute(Protocol):
 class LocalCompute:
     """`slots` spawned processes on this machine; calls beyond that number wait in line."""
 
-    def __init__(self, slots: int = 1, *, memory_bytes: int = _MEMORY_BYTES, tasks: str = "rpsd.services.tasks") -> None:
-        """`memory_bytes` caps the writable memory of each worker (0: no cap); `tasks` names the module with the TASKS tuple."""
+    def __init__(self, slots: int = 1, *, memory_bytes: int = MEMORY_BYTES, tasks: str = TASKS, first: Spawned | None = None) -> None:
+        """`memory_bytes` caps the writable memory of each worker (0: no cap); `tasks` names the module with the TASKS tuple; `first` is
+        the worker of the first slot, if it has been spawned already."""
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._closed = False
-        self._slots = [Slot(self._calls, number, memory_bytes, tasks) for number in range(slots)]
+        self._slots = [Slot(self._calls, number, memory_bytes, tasks, None if number else first) for number in range(slots)]
         for slot in self._slots:
             slot.start()
 

@@ -1,27 +1,23 @@
 """One worker slot: a process and the thread that owns it, killed and refilled whenever it does not behave."""
 
-import os
 import queue
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from rpsd.core.errors import ERRORS, Fault, InternalError, RpsdError, WorkerFailed
 from rpsd.core.model import Packet
 from rpsd.services.frame import FrameReader, framed
+from rpsd.services.spawning import Spawned, spawn
 
 SLICE_SECONDS: Final = 0.02
 """How long a slot or a caller waits before it looks again whether to stop."""
-_ROOT: Final = Path(__file__).resolve().parents[2]
 _IDLE_SECONDS: Final = 0.5
 _PIECE: Final = 1 << 20
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
 _CODES: Final = {error.code: error for error in ERRORS}
 
 Progress = Callable[[float, str], None]
@@ -48,10 +44,12 @@ class _Stopped(Exception):
 class Slot(threading.Thread):
     """One worker process and the thread that owns it.
 
-    The thread, not its callers, spawns the process: Linux sends the parent-death signal when the *thread* that forked ends.
+    The thread, not its callers, spawns the process, which dies with the thread that spawned it. `first` was spawned before by another.
     """
 
-    def __init__(self, calls: "queue.SimpleQueue[Call | None]", number: int, memory_bytes: int, tasks: str) -> None:
+    def __init__(
+        self, calls: "queue.SimpleQueue[Call | None]", number: int, memory_bytes: int, tasks: str, first: Spawned | None = None
+    ) -> None:
         super().__init__(name=f"worker-slot-{number}", daemon=True)
         self._calls, self._memory_bytes, self._tasks = calls, memory_bytes, tasks
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,6 +58,8 @@ class Slot(threading.Thread):
         self.closing = threading.Event()
         self.busy = False
         self.last_failure: str | None = None
+        if first is not None:
+            self._take(first)
 
     @property
     def pid(self) -> int | None:
@@ -119,17 +119,11 @@ class Slot(threading.Thread):
             self.last_failure = f"the idle worker was lost: {self._discard()}"
         if self._process is not None:
             return
-        ours, theirs = socket.socketpair()
-        with theirs:
-            fd = theirs.fileno()
-            command = [sys.executable, "-m", "rpsd.services.worker", "--fd", str(fd), "--parent", str(os.getpid())]
-            command += ["--memory-bytes", str(self._memory_bytes), "--tasks", self._tasks]
-            environment = os.environ | dict.fromkeys(_THREADS, "1")  # one slot, one core
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command, pass_fds=[fd], env=environment, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-            )
-        ours.settimeout(SLICE_SECONDS)
-        self._link = ours
+        self._take(spawn(self._memory_bytes, self._tasks))
+
+    def _take(self, spawned: Spawned) -> None:
+        self._process, self._link = spawned
+        self._link.settimeout(SLICE_SECONDS)
         self._spawned += 1
 
     def _discard(self, patience_seconds: float = 0.5) -> str:

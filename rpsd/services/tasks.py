@@ -1,5 +1,6 @@
 """What a worker can be asked to do: plain packets in, plain packets out, nothing of the database."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final
@@ -94,8 +95,13 @@ def book_train(packet: Packet, report: Report) -> Packet:
     )
 
 
-def denoise_ready(_packet: Packet, _report: Report) -> Packet:
-    """Load the numerics of a denoised series. Head of the answer: `ready`, false where kernels would have to be compiled first."""
+def denoise_ready(packet: Packet, _report: Report) -> Packet:
+    """Load the numerics of a denoised series. Head: `kernels`, where compiled ones are kept, for a worker that is older than the settings.
+
+    Head of the answer: `ready`, false where kernels would have to be compiled first.
+    """
+    if packet.head["kernels"]:
+        os.environ.setdefault("NUMBA_CACHE_DIR", packet.head["kernels"])
     from rpsd.kernels import jit
 
     if not jit.is_cached():

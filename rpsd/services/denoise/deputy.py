@@ -1,5 +1,6 @@
 """The first second after a start: the worker loads the numerics on a core of its own and denoises short series until this process can."""
 
+import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from rpsd.core.market import Times, Vector
 from rpsd.core.model import Packet
 from rpsd.core.result import DenoiseResult, unpacked
 from rpsd.services.compute import Compute, LocalCompute, slots_for
+from rpsd.services.spawning import Spawned
 from rpsd.services.turn import SHORT
 
 _LOAD_SECONDS: Final = 30.0
@@ -27,9 +29,9 @@ class Deputy:
         self._able = False
 
     @classmethod
-    def begun(cls, settings: Settings) -> "Deputy":
-        """One over new workers of this machine, which load at once, beside whatever is imported after this."""
-        deputy = cls(LocalCompute(slots_for(settings.performance.max_workers)))
+    def begun(cls, settings: Settings, first: Spawned | None = None) -> "Deputy":
+        """One over workers of this machine, which load at once, beside whatever is imported after this; `first` as in LocalCompute."""
+        deputy = cls(LocalCompute(slots_for(settings.performance.max_workers), first=first))
         deputy.begin()
         return deputy
 
@@ -70,5 +72,6 @@ class Deputy:
 
     def _make_ready(self) -> None:
         with suppress(RpsdError):  # then nobody stands in, and requests wait for this process
-            self._able = self.compute.run("denoise_ready", Packet({}, {}), deadline_seconds=_LOAD_SECONDS).head["ready"]
+            asked = Packet({"kernels": os.environ.get("NUMBA_CACHE_DIR", "")}, {})
+            self._able = self.compute.run("denoise_ready", asked, deadline_seconds=_LOAD_SECONDS).head["ready"]
         self._settled.set()

@@ -128,6 +128,6 @@ def test_a_real_worker_says_whether_its_kernels_are_there(monkeypatch: pytest.Mo
             monkeypatch.setenv("NUMBA_CACHE_DIR", str(place))
         compute = LocalCompute(1)
         try:
-            assert compute.run("denoise_ready", Packet({}, {}), deadline_seconds=60).head == {"ready": ready}
+            assert compute.run("denoise_ready", Packet({"kernels": ""}, {}), deadline_seconds=60).head == {"ready": ready}
         finally:
             compute.close()
