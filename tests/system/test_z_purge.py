@@ -1,5 +1,7 @@
 """The end: removed and purged, the programs are gone and the data are there; installed again, they are served."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.system.conftest import Record
@@ -14,7 +16,7 @@ def names(appliance: Appliance) -> list[tuple[str, str]]:
     return [(one["symbol"], one["interval"]) for one in appliance.json("GET", "/api/v1/series")["series"]]
 
 
-def test_purge_keeps_the_data(appliance: Appliance, record: Record) -> None:
+def test_purge_keeps_the_data(appliance: Appliance, compiled: Path, record: Record) -> None:
     machine = appliance.machine
     series, rows = names(appliance), rows_there(appliance)
     assert rows
@@ -26,6 +28,7 @@ def test_purge_keeps_the_data(appliance: Appliance, record: Record) -> None:
         assert machine.run("test", "-e", gone, check=False).returncode != 0, gone
     assert machine.run("systemctl", "is-active", "rpsd.socket", check=False).stdout.strip() != "active"
     assert machine.run("pgrep", "-f", "opt/rpsd", check=False).stdout == ""
+    machine.shell(f"mkdir /var/cache/rpsd; tar -C /var/cache/rpsd -xf /share/{compiled.name}")  # the rehearsal compiles what is not there
     put(machine, DEB)
     appliance.until_good()
     assert names(appliance) == series

@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from rpsd.core.errors import BadBackup, UnknownFile
+from rpsd.services.backup.program import be_nice
 from rpsd.store.copying import piecewise, sync
 
 if TYPE_CHECKING:
@@ -70,15 +72,20 @@ class Draft:
         Durable on return. Raises BadBackup, DiskFull, Unavailable.
         """
         whole = hashlib.sha256(os.pread(self.file, _HEAD, 0))
+        hashed: Future[None] = Future()
+        hashed.set_result(None)
 
         def prove(at: int, n: int) -> None:
+            nonlocal hashed
             piece = os.pread(self.file, n, _HEAD + at)
             if len(piece) != n or piece != os.pread(source, n, at):
                 raise BadBackup("the backup does not read back as it was written")
-            whole.update(piece)
+            hashed.result()
+            hashed = hashing.submit(whole.update, piece)
             progress((at + n) / self._size)
 
-        piecewise(source, self.file, self._size, _HEAD, prove)
+        with ThreadPoolExecutor(1, "backup-digest", be_nice) as hashing:
+            piecewise(source, self.file, self._size, _HEAD, prove)
         return whole
 
     def finish(self, whole: Any, manifest: dict[str, Any], config: str) -> tuple[str, int]:

@@ -1,16 +1,28 @@
-"""Other programs as child processes, without a shell: their end, and the last words of those that fail."""
+"""Work beside what is served: threads that come after all others, and programs as child processes, without a shell."""
 
+import os
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from rpsd.core.errors import Cancelled, MissingExtra
 
+_NICENESS: Final = 10
 _LONGEST_SECONDS: Final = 6 * 3600.0
 _MOST_WORDS: Final = 300
+
+
+def be_nice() -> None:
+    """Let this thread, for as long as it lives, have what processor time the others leave. Linux keeps a priority for each thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox that forbids it: then it works like all others
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def run(

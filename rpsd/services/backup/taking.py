@@ -15,6 +15,7 @@ from rpsd.core.errors import Cancelled
 from rpsd.core.market import SECOND_NS
 from rpsd.services.backup import archive
 from rpsd.services.backup.answers import answers
+from rpsd.services.backup.program import be_nice
 from rpsd.store.copying import at_rest
 from rpsd.store.db import Connection, Database
 from rpsd.store.inventory import inventory
@@ -51,6 +52,7 @@ class _Proof(threading.Thread):
         self._failure: BaseException | None = None
 
     def run(self) -> None:
+        be_nice()
         try:
             self._facts = verified(self._connection, "the database") | inventory(self._connection)
             self._facts["answers"] = answers(self._connection)
