@@ -40,7 +40,8 @@ def serve(
     refuse_faults(settings, distant=outbound == "unit")
     keep_kernels(settings)
     stand_by(settings)
-    deputy = Deputy.begun(settings, worker)
+    deputy = Deputy.here(settings, worker)
+    deputy.begin()
     from rpsd.config.exposure import exposure_warnings
     from rpsd.services.wiring import open_services
     from rpsd.telemetry import configure_logging, logger, spare_memory

@@ -194,13 +194,13 @@ def open_services(
 ) -> Services:
     """Open the data directory and everything on top of it. Without `worker`, fits run in the calling thread and nothing is watched.
 
-    `distant`: nothing goes out of this process; `rpsd outbound` fetches and tells for it. `deputy` has its worker already; one that is not
-    given is begun here. It is closed when this fails.
+    `distant`: nothing goes out of this process; `rpsd outbound` fetches and tells for it. `deputy` comes with its worker, which is closed
+    when this fails.
 
     Raises BadConfig, DirectoryLocked, NewerSchema, UnsafeStorage.
     """
     if deputy is None and worker:
-        deputy = Deputy.begun(settings)
+        deputy = Deputy.here(settings)
     try:
         return _opened(settings, clock, deputy, distant=distant)
     except BaseException:
@@ -245,8 +245,7 @@ def _composed(
     """The services on an open database."""
     metrics, watch, events = _metrics(settings), settings.monitoring, EventHub(clock)
     monitor = SystemMonitor(settings.storage.data_dir, watch.health_check_interval, watch.resource_limit, metrics)
-    herald = Herald(events)
-    alert = AlertService(database, metrics, clock, events)
+    herald, alert = Herald(events), AlertService(database, metrics, clock, events)
     quarantine = Quarantine(database, clock, alert)
     served = ServedModels(quarantine)
     standings = Standings(served, clock, ready=deputy is None)

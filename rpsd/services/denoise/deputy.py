@@ -21,7 +21,7 @@ _RELIEF_SECONDS: Final = 5.0
 
 
 class Deputy:
-    """Denoises in the worker from the moment at which that has loaded the numerics until relieve(). The answers are the same."""
+    """Denoises in the worker from begin(), once that has loaded the numerics, until relieve(). The answers are the same."""
 
     def __init__(self, compute: Compute) -> None:
         self.compute = compute
@@ -29,14 +29,12 @@ class Deputy:
         self._able = False
 
     @classmethod
-    def begun(cls, settings: Settings, first: Spawned | None = None) -> "Deputy":
-        """One over workers of this machine, which load at once, beside whatever is imported after this; `first` as in LocalCompute."""
-        deputy = cls(LocalCompute(slots_for(settings.performance.max_workers), first=first))
-        deputy.begin()
-        return deputy
+    def here(cls, settings: Settings, first: Spawned | None = None) -> "Deputy":
+        """One over workers of this machine; `first` as in LocalCompute."""
+        return cls(LocalCompute(slots_for(settings.performance.max_workers), first=first))
 
     def begin(self) -> None:
-        """Have the worker load what it needs; returns at once."""
+        """Have the worker load what it needs; returns at once. Only for who calls relieve() soon: long series wait for that."""
         self._began = True
         threading.Thread(target=self._make_ready, name="deputy", daemon=True).start()
 

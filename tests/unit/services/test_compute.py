@@ -14,6 +14,7 @@ import pytest
 from rpsd.core.errors import Cancelled, DeadlineExceeded, InternalError, TooShort, Unavailable, WorkerFailed
 from rpsd.core.model import Packet
 from rpsd.services.compute import LocalCompute, slots_for
+from rpsd.services.spawning import spawn
 
 EMPTY = Packet({}, {})
 LONG = 60.0
@@ -53,6 +54,19 @@ def test_the_worker_is_another_process_nice_and_single_threaded(compute):
     assert head["pid"] != os.getpid()
     assert head["nice"] == min(19, os.nice(0) + 10)
     assert head["omp"] == "1"
+
+
+def test_the_first_worker_may_be_there_before_the_slots():
+    first = spawn(512 << 20, "tests.unit.services.probes")
+    local = LocalCompute(tasks="tests.unit.services.probes", first=first)
+    try:
+        assert pid_of(local) == first.process.pid
+        first.process.kill()
+        first.process.wait(10)
+        assert pid_of(local) != first.process.pid
+        assert local.status()["restarts"] == 1
+    finally:
+        local.close()
 
 
 def test_an_error_travels_with_its_class(compute):

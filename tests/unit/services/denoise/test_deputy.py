@@ -96,6 +96,16 @@ def test_on_duty_from_ready_to_relieved(standing: Standing) -> None:
     assert wire.asked == ["denoise_ready"]
 
 
+def test_never_on_duty_where_nobody_will_relieve_it(services: Any) -> None:
+    """The demonstration and the command line have workers, too, and load the numerics by themselves."""
+    wire = Wire()
+    deputy = Deputy(wire)
+    assert not deputy.await_duty(1.0)
+    service = DenoiseService(services.settings, services.database, services.metrics, services.clock, deputy)
+    assert service.run(np.tile(VALUES, SHORT // 300 + 1)).values.size > SHORT
+    assert wire.asked == []
+
+
 def test_a_long_series_waits_for_the_server_and_holds_up_nobody(standing: Standing) -> None:
     service, deputy, wire = standing()
     done = threading.Event()
