@@ -1,6 +1,7 @@
 """`rpsd serve`: composes services, scheduler and web server into the one process that systemd starts."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from rpsd.cli.reach import keep_kernels, load, refuse_faults
 if TYPE_CHECKING:
     from rpsd.config import Settings
     from rpsd.jobs.runner import Scheduler
+    from rpsd.services.denoise.deputy import Deputy
     from rpsd.services.wiring import Services
     from rpsd.telemetry import LogWriter
 
@@ -30,18 +32,8 @@ def serve(
     import gc
 
     gc.disable()  # until the server is warm
-    from rpsd.services.spawning import spawn
-
-    worker = spawn()  # it loads beside all that follows, and dies with this thread
-    from rpsd.services.denoise.deputy import Deputy
-
     flags: dict[str, object] = {"server.host": host, "server.port": port}
-    settings = load(config_file, flags)
-    refuse_faults(settings, distant=outbound == "unit")
-    keep_kernels(settings)
-    stand_by(settings)
-    deputy = Deputy.here(settings, worker)
-    deputy.begin()
+    settings, deputy = begun(config_file, flags, distant=outbound == "unit")
     from rpsd.config.exposure import exposure_warnings
     from rpsd.services.wiring import open_services
     from rpsd.telemetry import configure_logging, logger, spare_memory
@@ -62,6 +54,26 @@ def serve(
         services.close()
         writer.close()
     raise typer.Exit(code)
+
+
+def begun(config_file: Path | None, flags: dict[str, object], *, distant: bool) -> "tuple[Settings, Deputy]":
+    """The settings, and who denoises until the server can: its worker loads beside all that follows, and dies with this thread."""
+    from rpsd.services.spawning import spawn
+
+    worker = spawn()
+    try:
+        from rpsd.services.denoise.deputy import Deputy
+
+        settings = load(config_file, flags)
+        refuse_faults(settings, distant=distant)
+        keep_kernels(settings)
+        stand_by(settings)
+        deputy = Deputy.here(settings, worker)
+    except BaseException:
+        worker.end()
+        raise
+    deputy.begin()
+    return settings, deputy
 
 
 def stand_by(settings: "Settings") -> None:

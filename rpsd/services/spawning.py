@@ -20,6 +20,12 @@ class Spawned(NamedTuple):
     process: "subprocess.Popen[bytes]"
     link: socket.socket
 
+    def end(self) -> None:
+        """Kill a worker that nobody has taken."""
+        self.link.close()
+        self.process.kill()
+        self.process.wait()
+
 
 def spawn(memory_bytes: int = MEMORY_BYTES, tasks: str = TASKS) -> Spawned:
     """A worker for the tasks of that module. It dies with the *thread* that calls this: Linux sends the parent-death signal then."""
