@@ -26,12 +26,6 @@ def running(launch: Launch) -> Running:
 
 
 @pytest.fixture
-def http(running: Running) -> Iterator[httpx.Client]:
-    with running.client() as client:
-        yield client
-
-
-@pytest.fixture
 def place(running: Running) -> Iterator[Path]:
     """backup.dir, empty before and after."""
     found = running.services.settings.backup.dir

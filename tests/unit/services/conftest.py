@@ -9,6 +9,7 @@ import pytest
 from rpsd.config import read
 from rpsd.core import instant
 from rpsd.core.market import DAY_NS, Samples
+from rpsd.services import inbox
 from rpsd.services.wiring import Services, open_services
 from tests.conftest import Clock
 
@@ -25,6 +26,14 @@ def services(tmp_path: Path, clock: Clock) -> Iterator[Services]:
     settings = read(environ={"RPSD_STORAGE__DATA_DIR": str(tmp_path / "data"), "RPSD_STORAGE__MIN_FREE_BYTES": "1MiB"})
     with open_services(settings, clock=clock, worker=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def folder(services: Services, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The inbox, empty, where files count as whole after a moment."""
+    monkeypatch.setattr(inbox, "_SETTLE_SECONDS", 0.02)
+    services.settings.inbox.dir.mkdir(parents=True)
+    return services.settings.inbox.dir
 
 
 def two_moods(n: int, seed: int = 7) -> np.ndarray:

@@ -4,20 +4,12 @@ import errno
 import json
 import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from rpsd.services import inbox as room
 
 CSV = "t,close\n2024-01-02,1.5\n2024-01-03,1.6\n"
-
-
-@pytest.fixture
-def folder(services, monkeypatch) -> Path:
-    monkeypatch.setattr(room, "_SETTLE_SECONDS", 0.01)
-    services.settings.inbox.dir.mkdir(parents=True)
-    return services.settings.inbox.dir
 
 
 NAMES = {

@@ -2,21 +2,12 @@
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 
 from rpsd.core.errors import DiskFull
-from rpsd.services import inbox as room
 
 CSV = "t,close\n2024-01-02,1.5\n2024-01-03,1.6\n"
-
-
-@pytest.fixture
-def folder(services, monkeypatch) -> Path:
-    monkeypatch.setattr(room, "_SETTLE_SECONDS", 0.05)
-    services.settings.inbox.dir.mkdir(parents=True)
-    return services.settings.inbox.dir
 
 
 def rows(services, symbol="AAPL", interval="1d") -> int:
